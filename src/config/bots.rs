@@ -1,0 +1,233 @@
+//! Reads `[bots.*]`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use figment::value::Value;
+use jiff::tz::TimeZone;
+use secrecy::ExposeSecret;
+
+use super::Bot;
+use super::layers::Environment;
+use super::load::cron;
+use super::reader::Reader;
+use super::secrets::{self, Places};
+use crate::platform::token::{Algorithm, SigningKey};
+use crate::point::tag_problem;
+use crate::series::{ALL_CHANNELS, Interval};
+
+/// Tag keys that the exporter, or the database, gives a meaning of its own.
+pub const RESERVED_TAGS: [&str; 6] = ["bot", "bot_id", "channel", "time", "_measurement", "_field"];
+
+/// The channel names that have been seen on the platform; others are warned about, never refused.
+const KNOWN_CHANNELS: [&str; 30] = [
+    ALL_CHANNELS,
+    "rtm",
+    "msteams",
+    "facebook",
+    "wfacebook",
+    "slack",
+    "skype",
+    "skypeforbusiness",
+    "twitter",
+    "spark",
+    "kore",
+    "email",
+    "sms",
+    "ringcentral",
+    "jabber",
+    "yammer",
+    "alexa",
+    "twiliovoice",
+    "telegram",
+    "ivr",
+    "ivrVoice",
+    "smartassist",
+    "line",
+    "liveperson",
+    "googleactions",
+    "hangoutchat",
+    "mattermost",
+    "rcs",
+    "korevg",
+    "api",
+];
+
+/// All bots, by name. Problems go to the reader.
+pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Vec<Arc<Bot>> {
+    let names = reader.table("bots");
+    if names.is_empty() {
+        reader.problem("bots", "there are none; add a [bots.NAME] table");
+    }
+    let mut bots = Vec::new();
+    for name in names {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+        if name.is_empty() || !name.bytes().all(allowed) {
+            let path = format!("bots.{name}");
+            reader.table(&path);
+            reader.problem(&path, "the name of a bot is made of lower-case letters, digits, '-' and '_'");
+            continue;
+        }
+        bots.extend(bot(reader, &name, environment).map(Arc::new));
+    }
+    refuse_common_series(reader, &bots);
+    bots
+}
+
+fn bot(reader: &mut Reader, name: &str, environment: &Environment) -> Option<Bot> {
+    let path = format!("bots.{name}");
+    let at = |key: &str| format!("{path}.{key}");
+    reader.table(&path);
+    let id = identifier(reader, &at("id"), "st-");
+    let client_id = identifier(reader, &at("client_id"), "cs-");
+    let key = signing_key(reader, name, environment);
+    let time_zone = time_zone(reader, &at("time_zone"));
+    let channels = channels(reader, &at("channels"));
+    let intervals = intervals(reader, &at("intervals"));
+    let tags = tags(reader, &at("tags"));
+    let cron = cron(reader, &at("cron"));
+    Some(Bot {
+        name: name.to_owned(),
+        id: id?,
+        client_id: client_id?,
+        key: key?,
+        time_zone: time_zone?,
+        channels: channels?,
+        intervals: intervals?,
+        tags,
+        cron,
+    })
+}
+
+/// An id of the platform, which is a tag as well. Other shapes than `prefix` and a UUID are warned about.
+fn identifier(reader: &mut Reader, path: &str, prefix: &str) -> Option<String> {
+    let id: Option<String> = reader.get(path, "a non-empty string", |id: &String| !id.trim().is_empty());
+    if !reader.has(path) {
+        reader.problem(path, format!("is missing; the platform shows it as {prefix}…"));
+    }
+    let id = id?;
+    if let Some(problem) = tag_problem(&id) {
+        reader.problem(path, format!("found {id:?}: {problem}"));
+        return None;
+    }
+    if !id.strip_prefix(prefix).is_some_and(|rest| uuid::Uuid::try_parse(rest).is_ok()) {
+        reader.warnings.push(format!("{path} is {id:?}: the platform's ids are {prefix} and a UUID"));
+    }
+    Some(id)
+}
+
+fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Option<SigningKey> {
+    let at = |key: &str| format!("bots.{name}.{key}");
+    let allowed = "\"HS256\", \"HS512\", \"RS256\" or \"RS512\"";
+    let algorithm = reader.get(&at("algorithm"), allowed, |text: &String| Algorithm::parse(text).is_some());
+    if algorithm.is_none() && reader.has(&at("algorithm")) {
+        for key in ["client_secret", "client_secret_file", "private_key_file"] {
+            reader.get_secret(&at(key));
+        }
+        return None;
+    }
+    let algorithm = algorithm.as_deref().and_then(Algorithm::parse).unwrap_or(Algorithm::Hs256);
+    let (value, secret_file, key_file) = (at("client_secret"), at("client_secret_file"), at("private_key_file"));
+    if algorithm.is_rsa() {
+        let credential = format!("{name}.private_key");
+        let places = Places { value: None, file: &key_file, credential: &credential };
+        let pem = secrets::read(reader, &places, environment);
+        for unused in [&value, &secret_file] {
+            if reader.has(unused) {
+                reader.warnings.push(format!("{unused} is not used: {algorithm:?} signs with private_key_file"));
+            }
+            reader.get_secret(unused);
+        }
+        let key = SigningKey::rsa(algorithm, pem?.expose_secret().as_bytes());
+        return key.map_err(|error| reader.problem(&key_file, error)).ok();
+    }
+    let credential = format!("{name}.client_secret");
+    let places = Places { value: Some(&value), file: &secret_file, credential: &credential };
+    let secret = secrets::read(reader, &places, environment);
+    if reader.has(&key_file) {
+        reader
+            .problem(&key_file, format!("{algorithm:?} signs with the client secret; set algorithm to RS256 or RS512"));
+    }
+    reader.get_secret(&key_file);
+    Some(SigningKey::hmac(algorithm, secret?.expose_secret().as_bytes()))
+}
+
+fn time_zone(reader: &mut Reader, path: &str) -> Option<TimeZone> {
+    let allowed = "the name of an IANA time zone such as \"Europe/Berlin\"";
+    let name = reader.get(path, allowed, |name: &String| TimeZone::get(name).is_ok());
+    match name {
+        Some(name) => TimeZone::get(&name).ok(),
+        None if reader.has(path) => None,
+        None => Some(TimeZone::get("UTC").unwrap_or(TimeZone::UTC)),
+    }
+}
+
+fn channels(reader: &mut Reader, path: &str) -> Option<Vec<String>> {
+    let allowed = "a list of channel names, each once, such as [\"all\", \"rtm\"]";
+    let valid = |channels: &Vec<String>| !channels.is_empty() && is_set(channels);
+    let channels = match reader.get(path, allowed, valid) {
+        None if reader.has(path) => return None,
+        channels => channels.unwrap_or_else(|| vec![ALL_CHANNELS.to_owned()]),
+    };
+    for channel in &channels {
+        if let Some(problem) = tag_problem(channel) {
+            reader.problem(path, format!("found the channel {channel:?}: {problem}"));
+            return None;
+        }
+        if !KNOWN_CHANNELS.contains(&channel.as_str()) {
+            reader.warnings.push(format!("{path}: the platform is not known to have a channel {channel:?}"));
+        }
+    }
+    Some(channels)
+}
+
+fn intervals(reader: &mut Reader, path: &str) -> Option<Vec<Interval>> {
+    let allowed = "a list of \"hourly\" and \"daily\", each at most once";
+    let valid = |intervals: &Vec<Interval>| !intervals.is_empty() && is_set(intervals);
+    match reader.get(path, allowed, valid) {
+        None if reader.has(path) => None,
+        intervals => Some(intervals.unwrap_or_else(|| vec![Interval::Hourly])),
+    }
+}
+
+fn is_set<T: PartialEq>(items: &[T]) -> bool {
+    items.iter().enumerate().all(|(place, item)| !items[..place].contains(item))
+}
+
+fn tags(reader: &mut Reader, path: &str) -> Vec<(String, String)> {
+    let mut tags = Vec::new();
+    for (key, value) in reader.entries(path) {
+        let Value::String(_, value) = value else {
+            reader.problem(path, format!("the tag {key:?} must have a string as its value"));
+            continue;
+        };
+        if RESERVED_TAGS.contains(&key.as_str()) {
+            reader.problem(path, format!("the tag {key:?} has a meaning of its own; choose another name"));
+        } else if let Some(problem) = tag_problem(&key).or_else(|| tag_problem(&value)) {
+            reader.problem(path, format!("the tag {key:?} = {value:?}: {problem}"));
+        } else {
+            tags.push((key, value));
+        }
+    }
+    tags
+}
+
+/// Two names for one bot of the platform are fine as long as they divide its series between them.
+fn refuse_common_series(reader: &mut Reader, bots: &[Arc<Bot>]) {
+    let mut owners: BTreeMap<(&str, &str, Interval), &str> = BTreeMap::new();
+    for bot in bots {
+        let series =
+            bot.channels.iter().flat_map(|channel| bot.intervals.iter().map(move |interval| (channel, *interval)));
+        for (channel, interval) in series {
+            if let Some(other) = owners.insert((&bot.id, channel, interval), &bot.name) {
+                reader.problem(
+                    &format!("bots.{}.id", bot.name),
+                    format!(
+                        "bots.{other} has the same id and exports {interval} {channel} as well: the same series twice"
+                    ),
+                );
+                break;
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Reads `[influxdb]` or `[file]`.
+
+use std::path::PathBuf;
+
+use reqwest::Url;
+
+use super::layers::Environment;
+use super::load::{duration, service_url};
+use super::reader::Reader;
+use super::secrets::{self, Places};
+use super::{Destination, InfluxDb};
+
+pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Option<Destination> {
+    let path = reader.get("file.path", "the path of a file", |path: &PathBuf| !path.as_os_str().is_empty());
+    if reader.has("file") {
+        reader.table("file");
+        if reader.has("influxdb") {
+            reader.problem("file", "is given beside influxdb; points go to one of them");
+        }
+        let path = if reader.has("file.path") { path } else { Some(PathBuf::from("engagement.lp")) };
+        let _registered = influxdb_keys(reader);
+        return path.map(Destination::File);
+    }
+    let keys = influxdb_keys(reader);
+    let places = Places { value: Some("influxdb.token"), file: "influxdb.token_file", credential: "influxdb.token" };
+    let token = secrets::read(reader, &places, environment);
+    let (url, org, bucket, timeout, gzip) = keys;
+    Some(Destination::InfluxDb(InfluxDb { url: url?, org, bucket, token: token?, timeout, gzip }))
+}
+
+type Keys = (Option<Url>, String, String, std::time::Duration, bool);
+
+fn influxdb_keys(reader: &mut Reader) -> Keys {
+    let url = service_url(reader, "influxdb.url", "http://localhost:8086");
+    if let Some(url) = &url
+        && url.path() != "/"
+    {
+        let found = url.path().to_owned();
+        reader.problem("influxdb.url", format!("found the path {found}, must have none: the write API is at the root"));
+    }
+    let name = |text: &String| !text.is_empty();
+    let org = reader.get("influxdb.org", "the name of an organization", name).unwrap_or_else(|| "sre".to_owned());
+    let bucket = reader.get("influxdb.bucket", "the name of a bucket", name).unwrap_or_else(|| "engagement".to_owned());
+    let timeout = duration(reader, "influxdb.timeout", "30s", false);
+    let gzip = reader.get("influxdb.gzip", "true or false", |_: &bool| true).unwrap_or(true);
+    (url, org, bucket, timeout, gzip)
+}

@@ -1,0 +1,173 @@
+//! Builds a [`Config`] from its layers, or reports everything that is wrong with it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use reqwest::Url;
+
+use super::layers::{self, Environment, Source};
+use super::reader::{Problems, Reader};
+use super::{Api, Config, Limits, Platform, Schedule, Send, bots, destination};
+use crate::cron::Cron;
+
+/// Reads the document and puts the environment over it.
+///
+/// # Errors
+///
+/// Every problem of the configuration, each with the file or variable and the key; none of them shows a secret.
+pub fn load(source: &Source, environment: &Environment) -> Result<Config, Problems> {
+    let figment = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
+    let mut reader = Reader::new(figment, source.name());
+    let reader = &mut reader;
+
+    let state_dir = reader.get("state_dir", "the path of a folder", |path: &PathBuf| !path.as_os_str().is_empty());
+    let shutdown_grace = duration(reader, "shutdown_grace", "20s", true);
+    let schedule = schedule(reader);
+    let platform = platform(reader);
+    let destination = destination::read(reader, environment);
+    let admin = admin(reader);
+    let bots = bots::read(reader, environment);
+
+    let reader = std::mem::replace(reader, Reader::new(figment::Figment::new(), String::new()));
+    let (problems, warnings) = reader.finish();
+    match (platform, destination) {
+        (Some(platform), Some(destination)) if problems.is_empty() => Ok(Config {
+            state_dir: state_dir.unwrap_or_else(|| default_state_dir(environment)),
+            shutdown_grace,
+            schedule,
+            platform,
+            destination,
+            admin,
+            bots,
+            warnings,
+        }),
+        _ => Err(Problems(problems)),
+    }
+}
+
+/// systemd's folder for the service, else `./state`.
+fn default_state_dir(environment: &Environment) -> PathBuf {
+    let folders = environment.get("STATE_DIRECTORY").unwrap_or("state");
+    PathBuf::from(folders.split(':').next().unwrap_or(folders))
+}
+
+fn schedule(reader: &mut Reader) -> Schedule {
+    let days = "a whole number of days from 0 to 36500";
+    let flag = "true or false";
+    Schedule {
+        cron: cron(reader, "schedule.cron").unwrap_or_else(|| DEFAULT_CRON.clone()),
+        run_on_start: reader.get("schedule.run_on_start", flag, |_| true).unwrap_or(true),
+        spread: duration(reader, "schedule.spread", "30s", true),
+        refresh_days: reader.get("schedule.refresh_days", days, |days| *days <= 36_500).unwrap_or(2),
+        initial_days: reader.get("schedule.initial_days", days, |days| *days <= 36_500).unwrap_or(7),
+        include_open: reader.get("schedule.include_open", flag, |_| true).unwrap_or(false),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "a constant line that a test parses")]
+static DEFAULT_CRON: std::sync::LazyLock<Cron> =
+    std::sync::LazyLock::new(|| Cron::parse("0 10 * * * *").expect("the default cron line is valid"));
+
+/// The schedule at `path`, if there is a valid one.
+pub(super) fn cron(reader: &mut Reader, path: &str) -> Option<Cron> {
+    let line: String = reader.get(path, "a cron line in quotes", |_| true)?;
+    Cron::parse(&line).map_err(|error| reader.problem(path, format!("found \"{line}\": {error}"))).ok()
+}
+
+fn platform(reader: &mut Reader) -> Option<Platform> {
+    let whole = "a whole number of at least 1";
+    let url = service_url(reader, "platform.url", "https://platform.kore.ai");
+    if let Some(url) = &url
+        && url.scheme() == "http"
+        && !is_loopback(url)
+    {
+        reader.warnings.push(format!("platform.url is {url}: tokens travel unencrypted, use https"));
+    }
+    let api: String = reader
+        .get("platform.api", "\"v1\" or \"v2\"", |api| ["v1", "v2"].contains(&String::as_str(api)))
+        .unwrap_or_default();
+    let places = "\"query\", \"body\" or \"both\"";
+    let send =
+        match reader.get("platform.send", places, |send| ["query", "body", "both"].contains(&String::as_str(send))) {
+            Some(send) if send == "body" => Send::Body,
+            Some(send) if send == "both" => Send::Both,
+            _ => Send::Query,
+        };
+    let limits = Limits {
+        per_minute: reader.get("platform.per_minute", whole, |n| *n >= 1).unwrap_or(60),
+        per_hour: reader.get("platform.per_hour", whole, |n| *n >= 1).unwrap_or(1800),
+        backfill_share: share(reader),
+    };
+    for (key, value, documented) in [("per_minute", limits.per_minute, 60), ("per_hour", limits.per_hour, 1800)] {
+        if value > documented {
+            let warning =
+                format!("platform.{key} is {value}: the platform documents {documented}, and denies what is above");
+            reader.warnings.push(warning);
+        }
+    }
+    Some(Platform {
+        api: if api == "v2" { Api::V2 } else { Api::V1(send) },
+        timeout: duration(reader, "platform.timeout", "30s", false),
+        max_days_per_request: reader.get("platform.max_days_per_request", whole, |n| *n >= 1).unwrap_or(31),
+        concurrency: reader
+            .get("platform.concurrency", "a whole number from 1 to 1000", |n| (1..=1000).contains(n))
+            .unwrap_or(8),
+        limits,
+        url: url?,
+    })
+}
+
+fn share(reader: &mut Reader) -> f64 {
+    reader.get("platform.backfill_share", "a number from 0 to 1", |share| (0.0..=1.0).contains(share)).unwrap_or(0.5)
+}
+
+fn admin(reader: &mut Reader) -> Option<SocketAddr> {
+    let allowed = "an address and a port such as \"127.0.0.1:9468\", or \"\"";
+    let valid = |text: &String| text.is_empty() || text.parse::<SocketAddr>().is_ok();
+    let listen = reader.get("admin.listen", allowed, valid).unwrap_or_else(|| "127.0.0.1:9468".to_owned());
+    listen.parse().ok()
+}
+
+/// The duration at `path`, or its default; zero only where that means something.
+pub(super) fn duration(reader: &mut Reader, path: &str, default: &str, zero_allowed: bool) -> Duration {
+    let parse = |text: &str| -> Option<Duration> {
+        let duration = Duration::try_from(text.parse::<SignedDuration>().ok()?).ok()?;
+        (duration <= MAX_DURATION && (zero_allowed || !duration.is_zero())).then_some(duration)
+    };
+    let allowed = if zero_allowed {
+        "a duration such as \"30s\" or \"5m\", at most a day"
+    } else {
+        "a duration such as \"30s\" or \"5m\", above zero and at most a day"
+    };
+    let text: Option<String> = reader.get(path, allowed, |text: &String| parse(text).is_some());
+    text.as_deref().or(Some(default)).and_then(parse).unwrap_or_default()
+}
+
+/// No pause of this program is longer.
+const MAX_DURATION: Duration = Duration::from_secs(24 * 3600);
+
+/// The address of a service; `https://` is added where the scheme is missing.
+pub(super) fn service_url(reader: &mut Reader, path: &str, default: &str) -> Option<Url> {
+    let allowed = "an http:// or https:// address without credentials, query or fragment";
+    let text: String = match reader.get(path, allowed, |text: &String| parse_url(text).is_some()) {
+        Some(text) => text,
+        None if reader.has(path) => return None,
+        None => default.to_owned(),
+    };
+    parse_url(&text)
+}
+
+fn parse_url(text: &str) -> Option<Url> {
+    let text = text.trim_end_matches('/');
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let url = Url::parse(&with_scheme).ok()?;
+    let plain =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    (plain && url.has_host() && ["http", "https"].contains(&url.scheme())).then_some(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    url.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]")
+}

@@ -1,0 +1,189 @@
+//! What the program is told to do: types that cannot be wrong once built. [`load`](mod@load) builds them and reports
+//! every problem at once.
+
+mod bots;
+mod destination;
+mod layers;
+mod load;
+mod reader;
+mod secrets;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use reqwest::Url;
+use secrecy::SecretString;
+
+pub use self::bots::RESERVED_TAGS;
+pub use self::layers::{Environment, Source};
+pub use self::load::load;
+pub use self::reader::{Problem, Problems};
+use crate::cron::Cron;
+use crate::platform::token::SigningKey;
+use crate::series::{Interval, Series};
+
+/// A complete, valid configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where watermarks, progress and the request ledger are kept.
+    pub state_dir: PathBuf,
+    /// How long a stop lets requests in hand finish.
+    pub shutdown_grace: Duration,
+    /// When to ask, and for which days.
+    pub schedule: Schedule,
+    /// The service that is asked.
+    pub platform: Platform,
+    /// Where points go.
+    pub destination: Destination,
+    /// Where `/metrics` and the status page are served; `None` is off.
+    pub admin: Option<std::net::SocketAddr>,
+    /// In the order of their names; never empty.
+    pub bots: Vec<Arc<Bot>>,
+    /// Valid but unusual: one sentence each, for the log.
+    pub warnings: Vec<String>,
+}
+
+/// When to ask, and for which days.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// Ticks, in UTC.
+    pub cron: Cron,
+    /// Whether the daemon ticks once when it starts.
+    pub run_on_start: bool,
+    /// The longest delay by which a bot's ticks are put off.
+    pub spread: Duration,
+    /// Days before today that every tick asks for again.
+    pub refresh_days: u32,
+    /// Days before today that the first run asks for.
+    pub initial_days: u32,
+    /// Whether the hour and the day that are still filling are exported.
+    pub include_open: bool,
+}
+
+/// How the platform is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Platform {
+    /// Scheme, host and an optional path prefix, without a trailing slash in the path.
+    pub url: Url,
+    /// Which of its two APIs.
+    pub api: Api,
+    /// The time one request may take, from connecting to the last byte.
+    pub timeout: Duration,
+    /// The longest range of one request, in days.
+    pub max_days_per_request: u32,
+    /// Requests in flight at once, over all bots.
+    pub concurrency: usize,
+    /// How often one bot may be asked.
+    pub limits: Limits,
+}
+
+/// The version of the platform's API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// `userEngagementTrend`, with the place where its parameters go.
+    V1(Send),
+    /// `v2/userEngagementTrend`: takes a time zone, tells new from returning users.
+    V2,
+}
+
+/// Where the parameters of a v1 request go; the vendor's pages disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Send {
+    /// In the query string.
+    Query,
+    /// In the body, under `filters`.
+    Body,
+    /// In both.
+    Both,
+}
+
+/// How many requests one bot takes, by rolling windows, and which part of that a backfill may use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Requests in any 60 seconds.
+    pub per_minute: u32,
+    /// Requests in any 3,600 seconds.
+    pub per_hour: u32,
+    /// The part of both that `--backfill` may use, 0 to 1.
+    pub backfill_share: f64,
+}
+
+/// Where points go.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// The v2 write API of InfluxDB, or of a database that speaks it.
+    InfluxDb(InfluxDb),
+    /// A file that line protocol is appended to.
+    File(PathBuf),
+}
+
+/// The database and the right to write to it.
+#[derive(Clone, Debug)]
+pub struct InfluxDb {
+    /// Scheme, host and port; never a path.
+    pub url: Url,
+    /// The organization's name or id.
+    pub org: String,
+    /// The bucket's name or id.
+    pub bucket: String,
+    /// An API token that may write to the bucket.
+    pub token: SecretString,
+    /// The time one write may take.
+    pub timeout: Duration,
+    /// Whether bodies are compressed.
+    pub gzip: bool,
+}
+
+/// One virtual assistant and the app that may read its figures.
+#[derive(Clone, Debug)]
+pub struct Bot {
+    /// The name of its table in the configuration: the `bot` tag.
+    pub name: String,
+    /// The platform's id of it, usually `st-…`: the `bot_id` tag.
+    pub id: String,
+    /// The app's client id, usually `cs-…`.
+    pub client_id: String,
+    /// What its tokens are signed with.
+    pub key: SigningKey,
+    /// The zone its days and hours are in.
+    pub time_zone: TimeZone,
+    /// The channels to ask for, each once.
+    pub channels: Vec<String>,
+    /// The intervals to ask for, each once.
+    pub intervals: Vec<Interval>,
+    /// Tags of its own, by key.
+    pub tags: Vec<(String, String)>,
+    /// A schedule of its own.
+    pub cron: Option<Cron>,
+}
+
+impl Bot {
+    /// Its series: every channel with every interval.
+    pub fn series(self: &Arc<Self>) -> impl Iterator<Item = Series> + '_ {
+        self.channels.iter().flat_map(move |channel| {
+            self.intervals.iter().map(move |&interval| Series {
+                bot: Arc::clone(self),
+                channel: channel.clone(),
+                interval,
+            })
+        })
+    }
+}
+
+/// A bot as tests need one: `st-NAME`, every channel, hourly, in UTC.
+#[cfg(test)]
+pub(crate) fn test_bot(name: &str) -> Bot {
+    Bot {
+        name: name.to_owned(),
+        id: format!("st-{name}"),
+        client_id: format!("cs-{name}"),
+        key: SigningKey::hmac(crate::platform::token::Algorithm::Hs256, b"a secret"),
+        time_zone: TimeZone::UTC,
+        channels: vec![crate::series::ALL_CHANNELS.to_owned()],
+        intervals: vec![Interval::Hourly],
+        tags: Vec::new(),
+        cron: None,
+    }
+}

@@ -1,0 +1,181 @@
+//! Reads one key at a time and collects what is wrong, so that one run reports every problem.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use figment::Figment;
+use figment::value::{Dict, Value};
+use serde::de::DeserializeOwned;
+
+use super::layers::{ENVIRONMENT, variable_of};
+
+/// One thing that is wrong with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The file, or the environment variable, that holds the wrong value.
+    pub origin: String,
+    /// The path of the key, as in `platform.per_minute`; `None` where the document as a whole is wrong.
+    pub key: Option<String>,
+    /// What was found and what is allowed. Never a secret.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.key {
+            Some(key) => write!(f, "{}: {key}: {}", self.origin, self.message),
+            None => write!(f, "{}: {}", self.origin, self.message),
+        }
+    }
+}
+
+/// Everything that is wrong with a configuration; never empty.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Problems(pub Vec<Problem>);
+
+/// The merged layers, the keys that were asked for, and what was wrong with them.
+pub(super) struct Reader {
+    root: Value,
+    figment: Figment,
+    document: String,
+    known: BTreeSet<String>,
+    problems: Vec<Problem>,
+    /// Valid but unusual.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Reader {
+    /// `document` is what messages call the TOML layer.
+    pub(super) fn new(figment: Figment, document: String) -> Reader {
+        let root = figment.find_value("").unwrap_or_else(|_| Value::from(Dict::new()));
+        Reader { root, figment, document, known: BTreeSet::new(), problems: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// The value at `path`, if it is there, has the type and is valid; `allowed` completes "must be …".
+    pub(super) fn get<T: DeserializeOwned>(
+        &mut self,
+        path: &str,
+        allowed: &str,
+        valid: impl Fn(&T) -> bool,
+    ) -> Option<T> {
+        self.known.insert(path.to_owned());
+        let value = self.root.find_ref(path)?.clone();
+        let typed: Option<T> = match (&value, self.is_from_environment(path)) {
+            (Value::String(_, text), true) => {
+                value.deserialize().ok().or_else(|| text.parse::<Value>().ok()?.deserialize().ok())
+            }
+            _ => value.deserialize().ok(),
+        };
+        let accepted = typed.filter(valid);
+        if accepted.is_none() {
+            self.problem(path, format!("found {}, must be {allowed}", show(&value)));
+        }
+        accepted
+    }
+
+    /// A string as it stands, whatever it looks like; the message of a wrong type does not show the value.
+    pub(super) fn get_secret(&mut self, path: &str) -> Option<String> {
+        self.known.insert(path.to_owned());
+        match self.root.find_ref(path)? {
+            Value::String(_, text) => Some(text.clone()),
+            _ => {
+                self.problem(path, "must be a string in quotes (its value is not shown)");
+                None
+            }
+        }
+    }
+
+    /// The keys of the table at `path`, which may be absent.
+    pub(super) fn table(&mut self, path: &str) -> Vec<String> {
+        self.known.insert(path.to_owned());
+        match self.root.find_ref(path) {
+            None => Vec::new(),
+            Some(Value::Dict(_, dict)) => dict.keys().cloned().collect(),
+            Some(other) => {
+                let found = show(other);
+                self.problem(path, format!("found {found}, must be a table"));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The entries of a table whose keys the user chooses; a key may hold any character, so it is no path.
+    pub(super) fn entries(&mut self, path: &str) -> Vec<(String, Value)> {
+        let keys = self.table(path);
+        let Some(Value::Dict(_, dict)) = self.root.find_ref(path) else { return Vec::new() };
+        let entries: Vec<_> = keys.into_iter().filter_map(|key| Some((key.clone(), dict.get(&key)?.clone()))).collect();
+        self.known.extend(entries.iter().map(|(key, _)| format!("{path}.{key}")));
+        entries
+    }
+
+    /// Whether anything stands at `path`.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.root.find_ref(path).is_some()
+    }
+
+    /// Whether the value at `path` comes from an environment variable.
+    pub(super) fn is_from_environment(&self, path: &str) -> bool {
+        let metadata = self.root.find_ref(path).and_then(|value| self.figment.get_metadata(value.tag()));
+        metadata.is_some_and(|metadata| metadata.name == ENVIRONMENT)
+    }
+
+    /// Notes that the key at `path` is wrong.
+    pub(super) fn problem(&mut self, path: &str, message: impl Into<String>) {
+        let origin = if self.is_from_environment(path) { variable_of(path) } else { self.document.clone() };
+        self.problems.push(Problem { origin, key: Some(path.to_owned()), message: message.into() });
+    }
+
+    /// Notes every key that was never asked for, and returns all problems, warnings aside.
+    pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
+        let mut unknown = Vec::new();
+        unknown_keys(&self.root, "", &self.known, &mut unknown);
+        for path in unknown {
+            let message = match nearest(&path, &self.known) {
+                Some(known) => format!("unknown key; the nearest known one is {known}"),
+                None => "unknown key".to_owned(),
+            };
+            self.problem(&path, message);
+        }
+        (self.problems, self.warnings)
+    }
+}
+
+/// A value as the user wrote it, for a message.
+fn show(value: &Value) -> String {
+    let json = match value {
+        Value::Dict(..) => return "a table".to_owned(),
+        value => serde_json::to_string(value).unwrap_or_else(|_| "a value".to_owned()),
+    };
+    match json.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &json[..end]),
+        None => json,
+    }
+}
+
+/// The topmost paths under which nothing is known.
+fn unknown_keys(value: &Value, path: &str, known: &BTreeSet<String>, unknown: &mut Vec<String>) {
+    let Value::Dict(_, dict) = value else { return };
+    for (key, inner) in dict {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let below = format!("{path}.");
+        let known_below = known.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below));
+        match (known.contains(&path), known_below) {
+            (_, true) => unknown_keys(inner, &path, known, unknown),
+            (true, false) => {}
+            (false, false) => unknown.push(path),
+        }
+    }
+}
+
+/// The known key that looks most like `path`: among its siblings first, then by its last part anywhere.
+fn nearest<'a>(path: &str, known: &'a BTreeSet<String>) -> Option<&'a String> {
+    let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let distance = |candidate: &str| {
+        let (its_parent, its_name) = candidate.rsplit_once('.').unwrap_or(("", candidate));
+        let elsewhere = if its_parent == parent { 0 } else { 2 };
+        strsim::damerau_levenshtein(name, its_name) + elsewhere
+    };
+    let sections = |candidate: &&String| !(parent.is_empty() && candidate.starts_with("bots."));
+    known.iter().filter(sections).min_by_key(|candidate| distance(candidate))
+}

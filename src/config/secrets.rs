@@ -1,0 +1,71 @@
+//! Secrets: by value, by file, by systemd credential; never shown.
+
+use std::path::{Path, PathBuf};
+
+use secrecy::SecretString;
+
+use super::layers::Environment;
+use super::reader::Reader;
+
+/// The keys and the credential that may bring one secret.
+pub(super) struct Places<'a> {
+    /// The key that holds the secret itself, if there is one.
+    pub(super) value: Option<&'a str>,
+    /// The key that names a file.
+    pub(super) file: &'a str,
+    /// The name of the file in `$CREDENTIALS_DIRECTORY`.
+    pub(super) credential: &'a str,
+}
+
+/// The secret, or a problem. What the environment says goes before what the document says.
+pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Environment) -> Option<SecretString> {
+    let value = places.value.and_then(|key| Some((key, reader.get_secret(key)?)));
+    let file: Option<PathBuf> =
+        reader.get(places.file, "the path of a file", |path: &PathBuf| !path.as_os_str().is_empty());
+    let has_value = places.value.is_some_and(|key| reader.has(key));
+    let (key, text) = match (has_value, reader.has(places.file)) {
+        (true, true) => {
+            let key = places.value?;
+            match (reader.is_from_environment(key), reader.is_from_environment(places.file)) {
+                (true, false) => value?,
+                (false, true) => (places.file, from_file(reader, places.file, &file?)?),
+                _ => {
+                    reader.problem(key, format!("is given beside {}; keep one of them", places.file));
+                    return None;
+                }
+            }
+        }
+        (true, false) => value?,
+        (false, true) => (places.file, from_file(reader, places.file, &file?)?),
+        (false, false) => {
+            let folder = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+            let credential = folder.map(|folder| folder.join(places.credential)).filter(|path| path.exists());
+            let Some(path) = credential else {
+                let keys: Vec<&str> = places.value.into_iter().chain([places.file]).collect();
+                let message = format!("is missing; set {} or the credential {}", keys.join(" or "), places.credential);
+                reader.problem(keys[0], message);
+                return None;
+            };
+            (places.file, from_file(reader, places.file, &path)?)
+        }
+    };
+    if text.is_empty() {
+        reader.problem(key, "the secret is empty");
+        return None;
+    }
+    Some(SecretString::from(text))
+}
+
+/// The text of the file without its trailing newline.
+fn from_file(reader: &mut Reader, key: &str, path: &Path) -> Option<String> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => {
+            let text = text.strip_suffix('\n').unwrap_or(&text);
+            Some(text.strip_suffix('\r').unwrap_or(text).to_owned())
+        }
+        Err(error) => {
+            reader.problem(key, format!("{} cannot be read: {error}", path.display()));
+            None
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Cron lines: parsed once with the scheduler's own parser, so that what the configuration accepts is what will run.
+
+use chrono::{DateTime, Utc};
+use croner::errors::CronError;
+use croner::parser::{CronParser, Seconds};
+
+/// A schedule in UTC that is known to be valid and to have a next tick.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cron {
+    line: String,
+    schedule: croner::Cron,
+}
+
+const FIELDS: [&str; 6] = ["seconds", "minutes", "hours", "day of month", "month", "day of week"];
+
+impl Cron {
+    /// Reads six fields (seconds first) or the five of a crontab (at second 0). The error shows which field is wrong.
+    pub fn parse(text: &str) -> Result<Cron, String> {
+        let fields: Vec<&str> = text.split_whitespace().collect();
+        let line = match fields.len() {
+            6 => fields.join(" "),
+            5 => format!("0 {}", fields.join(" ")),
+            count => return Err(format!("it has {count} fields, must have 6 (seconds first) or 5 (crontab)")),
+        };
+        let schedule = parser_accepts(&line).map_err(|error| match wrong_field(&line) {
+            Some((name, field)) => format!("the {name} field \"{field}\" is wrong: {error}"),
+            None => error.to_string(),
+        })?;
+        schedule
+            .find_next_occurrence(&DateTime::<Utc>::UNIX_EPOCH, true)
+            .map_err(|_| "no day ever matches it".to_owned())?;
+        Ok(Cron { line, schedule })
+    }
+
+    /// The six fields.
+    pub fn line(&self) -> &str {
+        &self.line
+    }
+
+    /// The most ticks that any hour of the four weeks after `now` (Unix seconds) holds.
+    pub fn most_ticks_an_hour(&self, now: i64) -> usize {
+        let Some(from) = DateTime::<Utc>::from_timestamp(now, 0) else { return 0 };
+        let ticks = self.schedule.iter_from(from, croner::Direction::Forward).map(|tick| tick.timestamp());
+        let ticks: Vec<i64> = ticks.take_while(|tick| *tick < now + 28 * 24 * 3600).take(100_000).collect();
+        let within_hour = |first: usize| ticks[first..].partition_point(|tick| *tick < ticks[first] + 3600);
+        (0..ticks.len()).map(within_hour).max().unwrap_or(0)
+    }
+}
+
+fn parser_accepts(line: &str) -> Result<croner::Cron, CronError> {
+    CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).build().parse(line)
+}
+
+/// The first field that is refused even where all others are `*`.
+fn wrong_field(line: &str) -> Option<(&'static str, &str)> {
+    FIELDS.into_iter().zip(line.split(' ')).enumerate().find_map(|(place, (name, field))| {
+        let mut alone = ["*"; 6];
+        alone[place] = field;
+        parser_accepts(&alone.join(" ")).is_err().then_some((name, field))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_fields_start_at_second_zero() {
+        assert_eq!(Cron::parse("*/15 * * * *").unwrap().line(), "0 */15 * * * *");
+    }
+
+    #[test]
+    fn the_wrong_field_is_named() {
+        for (line, field) in [
+            ("61 * * * * *", "the seconds field \"61\""),
+            ("0 10 25 * * *", "the hours field \"25\""),
+            ("0 10 * * 13 *", "the month field \"13\""),
+            ("0 x * * * *", "the minutes field \"x\""),
+            ("* * *", "3 fields"),
+            ("", "0 fields"),
+            ("0 0 0 30 2 *", "no day ever matches"),
+        ] {
+            let error = Cron::parse(line).unwrap_err();
+            assert!(error.contains(field), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_busiest_hour_counts() {
+        let busiest = |line| Cron::parse(line).unwrap().most_ticks_an_hour(1_760_000_000);
+        assert_eq!(busiest("0 10 * * * *"), 1);
+        assert_eq!(busiest("0 */15 * * * *"), 4);
+        assert_eq!(busiest("30 0 3 * * MON"), 1);
+    }
+}

@@ -1,0 +1,204 @@
+//! The nouns that everything else speaks of: an interval, a series, a window of days, a shard of the bots.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::config::Bot;
+
+/// How long one bucket of a series is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interval {
+    /// One figure an hour of the bot's local day.
+    Hourly,
+    /// One figure a local day. Not the sum of its hours: a person may come back.
+    Daily,
+}
+
+impl Interval {
+    /// The name used in the configuration, in metric labels and in the state files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Interval::Hourly => "hourly",
+            Interval::Daily => "daily",
+        }
+    }
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The channel name that stands for "no channel filter": every user once, whichever channels they used.
+pub const ALL_CHANNELS: &str = "all";
+
+/// One bot, one channel, one interval: what has a watermark of its own and is fetched in order.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The configured bot.
+    pub bot: Arc<Bot>,
+    /// A channel name as the platform spells it, or [`ALL_CHANNELS`].
+    pub channel: String,
+    /// How long its buckets are.
+    pub interval: Interval,
+}
+
+impl Series {
+    /// What identifies this series in the state files.
+    pub fn key(&self) -> SeriesKey {
+        SeriesKey {
+            bot: self.bot.name.clone(),
+            bot_id: self.bot.id.clone(),
+            channel: self.channel.clone(),
+            interval: self.interval,
+        }
+    }
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{} {}", self.bot.name, self.channel, self.interval)
+    }
+}
+
+/// The identity of a series across restarts. The platform's bot id is part of it: a name that is given to another bot
+/// starts anew.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SeriesKey {
+    /// The bot's configured name.
+    pub bot: String,
+    /// The platform's id of the bot.
+    pub bot_id: String,
+    /// The channel, or [`ALL_CHANNELS`].
+    pub channel: String,
+    /// Hourly or daily.
+    pub interval: Interval,
+}
+
+/// A run of whole days in a bot's own zone, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first day asked for.
+    pub first: Date,
+    /// The last day asked for; never before `first`.
+    pub last: Date,
+}
+
+impl Window {
+    /// The number of days, at least 1.
+    pub fn days(self) -> u32 {
+        u32::try_from(days_between(self.first, self.last)).unwrap_or(0) + 1
+    }
+
+    /// Whether the day lies in the window.
+    pub fn contains(self, day: Date) -> bool {
+        self.first <= day && day <= self.last
+    }
+
+    /// The older and the newer half, or `None` for a single day.
+    pub fn halves(self) -> Option<(Window, Window)> {
+        self.split_before(day_after(self.first, i64::from(self.days() / 2)))
+    }
+
+    /// The days before `day` and the days from it on, or `None` where one of them would be empty.
+    pub fn split_before(self, day: Date) -> Option<(Window, Window)> {
+        (self.first < day && day <= self.last)
+            .then(|| (Window { first: self.first, last: day_after(day, -1) }, Window { first: day, last: self.last }))
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{}..{}", self.first, self.last) }
+    }
+}
+
+/// The day `days` days after `day` (before it, if negative); the end of the calendar where that lies beyond it.
+pub fn day_after(day: Date, days: i64) -> Date {
+    day.saturating_add(jiff::SignedDuration::from_hours(24 * days))
+}
+
+/// How many days `to` lies after `from`; negative if it lies before.
+pub fn days_between(from: Date, to: Date) -> i64 {
+    from.duration_until(to).as_hours() / 24
+}
+
+/// One of several processes that divide the configured bots among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// This process's number, from 0 to `count - 1`.
+    pub index: u32,
+    /// How many processes there are, at least 1.
+    pub count: u32,
+}
+
+impl Shard {
+    /// Whether a bot of this name belongs to this shard. Depends on nothing but the name and the number of shards, so
+    /// adding a bot moves no other.
+    pub fn holds(self, bot_name: &str) -> bool {
+        stable_hash(bot_name) % u64::from(self.count) == u64::from(self.index)
+    }
+}
+
+/// A hash that stays the same across releases, machines and Rust versions: FNV-1a with a final mix, so that names
+/// which differ in their last letter spread over few shards as well as over many.
+pub fn stable_hash(text: &str) -> u64 {
+    let mut hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    for multiplier in [0xff51_afd7_ed55_8ccd_u64, 0xc4ce_b9fe_1a85_ec53] {
+        hash = (hash ^ (hash >> 33)).wrapping_mul(multiplier);
+    }
+    hash ^ (hash >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn halves_cover_the_window_without_overlap() {
+        for days in 2..40 {
+            let window = Window { first: date(2024, 2, 20), last: day_after(date(2024, 2, 20), days - 1) };
+            let (older, newer) = window.halves().unwrap();
+            assert_eq!(older.first, window.first);
+            assert_eq!(day_after(older.last, 1), newer.first);
+            assert_eq!(newer.last, window.last);
+            assert!(older.days().abs_diff(newer.days()) <= 1, "{older} {newer}");
+        }
+    }
+
+    #[test]
+    fn a_single_day_has_no_halves() {
+        let day = date(2024, 2, 29);
+        assert_eq!(Window { first: day, last: day }.halves(), None);
+    }
+
+    #[test]
+    fn shards_are_even_and_complete() {
+        for count in [2, 3, 4, 7, 10] {
+            let mut sizes = vec![0_u32; count as usize];
+            for bot in 0..1000 {
+                let name = format!("bot-{bot:04}");
+                let owners: Vec<u32> = (0..count).filter(|&index| Shard { index, count }.holds(&name)).collect();
+                assert_eq!(owners.len(), 1, "{name}");
+                sizes[owners[0] as usize] += 1;
+            }
+            let fair = 1000 / count;
+            assert!(sizes.iter().all(|&size| size.abs_diff(fair) < fair / 3), "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn the_hash_never_changes() {
+        assert_eq!(stable_hash(""), 0xefd0_1f60_ba99_2926);
+        assert_eq!(stable_hash("support"), stable_hash("support"));
+    }
+}
