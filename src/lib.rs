@@ -3,6 +3,8 @@
 pub mod calendar;
 pub mod config;
 pub mod cron;
+pub mod flatten;
 pub mod platform;
 pub mod point;
+pub mod retry;
 pub mod series;

@@ -1,3 +1,5 @@
 //! The platform's side: tokens, limits, requests and what comes back.
 
+pub mod answer;
+pub mod failure;
 pub mod token;

@@ -1,0 +1,362 @@
+//! What the platform answers: strict about the shape, tolerant of what its documentation leaves open.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::civil::Date;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use crate::point::Figures;
+use crate::series::Interval;
+
+/// The days of one answer, each once, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// What was counted on each day.
+    pub days: BTreeMap<Date, Counted>,
+    /// A mismatch that deserves a look but fails nothing.
+    pub oddity: Option<String>,
+}
+
+/// The figures of one day.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Counted {
+    /// By local hour; an hour that the platform did not send has no figure at all.
+    Hours(Box<[Figures; 24]>),
+    /// Of the whole day.
+    Day(Figures),
+}
+
+/// Reads an answer of the v1 API.
+///
+/// # Errors
+///
+/// What is not as documented, and where in the body.
+pub fn parse_v1(body: &[u8], interval: Interval) -> Result<Answer, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct V1 {
+        results: Vec<RawDay>,
+        #[serde(default)]
+        total_results: Option<Count>,
+    }
+    let parsed: V1 = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let found = i64::try_from(parsed.results.len()).unwrap_or(i64::MAX);
+    let mut answer = Answer::default();
+    merge(&mut answer.days, parsed.results, interval, |figures| &mut figures.users)?;
+    if let Some(Count(total)) = parsed.total_results
+        && total != found
+    {
+        answer.oddity = Some(format!("totalResults says {total}, the answer holds {found} days"));
+    }
+    Ok(answer)
+}
+
+/// Reads an answer of the v2 API.
+///
+/// # Errors
+///
+/// What is not as documented, and where in the body.
+pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Trend {
+        data_points: Vec<RawDay>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct V2 {
+        unique_users_trend: Trend,
+        new_users_trend: Trend,
+        returning_users_trend: Trend,
+    }
+    let parsed: V2 = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let mut answer = Answer::default();
+    let days = &mut answer.days;
+    merge(days, parsed.unique_users_trend.data_points, interval, |figures| &mut figures.users)?;
+    merge(days, parsed.new_users_trend.data_points, interval, |figures| &mut figures.new_users)?;
+    merge(days, parsed.returning_users_trend.data_points, interval, |figures| &mut figures.returning_users)?;
+    Ok(answer)
+}
+
+/// Puts the days of one trend into their field of the answer.
+fn merge(
+    days: &mut BTreeMap<Date, Counted>,
+    trend: Vec<RawDay>,
+    interval: Interval,
+    field: fn(&mut Figures) -> &mut Option<i64>,
+) -> Result<(), String> {
+    for day in trend {
+        let date = day.date;
+        let counted = days.entry(date).or_insert_with(|| match interval {
+            Interval::Hourly => Counted::Hours(Box::default()),
+            Interval::Daily => Counted::Day(Figures::default()),
+        });
+        let twice = match (counted, day.users) {
+            (Counted::Hours(_), Some(_)) => return Err(format!("{date} holds the users of a day, asked for hours")),
+            (Counted::Day(_), None) => return Err(format!("{date} holds no users of the day")),
+            (Counted::Day(figures), Some(users)) => field(figures).replace(users).is_some(),
+            (Counted::Hours(hours), None) => {
+                let pairs = hours.iter_mut().zip(day.hours);
+                pairs.fold(false, |twice, (figures, users)| match users {
+                    Some(users) => field(figures).replace(users).is_some() || twice,
+                    None => twice,
+                })
+            }
+        };
+        if twice {
+            return Err(format!("{date} stands in it twice"));
+        }
+    }
+    Ok(())
+}
+
+/// One entry of `results` or `dataPoints`.
+struct RawDay {
+    date: Date,
+    hours: [Option<i64>; 24],
+    users: Option<i64>,
+}
+
+impl<'de> Deserialize<'de> for RawDay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(RawDayVisitor)
+    }
+}
+
+struct RawDayVisitor;
+
+impl<'de> Visitor<'de> for RawDayVisitor {
+    type Value = RawDay;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a day with its date and its users")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawDay, A::Error> {
+        let (mut date, mut hours, mut users) = (None, [None; 24], None);
+        while let Some(key) = map.next_key()? {
+            let twice = match key {
+                Key::Date => date.replace(map.next_value::<DayName>()?.0).is_some(),
+                Key::Users => users.replace(map.next_value::<Count>()?.0).is_some(),
+                Key::Hour(hour) => hours[hour].replace(map.next_value::<Count>()?.0).is_some(),
+                Key::Other => {
+                    map.next_value::<IgnoredAny>()?;
+                    false
+                }
+            };
+            if twice {
+                return Err(de::Error::custom("a key stands twice in one day"));
+            }
+        }
+        Ok(RawDay { date: date.ok_or_else(|| de::Error::missing_field("date"))?, hours, users })
+    }
+}
+
+enum Key {
+    Date,
+    Users,
+    /// 0 to 23.
+    Hour(usize),
+    /// Something that the documentation does not speak of and that is no bucket.
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl Visitor<'_> for KeyVisitor {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_str<E: de::Error>(self, key: &str) -> Result<Key, E> {
+                match key {
+                    "date" => Ok(Key::Date),
+                    "users" => Ok(Key::Users),
+                    _ if key.trim_start().starts_with(|first: char| first.is_ascii_digit()) => parse_hour(key)
+                        .map(Key::Hour)
+                        .ok_or_else(|| de::Error::custom(format_args!("{key:?} is no hour such as \"0 - 1\""))),
+                    _ => Ok(Key::Other),
+                }
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+/// The hour that a bucket's key stands for: `"0 - 1"` is 0, `"23 - 0"` is 23.
+pub fn parse_hour(key: &str) -> Option<usize> {
+    let (from, to) = key.split_once('-')?;
+    let (from, to): (usize, usize) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+    (from < 24 && to == (from + 1) % 24).then_some(from)
+}
+
+/// The date of a day as the platform writes it: `Aug 06 2020`.
+pub fn parse_date(text: &str) -> Option<Date> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let mut parts = text.split_ascii_whitespace();
+    let (month, day, year) = (parts.next()?, parts.next()?, parts.next()?);
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if parts.next().is_some() || year.len() != 4 || !digits(year) || !digits(day) {
+        return None;
+    }
+    Date::new(year.parse().ok()?, i8::try_from(month).ok()?, day.parse().ok()?).ok()
+}
+
+struct DayName(Date);
+
+impl<'de> Deserialize<'de> for DayName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct DayNameVisitor;
+        impl Visitor<'_> for DayNameVisitor {
+            type Value = DayName;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a date such as \"Aug 06 2020\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<DayName, E> {
+                parse_date(text).map(DayName).ok_or_else(|| de::Error::invalid_value(de::Unexpected::Str(text), &self))
+            }
+        }
+        deserializer.deserialize_str(DayNameVisitor)
+    }
+}
+
+/// A number of users: an integer, or one in quotes, never negative.
+struct Count(i64);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CountVisitor)
+    }
+}
+
+struct CountVisitor;
+
+impl Visitor<'_> for CountVisitor {
+    type Value = Count;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of users")
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Count, E> {
+        i64::try_from(value).map(Count).map_err(|_| de::Error::invalid_value(de::Unexpected::Unsigned(value), &self))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Count, E> {
+        // Up to 2^53 a whole number of this type is exact.
+        if value.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(&value) {
+            #[expect(clippy::cast_possible_truncation, reason = "whole and in range")]
+            return Ok(Count(value as i64));
+        }
+        Err(de::Error::invalid_value(de::Unexpected::Float(value), &self))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Count, E> {
+        let wrong = || de::Error::invalid_value(de::Unexpected::Str(text), &CountVisitor);
+        match text.trim().parse::<u64>() {
+            Ok(value) => i64::try_from(value).map(Count).map_err(|_| wrong()),
+            Err(_) => match text.trim().parse::<f64>() {
+                Ok(value) => self.visit_f64(value).map_err(|_: E| wrong()),
+                Err(_) => Err(wrong()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn users(answer: &Answer, day: Date) -> Vec<(usize, i64)> {
+        match &answer.days[&day] {
+            Counted::Hours(hours) => {
+                hours.iter().enumerate().filter_map(|(hour, figures)| Some((hour, figures.users?))).collect()
+            }
+            Counted::Day(figures) => vec![(99, figures.users.unwrap())],
+        }
+    }
+
+    #[test]
+    fn the_documented_hours_are_read_and_none_is_invented() {
+        let body = br#"{"results":[{"date":"Aug 06 2020","0 - 1":20,"1 - 2":0,"3 - 4":10,"23 - 0":0},
+            {"date":"Aug 07 2020","0 - 1":20,"23 - 0":0}],"totalResults":2}"#;
+        let answer = parse_v1(body, Interval::Hourly).unwrap();
+        assert_eq!(users(&answer, date(2020, 8, 6)), [(0, 20), (1, 0), (3, 10), (23, 0)]);
+        assert_eq!(users(&answer, date(2020, 8, 7)), [(0, 20), (23, 0)]);
+        assert_eq!(answer.oddity, None);
+    }
+
+    #[test]
+    fn the_documented_days_are_read_as_numbers_or_strings() {
+        let body =
+            br#"{"results":[{"date":"Aug 06 2020","users":20},{"date":"Aug 07 2020","users":"4"}],"totalResults":3}"#;
+        let answer = parse_v1(body, Interval::Daily).unwrap();
+        assert_eq!(users(&answer, date(2020, 8, 6)), [(99, 20)]);
+        assert_eq!(users(&answer, date(2020, 8, 7)), [(99, 4)]);
+        assert_eq!(answer.oddity.as_deref(), Some("totalResults says 3, the answer holds 2 days"));
+    }
+
+    #[test]
+    fn the_three_trends_of_v2_become_three_fields() {
+        let body = br#"{"summary":{"uniqueUsers":2},
+            "uniqueUsersTrend":{"dataPoints":[{"date":"Dec 03 2025","users":3}]},
+            "newUsersTrend":{"dataPoints":[{"date":"Dec 03 2025","users":1}]},
+            "returningUsersTrend":{"dataPoints":[]},"filters":{}}"#;
+        let answer = parse_v2(body, Interval::Daily).unwrap();
+        let expected = Figures { users: Some(3), new_users: Some(1), returning_users: None };
+        assert_eq!(answer.days[&date(2025, 12, 3)], Counted::Day(expected));
+    }
+
+    #[test]
+    fn what_is_not_documented_is_refused_with_its_place() {
+        for (body, interval, problem) in [
+            (r#"{"results":[{"date":"Aug 06 2020","0 - 1":2"#, Interval::Hourly, "EOF"),
+            (r#"{"total":0}"#, Interval::Hourly, "missing field `results`"),
+            (r#"{"results":[{"0 - 1":2}]}"#, Interval::Hourly, "missing field `date`"),
+            (r#"{"results":[{"date":"2020-08-06"}]}"#, Interval::Hourly, "column"),
+            (r#"{"results":[{"date":"Aug 06 2020","0 - 2":2}]}"#, Interval::Hourly, "\"0 - 2\" is no hour"),
+            (r#"{"results":[{"date":"Aug 06 2020","24 - 25":2}]}"#, Interval::Hourly, "is no hour"),
+            (r#"{"results":[{"date":"Aug 06 2020","0 - 1":-2}]}"#, Interval::Hourly, "expected a number of users"),
+            (r#"{"results":[{"date":"Aug 06 2020","0 - 1":2.5}]}"#, Interval::Hourly, "expected a number of users"),
+            (r#"{"results":[{"date":"Aug 06 2020","0 - 1":null}]}"#, Interval::Hourly, "expected a number of users"),
+            (r#"{"results":[{"date":"Aug 06 2020","users":"33.33"}]}"#, Interval::Daily, "expected a number of users"),
+            (r#"{"results":[{"date":"Aug 06 2020","users":3}]}"#, Interval::Hourly, "asked for hours"),
+            (r#"{"results":[{"date":"Aug 06 2020","0 - 1":3}]}"#, Interval::Daily, "no users of the day"),
+            (r#"{"results":[{"date":"Aug 06 2020","0 - 1":3,"0 - 1":4}]}"#, Interval::Hourly, "twice"),
+            (
+                r#"{"results":[{"date":"Aug 06 2020","users":3},{"date":"Aug 06 2020","users":4}]}"#,
+                Interval::Daily,
+                "2020-08-06 stands in it twice",
+            ),
+            ("<html>", Interval::Hourly, "line 1 column 1"),
+        ] {
+            let error = parse_v1(body.as_bytes(), interval).unwrap_err();
+            assert!(error.contains(problem), "{body}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_hour_has_one_key() {
+        for hour in 0..24 {
+            assert_eq!(parse_hour(&format!("{hour} - {}", (hour + 1) % 24)), Some(hour));
+        }
+    }
+
+    #[test]
+    fn only_whole_dates_are_dates() {
+        assert_eq!(parse_date("Feb 29 2024"), Some(date(2024, 2, 29)));
+        for text in ["Feb 30 2024", "feb 01 2024", "Feb 1", "Feb 1 24", "Feb +1 2024", "Feb 01 2024 x", ""] {
+            assert_eq!(parse_date(text), None, "{text}");
+        }
+    }
+}
