@@ -71,11 +71,13 @@ impl Flattened {
     }
 }
 
-/// The last day of the window that was over when it was asked for, if any was.
-pub fn complete_through(asked: &Asked<'_>) -> Option<Date> {
-    let today = calendar::today(asked.zone, asked.at);
+/// The last day of the window that was over when it was asked for, if any was. `platform_time` is what the platform's
+/// own clock said: where ours is ahead of it, the platform's decides, or a day would count as complete too early.
+pub fn complete_through(asked: &Asked<'_>, platform_time: Option<Timestamp>) -> Option<Date> {
+    let at = platform_time.map_or(asked.at, |time| time.min(asked.at));
+    let today = calendar::today(asked.zone, at);
     let days = (-3..=0).rev().map(|back| crate::series::day_after(today, back).min(asked.window.last));
-    let over = |date: Date| calendar::day(asked.zone, date).span.is_none_or(|span| span.end <= asked.at);
+    let over = |date: Date| calendar::day(asked.zone, date).span.is_none_or(|span| span.end <= at);
     days.filter(|date| *date < today).find(|date| over(*date)).filter(|date| *date >= asked.window.first)
 }
 
@@ -184,7 +186,7 @@ mod tests {
         let check = |zone: &str, at: &'static str, expected| {
             let zone = TimeZone::get(zone).unwrap();
             let case = Case { first: date(2026, 8, 1), last: date(2026, 8, 6), at, ..TODAY };
-            assert_eq!(complete_through(&case.asked(&zone)), expected, "{at}");
+            assert_eq!(complete_through(&case.asked(&zone), None), expected, "{at}");
         };
         check("UTC", "2026-08-06T23:59:59Z", Some(date(2026, 8, 5)));
         check("UTC", "2026-08-07T00:00:00Z", Some(date(2026, 8, 6)));
@@ -195,11 +197,19 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_ahead_completes_no_day() {
+        let case = Case { first: date(2026, 8, 1), last: date(2026, 8, 31), at: "2026-08-20T12:00:00Z", ..TODAY };
+        let through = |platform_time: &str| complete_through(&case.asked(&TimeZone::UTC), platform_time.parse().ok());
+        assert_eq!(through("2026-08-10T12:00:00Z"), Some(date(2026, 8, 9)));
+        assert_eq!(through("2026-08-25T12:00:00Z"), Some(date(2026, 8, 19)));
+    }
+
+    #[test]
     fn a_day_whose_last_hour_comes_twice_is_not_over_before_the_second() {
         let zone = TimeZone::get("America/St_Johns").unwrap();
         let window = Window { first: date(2006, 10, 20), last: date(2006, 10, 29) };
         let asked = |at: &str| Asked { window, zone: &zone, at: at.parse().unwrap(), include_open: false };
-        assert_eq!(complete_through(&asked("2006-10-29T02:30:30Z")), Some(date(2006, 10, 27)));
-        assert_eq!(complete_through(&asked("2006-10-29T03:30:00Z")), Some(date(2006, 10, 28)));
+        assert_eq!(complete_through(&asked("2006-10-29T02:30:30Z"), None), Some(date(2006, 10, 27)));
+        assert_eq!(complete_through(&asked("2006-10-29T03:30:00Z"), None), Some(date(2006, 10, 28)));
     }
 }

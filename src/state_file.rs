@@ -1,0 +1,172 @@
+//! Small files that survive a crash: replaced as a whole, with a format version, readable by the owner only.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What came of reading a state file.
+#[derive(Debug)]
+pub enum Loaded<T> {
+    /// There is none.
+    Absent,
+    /// It holds what it should.
+    Found(T),
+    /// It is not what it should be: why.
+    Unreadable(String),
+    /// A later release wrote it, in this format version.
+    Newer(u64),
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Document<T> {
+    version: u64,
+    #[serde(flatten)]
+    content: T,
+}
+
+/// Reads a file that [`replace`] wrote.
+///
+/// # Errors
+///
+/// Where the file is there and the system does not let it be read.
+pub fn load<T: DeserializeOwned>(path: &Path, version: u64) -> io::Result<Loaded<T>> {
+    let text = match fs::read(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Absent),
+        Err(error) => return Err(error),
+    };
+    if let Ok(found) = serde_json::from_slice::<Version>(&text)
+        && found.version > version
+    {
+        return Ok(Loaded::Newer(found.version));
+    }
+    Ok(match serde_json::from_slice::<Document<T>>(&text) {
+        Ok(document) if document.version == version => Loaded::Found(document.content),
+        Ok(document) => Loaded::Unreadable(format!("its format version is {}", document.version)),
+        Err(error) => Loaded::Unreadable(error.to_string()),
+    })
+}
+
+/// Replaces the file atomically: whoever reads it, also after a power cut, finds the old content or the new.
+///
+/// # Errors
+///
+/// Where the disk is full or the folder cannot be written; the old content then stands.
+pub fn replace<T: Serialize>(path: &Path, version: u64, content: &T) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
+    serde_json::to_writer_pretty(&mut file, &Document { version, content })?;
+    file.write_all(b"\n")?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Moves a file that cannot be read out of the way and says where it is now.
+///
+/// # Errors
+///
+/// Where the folder cannot be written.
+pub fn set_aside(path: &Path, now: jiff::Timestamp) -> io::Result<PathBuf> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".unreadable-{}", now.as_second()));
+    fs::rename(path, &name)?;
+    Ok(name.into())
+}
+
+/// Makes the folder with its parents, all for the owner only.
+///
+/// # Errors
+///
+/// Where the system refuses, or something else than a folder is in the way.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Takes the lock in `path` for this process, until the file is dropped; `None` if another process holds it.
+///
+/// # Errors
+///
+/// Where the file cannot be made.
+pub fn lock(path: &Path) -> io::Result<Option<File>> {
+    let mut options = File::options();
+    let mut file = options.create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    match file.try_lock() {
+        Ok(()) => {
+            file.set_len(0)?;
+            writeln!(file, "{}", std::process::id())?;
+            Ok(Some(file))
+        }
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Content {
+        series: Vec<u32>,
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_and_nobody_else_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/state.json");
+        make_folder(path.parent().unwrap()).unwrap();
+        replace(&path, 1, &Content { series: vec![1] }).unwrap();
+        replace(&path, 1, &Content { series: vec![1, 2] }).unwrap();
+        assert!(matches!(load::<Content>(&path, 1).unwrap(), Loaded::Found(found) if found.series == [1, 2]));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap()), mode(&folder.path().join("a"))), (0o600, 0o700, 0o700));
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn what_is_not_a_state_file_is_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        assert!(matches!(load::<Content>(&path, 1).unwrap(), Loaded::Absent));
+        for (text, newer) in [
+            ("", false),
+            ("{\"version\":1,\"series\":[1", false),
+            ("{\"version\":1}", false),
+            ("{\"version\":0,\"series\":[]}", false),
+            ("{\"series\":[]}", false),
+            ("\u{0}\u{0}", false),
+            ("{\"version\":2,\"other\":true}", true),
+        ] {
+            fs::write(&path, text).unwrap();
+            match load::<Content>(&path, 1).unwrap() {
+                Loaded::Newer(2) => assert!(newer, "{text}"),
+                Loaded::Unreadable(_) => assert!(!newer, "{text}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+        let aside = set_aside(&path, jiff::Timestamp::UNIX_EPOCH).unwrap();
+        assert!(aside.exists() && !path.exists());
+    }
+
+    #[test]
+    fn a_lock_is_held_until_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = lock(&path).unwrap().unwrap();
+        assert!(lock(&path).unwrap().is_none());
+        drop(held);
+        assert!(lock(&path).unwrap().is_some());
+    }
+}
