@@ -10,4 +10,5 @@ pub mod point;
 pub mod retry;
 pub mod series;
 pub mod state_file;
+pub mod stop;
 pub mod watermark;

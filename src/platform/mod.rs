@@ -2,4 +2,6 @@
 
 pub mod answer;
 pub mod failure;
+pub mod ledger;
+pub mod limiter;
 pub mod token;

@@ -1,0 +1,55 @@
+//! The wish that the program ends: waiting gives way to it, requests in hand do not.
+
+use tokio::sync::watch;
+
+/// Told once, heard by everyone who waits.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<bool>);
+
+/// The program is to end; what waited gave way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+impl Stop {
+    /// Stops when `signal` completes. Must be called within a runtime.
+    pub fn after(signal: impl Future<Output = ()> + Send + 'static) -> Stop {
+        let (told, heard) = watch::channel(false);
+        tokio::spawn(async move {
+            signal.await;
+            told.send_replace(true);
+            // Keeps the channel open for as long as anyone listens.
+            told.closed().await;
+        });
+        Stop(heard)
+    }
+
+    /// Never stops.
+    pub fn never() -> Stop {
+        Stop(watch::channel(false).1)
+    }
+
+    /// Whether the program is to end.
+    pub fn is_told(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until the program is to end.
+    pub async fn told(&self) {
+        if self.0.clone().wait_for(|told| *told).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Does `work` unless the program is told to end first.
+    ///
+    /// # Errors
+    ///
+    /// If it is told to end.
+    pub async fn or<T>(&self, work: impl Future<Output = T>) -> Result<T, Stopped> {
+        tokio::select! {
+            biased;
+            () = self.told() => Err(Stopped),
+            result = work => Ok(result),
+        }
+    }
+}
