@@ -1,6 +1,7 @@
 //! The platform's side: tokens, limits, requests and what comes back.
 
 pub mod answer;
+pub mod client;
 pub mod failure;
 pub mod ledger;
 pub mod limiter;

@@ -1,0 +1,309 @@
+//! Asks the platform: one series, one window of days, one channel a request.
+
+use std::error::Error;
+
+use jiff::Timestamp;
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::{Response, Url, redirect};
+use serde_json::json;
+
+use super::answer::{Answer, parse_v1, parse_v2};
+use super::failure::{Failure, Refusal};
+use super::limiter::{Hand, Limiter, Places, Purpose};
+use crate::config::{self, Api, Send};
+use crate::retry::{self, Verdict};
+use crate::series::{ALL_CHANNELS, Interval, Series, Window};
+use crate::stop::{Stop, Stopped};
+
+/// The longest answer that is read, in bytes: decades of hours fit into it.
+const LONGEST_ANSWER: usize = 16 << 20;
+
+/// Of an answer that is not a success, this much is enough to see what it says.
+const LONGEST_REFUSAL: usize = 64 << 10;
+
+/// Throttled answers in a row before a request counts as failed.
+const MOST_THROTTLED: u32 = 20;
+
+/// Tells the time; handed in, so that only the program's entry reads a clock.
+pub type Clock = fn() -> Timestamp;
+
+/// The platform, and the right to ask it.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    platform: config::Platform,
+    limiter: Limiter,
+    places: Places,
+    clock: Clock,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// Whose figures.
+    pub series: &'a Series,
+    /// Which days.
+    pub window: Window,
+    /// Which limits apply.
+    pub purpose: Purpose,
+    /// Attempts, at least one.
+    pub tries: usize,
+}
+
+/// An answer, and what is needed to place it in time.
+#[derive(Debug)]
+pub struct Fetched {
+    /// What the platform holds.
+    pub answer: Answer,
+    /// When it was asked, by this machine's clock.
+    pub asked_at: Timestamp,
+    /// When it answered, by its own clock, if it says so.
+    pub platform_time: Option<Timestamp>,
+    /// To be kept until the points are written.
+    pub hand: Option<Hand>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum FetchError {
+    /// The program is told to end.
+    Stopped,
+    /// The platform failed, for good or for a range this long.
+    Failed(Failure),
+}
+
+impl From<Stopped> for FetchError {
+    fn from(_: Stopped) -> Self {
+        FetchError::Stopped
+    }
+}
+
+impl Client {
+    /// `tls` is shared with the database's client; `direct` leaves the system's proxies aside.
+    ///
+    /// # Errors
+    ///
+    /// Only where the HTTP client cannot be set up.
+    pub fn new(
+        platform: config::Platform,
+        limiter: Limiter,
+        tls: native_tls::TlsConnector,
+        direct: bool,
+        clock: Clock,
+    ) -> Result<Client, reqwest::Error> {
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+            .tls_backend_preconfigured(tls)
+            .http1_only()
+            .redirect(redirect::Policy::none())
+            .connect_timeout(platform.timeout)
+            .timeout(platform.timeout)
+            .pool_max_idle_per_host(platform.concurrency);
+        if direct {
+            http = http.no_proxy();
+        }
+        let places = Places::new(platform.concurrency);
+        Ok(Client { http: http.build()?, platform, limiter, places, clock })
+    }
+
+    /// How many answers are asked for or not yet written.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Asks until there is an answer, the tries are used up, or asking again cannot help. Every attempt adds one to
+    /// `requests`, waits for the bot's turn and carries a token of its own.
+    ///
+    /// # Errors
+    ///
+    /// The last failure, or that the program is told to end while it waited; a request in hand is finished first.
+    pub async fn fetch(&self, question: Question<'_>, requests: &mut u64, stop: &Stop) -> Result<Fetched, FetchError> {
+        let bot = &question.series.bot;
+        let mut pauses = retry::pauses(question.tries);
+        let mut throttled = 0;
+        loop {
+            let permit = self.limiter.acquire(&bot.id, question.purpose, &self.places, stop).await?;
+            *requests += 1;
+            let failure = match self.attempt(question).await {
+                Ok(fetched) => return Ok(Fetched { hand: permit.hand, ..fetched }),
+                Err(failure) => failure,
+            };
+            drop(permit);
+            tracing::debug!(bot = bot.name, channel = question.series.channel, days = %question.window, "{failure}");
+            let pause = match retry::platform(&failure, question.window.days()) {
+                Verdict::Throttled(delay) if throttled < MOST_THROTTLED => {
+                    throttled += 1;
+                    let wait =
+                        delay.map_or_else(|| "until its minute has passed".to_owned(), |delay| format!("{delay:?}"));
+                    tracing::info!(
+                        bot = bot.name,
+                        "the platform says that this bot is asked too often: pausing it, {wait}"
+                    );
+                    self.limiter.pause(&bot.id, delay);
+                    continue;
+                }
+                Verdict::Retry(least) => pauses.next().map(|pause| pause.max(least)),
+                Verdict::Throttled(_) | Verdict::Narrow | Verdict::GiveUp => None,
+            };
+            match pause {
+                Some(pause) => stop.or(tokio::time::sleep(pause)).await?,
+                None => return Err(FetchError::Failed(failure)),
+            }
+        }
+    }
+
+    async fn attempt(&self, question: Question<'_>) -> Result<Fetched, Failure> {
+        let asked_at = (self.clock)();
+        let bot = &question.series.bot;
+        let token = bot.key.mint(&bot.client_id, asked_at).map_err(|error| Failure::NoToken(error.to_string()))?;
+        let request = self.request(question).header("auth", &token).header(CONTENT_TYPE, "application/json");
+        let response = request.send().await.map_err(|error| self.network_failure(error))?;
+        let platform_time = date(response.headers());
+        if !response.status().is_success() {
+            return Err(Failure::Refused(self.refusal(response, asked_at, &token).await?));
+        }
+        let status = response.status().as_u16();
+        let body = self.body(response, LONGEST_ANSWER).await?;
+        let interval = question.series.interval;
+        let parsed = match self.platform.api {
+            Api::V1(_) => parse_v1(&body, interval),
+            Api::V2 => parse_v2(&body, interval),
+        };
+        let answer = parsed.map_err(|problem| match errors_in(&body) {
+            // A success that speaks of errors is none.
+            Some(message) => Failure::Refused(Refusal { status, message, retry_after: None, clock_ahead: None }),
+            None => Failure::Shape(problem),
+        })?;
+        Ok(Fetched { answer, asked_at, platform_time, hand: None })
+    }
+
+    /// The request without its token.
+    fn request(&self, question: Question<'_>) -> reqwest::RequestBuilder {
+        let Question { series, window, .. } = question;
+        let (first, last) = (window.first.to_string(), window.last.to_string());
+        let channel = (series.channel != ALL_CHANNELS).then_some(series.channel.as_str());
+        match self.platform.api {
+            Api::V1(send) => {
+                let aggregation = match series.interval {
+                    Interval::Hourly => "Hourly",
+                    Interval::Daily => "Daily",
+                };
+                let mut request = self.http.post(self.url(&series.bot.id, &["userEngagementTrend"]));
+                if send != Send::Body {
+                    request = request
+                        .query(&[("aggregation_type", aggregation), ("start_date", &first), ("end_date", &last)])
+                        .query(&channel.map(|channel| [("channels", channel)]));
+                }
+                if send != Send::Query {
+                    let mut filters = json!({"aggregation_type": aggregation, "start_date": first, "end_date": last});
+                    if let Some(channel) = channel {
+                        filters["channel"] = channel.into();
+                    }
+                    request = request.json(&json!({ "filters": filters }));
+                }
+                request
+            }
+            Api::V2 => {
+                let zone = series.bot.time_zone.iana_name().unwrap_or("UTC");
+                let (aggregation, url) =
+                    (series.interval.name(), self.url(&series.bot.id, &["v2", "userEngagementTrend"]));
+                self.http
+                    .post(url)
+                    .query(&[("aggregation_type", aggregation), ("start_date", &first), ("end_date", &last)])
+                    .query(&channel.map(|channel| [("channels", channel)]))
+                    .query(&[("timeZoneOffset", zone)])
+            }
+        }
+    }
+
+    fn url(&self, bot_id: &str, endpoint: &[&str]) -> Url {
+        let mut url = self.platform.url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["api", "public", "bot", bot_id]).extend(endpoint);
+        }
+        url
+    }
+
+    async fn refusal(&self, response: Response, now: Timestamp, token: &str) -> Result<Refusal, Failure> {
+        let status = response.status().as_u16();
+        let headers = response.headers();
+        let text = |name| headers.get(name).and_then(|value: &reqwest::header::HeaderValue| value.to_str().ok());
+        let retry_after = text(RETRY_AFTER).and_then(|header| retry::retry_after(header, now));
+        let clock_ahead = date(headers).map(|platform| now.as_second() - platform.as_second());
+        let body = match self.body(response, LONGEST_REFUSAL).await {
+            Ok(body) => body,
+            Err(Failure::TooLarge(_)) => b"(a long text)".to_vec(),
+            Err(failure) => return Err(failure),
+        };
+        let message = errors_in(&body).unwrap_or_else(|| beginning_of(&body));
+        Ok(Refusal { status, message: message.replace(token, "(the token)"), retry_after, clock_ahead })
+    }
+
+    /// The whole body, read piece by piece so that none is too long.
+    async fn body(&self, mut response: Response, longest: usize) -> Result<Vec<u8>, Failure> {
+        let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        if announced > longest {
+            return Err(Failure::TooLarge(longest));
+        }
+        let mut body = Vec::with_capacity(announced);
+        while let Some(piece) = response.chunk().await.map_err(|error| self.network_failure(error))? {
+            if body.len() + piece.len() > longest {
+                return Err(Failure::TooLarge(longest));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
+    }
+
+    fn network_failure(&self, error: reqwest::Error) -> Failure {
+        if error.is_timeout() {
+            return Failure::TimedOut(self.platform.timeout);
+        }
+        Failure::Unreachable(chain(&error.without_url()))
+    }
+}
+
+/// What an error and its causes say, each once.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+/// The words of `{"errors":[{"msg":"…","code":4002}]}`, whatever type the code has.
+fn errors_in(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let errors = body.get("errors")?.as_array()?;
+    let words = errors.iter().filter_map(|error| {
+        let message = error.get("msg").or_else(|| error.get("message"))?.as_str()?;
+        let code =
+            error.get("code").map(|code| format!(" (code {})", code.as_str().map_or(code.to_string(), str::to_owned)));
+        Some(format!("{message}{}", code.unwrap_or_default()))
+    });
+    let words: Vec<String> = words.collect();
+    (!words.is_empty()).then(|| shorten(&words.join(", ")))
+}
+
+fn beginning_of(body: &[u8]) -> String {
+    shorten(String::from_utf8_lossy(body).trim())
+}
+
+/// Enough of a foreign text to recognize it.
+pub fn shorten(text: &str) -> String {
+    const LONGEST: usize = 300;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    retry::http_date(headers.get(DATE)?.to_str().ok()?)
+}
