@@ -9,6 +9,7 @@ pub mod platform;
 pub mod point;
 pub mod retry;
 pub mod series;
+pub mod sink;
 pub mod state_file;
 pub mod stop;
 pub mod watermark;

@@ -1,0 +1,112 @@
+//! Where points go. A sink takes whole lines and says whether they are safe; [`writer`] decides which points go into
+//! one write and what a refusal means for each series.
+
+pub mod file;
+pub mod influxdb;
+pub mod writer;
+
+use std::io::Write;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use self::file::LineFile;
+use self::influxdb::InfluxDbSink;
+
+/// A place that takes line protocol.
+#[derive(Debug)]
+pub enum Sink {
+    /// A database that speaks InfluxDB's v2 write API.
+    InfluxDb(InfluxDbSink),
+    /// A file of lines.
+    File(LineFile),
+    /// Standard output, for `--dry-run`.
+    Stdout,
+}
+
+/// Why lines were not taken.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WriteFailure {
+    /// No connection, or one that broke off.
+    Unreachable(String),
+    /// No answer within the configured time.
+    TimedOut(Duration),
+    /// The database answered something else than a success.
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The database's words.
+        message: String,
+    },
+    /// The file or standard output cannot be written.
+    Io(String),
+}
+
+impl Sink {
+    /// Writes whole lines, all or none as far as the sink can: a database may keep the good ones of a refused write,
+    /// and taking the same line twice does no harm.
+    ///
+    /// # Errors
+    ///
+    /// What the other side said.
+    pub async fn write(&self, lines: Bytes) -> Result<(), WriteFailure> {
+        match self {
+            Sink::InfluxDb(database) => database.write(lines).await,
+            Sink::File(file) => {
+                let file = file.clone();
+                let append = tokio::task::spawn_blocking(move || file.append(&lines)).await;
+                append.map_err(std::io::Error::other).flatten().map_err(|error| WriteFailure::Io(error.to_string()))
+            }
+            Sink::Stdout => {
+                let mut stdout = std::io::stdout().lock();
+                let written = stdout.write_all(&lines).and_then(|()| stdout.flush());
+                written.map_err(|error| WriteFailure::Io(error.to_string()))
+            }
+        }
+    }
+}
+
+impl WriteFailure {
+    /// Whether the same write may well succeed a moment later.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            WriteFailure::Unreachable(_) | WriteFailure::TimedOut(_) => true,
+            WriteFailure::Refused { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            WriteFailure::Io(_) => false,
+        }
+    }
+
+    /// The next step for the person on call.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            WriteFailure::Unreachable(_) => "check influxdb.url, the network and whether the database runs",
+            WriteFailure::TimedOut(_) => "check the load of the database, or raise influxdb.timeout",
+            WriteFailure::Refused { status: 401 | 403, .. } => {
+                "check influxdb.token: it must be valid and may write to the bucket"
+            }
+            WriteFailure::Refused { status: 404, .. } => "check influxdb.org and influxdb.bucket: both must exist",
+            WriteFailure::Refused { status: 400 | 422, .. } => {
+                "another program may have written a field of the same name with another type; see the database's words"
+            }
+            WriteFailure::Refused { status: 300..=399, .. } => {
+                "redirects are not followed, for they would carry the token: set influxdb.url to the new address"
+            }
+            WriteFailure::Refused { status: 413, .. } => "raise the size of a request that the proxy or database takes",
+            WriteFailure::Refused { .. } => "see the database's log",
+            WriteFailure::Io(_) => "check the space on the disk and the permissions of the file",
+        }
+    }
+}
+
+impl std::fmt::Display for WriteFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            WriteFailure::Unreachable(error) => write!(f, "the database cannot be reached: {error}"),
+            WriteFailure::TimedOut(limit) => write!(f, "the database did not answer within {limit:?}"),
+            WriteFailure::Refused { status, message } => write!(f, "the database answered {status}: {message:?}"),
+            WriteFailure::Io(error) => write!(f, "the points cannot be written: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for WriteFailure {}
