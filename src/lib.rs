@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod config;
 pub mod cron;
+pub mod demo;
 pub mod platform;
 pub mod point;
 pub mod series;
