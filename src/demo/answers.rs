@@ -89,10 +89,10 @@ fn known(question: &Question, behaviour: Behaviour, now: Timestamp, date: Date) 
     for (hour, known) in (0_i8..).zip(hours.iter_mut()) {
         let place = usize::from(hour.unsigned_abs());
         let begun = day.hours[place].is_some_and(|span| span.start <= now);
-        let hole = figures::hourly(bot_id, channel, date, hour, behaviour.holes).is_none();
+        let hole = behaviour.holes && figures::hour_is_hole(bot_id, channel, date, hour);
         *known = (begun && !hole).then_some(arrived[place]);
     }
-    let hole = behaviour.holes && figures::daily(bot_id, channel, date, true).is_none();
+    let hole = behaviour.holes && figures::day_is_hole(bot_id, channel, date);
     Some(Known { hours, users: (!hole).then(|| figures::of_day(bot_id, date, &arrived)) })
 }
 

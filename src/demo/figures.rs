@@ -10,6 +10,9 @@ use jiff::civil::{Date, Weekday, date};
 use crate::calendar::Span;
 use crate::series::{ALL_CHANNELS, days_between, stable_hash};
 
+/// The first day the platform remembers, which is also the day from which use grows.
+pub const FIRST_DAY: Date = date(2015, 1, 1);
+
 /// The users of a bucket, by whether the bot saw them before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Split {
@@ -19,16 +22,27 @@ pub struct Split {
     pub returning: i64,
 }
 
-/// The final unique users of one local hour (0 to 23); `None` is a hole, a bucket that is never sent.
+/// The final unique users of one local hour (0 to 23); `None` is a hole, a bucket that is never sent. The model knows
+/// no retention: the platform says zero for what lies before [`FIRST_DAY`].
 pub fn hourly(bot_id: &str, channel: &str, date: Date, hour: i8, holes: bool) -> Option<i64> {
-    let hole = holes && draw("hourly hole", bot_id, channel, date, hour) < 1.0 / 60.0;
+    let hole = holes && hour_is_hole(bot_id, channel, date, hour);
     (!hole).then(|| in_channel(bot_id, channel, date, hour, share(bot_id, channel)))
 }
 
 /// The final unique users of one local day; `None` is a hole, a bucket that is never sent.
 pub fn daily(bot_id: &str, channel: &str, date: Date, holes: bool) -> Option<i64> {
-    let hole = holes && draw("daily hole", bot_id, channel, date, 0) < 1.0 / 120.0;
+    let hole = holes && day_is_hole(bot_id, channel, date);
     (!hole).then(|| of_day(bot_id, date, &hours(bot_id, channel, date)))
+}
+
+/// Whether the figure of an hour is never sent: about one in 60.
+pub fn hour_is_hole(bot_id: &str, channel: &str, date: Date, hour: i8) -> bool {
+    draw("hourly hole", bot_id, channel, date, hour) < 1.0 / 60.0
+}
+
+/// Whether the figure of a day is never sent: about one in 120.
+pub fn day_is_hole(bot_id: &str, channel: &str, date: Date) -> bool {
+    draw("daily hole", bot_id, channel, date, 0) < 1.0 / 120.0
 }
 
 /// How many of a bucket's users are new. The sum is `users`.
@@ -43,7 +57,7 @@ pub fn so_far(users: i64, span: Span, now: Timestamp) -> i64 {
     let minute = |at: Timestamp| at.as_second().div_euclid(60);
     let (start, end, now) = (minute(span.start), minute(span.end), minute(now));
     if now < end {
-        users * 60 * (now - start).max(0) / (100 * (end - start))
+        users * 60 * (now - start).max(0) / (100 * (end - start).max(1))
     } else {
         users * (60 * MINUTES_TO_SETTLE + 40 * (now - end).min(MINUTES_TO_SETTLE)) / (100 * MINUTES_TO_SETTLE)
     }
@@ -89,9 +103,6 @@ fn everyone(bot_id: &str, date: Date, hour: i8) -> i64 {
     let rhythm = usize::try_from(hour).ok().and_then(|hour| RHYTHM.get(hour)).copied().unwrap_or(0.0);
     (size * growth(date) * week(date.weekday()) * rhythm * noise).round() as i64
 }
-
-/// The first day the platform remembers, which is also the day from which use grows.
-pub const FIRST_DAY: Date = date(2015, 1, 1);
 
 /// Every 500 days bring as many users as there were at first.
 fn growth(date: Date) -> f64 {
@@ -265,6 +276,6 @@ mod tests {
     fn the_model_never_changes() {
         let day = date(2026, 8, 6);
         let figures = (hourly(BOT, "all", day, 11, false), hourly(BOT, "rtm", day, 11, false));
-        assert_eq!((figures, daily(BOT, "all", day, false)), ((Some(0), Some(0)), Some(0)));
+        assert_eq!((figures, daily(BOT, "all", day, false)), ((Some(205), Some(91)), Some(1401)));
     }
 }

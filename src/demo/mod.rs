@@ -52,7 +52,7 @@ intervals = ["hourly", "daily"]
 tags = { team = "care" }
 
 [bots.sales]
-id = "st-de300002-5a1e-4b07-8c0d-000000000003"
+id = "st-de300002-5a1e-4b07-8c0d-000000000005"
 client_id = "cs-de300002-5a1e-4b07-8c0d-000000000004"
 client_secret = "not-a-secret-the-demo-sales-bot"
 time_zone = "Europe/Berlin"
