@@ -39,7 +39,7 @@ fn the_token_of_a_fresh_bucket_writes_there_only() {
     let mut elsewhere = Database::fresh(None);
     elsewhere.token = database.token.clone();
     assert_eq!(database.write("m f=1i 1").status, 204);
-    assert_eq!(elsewhere.write("m f=1i 1").status, 404);
+    assert_eq!(elsewhere.write("m f=1i 1").status, 403);
     assert!(elsewhere.points().is_empty());
 }
 

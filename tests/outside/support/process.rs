@@ -100,7 +100,7 @@ impl Running {
             }
             sleep(Duration::from_millis(2));
         };
-        Output { code: status.code(), stdout: self.stdout.wait_for_end(), stderr: self.stderr.to_end() }
+        Output { code: status.code(), stdout: self.stdout.wait_for_end(), stderr: self.stderr.wait_for_end() }
     }
 }
 
