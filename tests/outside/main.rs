@@ -1,0 +1,20 @@
+//! The program from outside: the built binary, run as a user runs it, against a simulated platform and real databases.
+//!
+//! One binary for all of it, so that it links once. What needs a server is ignored here and run by `tests/run`, which
+//! brings the servers; those tests stand in a module called `influxdb` or `victoriametrics`, by which name it leaves
+//! out what it could not bring.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "a helper of a test fails by panicking, and is read where it is used"
+)]
+
+mod support;
+
+mod fake_influxdb;
+mod influxdb;
+mod victoriametrics;
+mod workspace;

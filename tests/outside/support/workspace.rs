@@ -1,0 +1,114 @@
+//! A folder of a test's own, with a configuration in it, to run the built program in.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::process::{Output, Running};
+
+/// The parts of a configuration that tests vary. Whatever else they set goes through the environment of the command,
+/// as `KORE_TREND__SECTION__KEY`.
+pub(crate) struct Template<'a> {
+    /// `[platform] url`.
+    pub(crate) platform_url: &'a str,
+    /// Further lines of `[platform]`.
+    pub(crate) platform: &'a str,
+    /// The lines of `[schedule]`.
+    pub(crate) schedule: &'a str,
+    /// The whole section `[influxdb]` or `[file]`.
+    pub(crate) sink: &'a str,
+    /// The whole sections `[bots.…]`.
+    pub(crate) bots: &'a str,
+}
+
+impl Default for Template<'_> {
+    /// One bot called `support` and the file `engagement.lp`; the platform's port is one where nobody listens.
+    fn default() -> Self {
+        Template {
+            platform_url: "http://127.0.0.1:1",
+            platform: "",
+            schedule: "",
+            sink: "[file]\npath = \"engagement.lp\"\n",
+            bots: "[bots.support]\nid = \"st-support\"\nclient_id = \"cs-support\"\nclient_secret = \"a secret of 32 characters at least\"\n",
+        }
+    }
+}
+
+/// The folder; gone when dropped.
+pub(crate) struct Workspace {
+    folder: TempDir,
+}
+
+impl Workspace {
+    /// An empty one.
+    pub(crate) fn new() -> Workspace {
+        Workspace { folder: tempfile::Builder::new().prefix("kore-trend-test-").tempdir().unwrap() }
+    }
+
+    /// One with a `config.toml`.
+    pub(crate) fn with(template: &Template) -> Workspace {
+        let workspace = Workspace::new();
+        workspace.configure(template);
+        workspace
+    }
+
+    /// Writes `config.toml` from the template. Its state is kept in `state`; no HTTP endpoint.
+    pub(crate) fn configure(&self, template: &Template) {
+        let Template { platform_url, platform, schedule, sink, bots } = template;
+        self.write(
+            "config.toml",
+            &format!(
+                "state_dir = \"state\"\n\n[admin]\nlisten = \"\"\n\n[schedule]\n{schedule}\n\n\
+                 [platform]\nurl = \"{platform_url}\"\n{platform}\n\n{sink}\n\n{bots}\n"
+            ),
+        );
+    }
+
+    /// Where a file of this name is in the folder; `""` is the folder itself.
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes a file, with the folders it is in.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// The text of a file.
+    #[track_caller]
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The lines of a file, sorted; none where there is no file.
+    pub(crate) fn sorted_lines(&self, name: &str) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path(name)).unwrap_or_default();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    }
+
+    /// The built program, in this folder, with nothing of the caller's environment but the search path and the home.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kore-trend-exporter"));
+        command.current_dir(self.folder.path()).env_clear();
+        command.envs(["PATH", "HOME"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command
+    }
+
+    /// Starts the program with these arguments and does not wait for it.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command();
+        command.args(arguments);
+        Running::start(command)
+    }
+
+    /// Runs the program with these arguments to its end.
+    #[track_caller]
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.start(arguments).finish()
+    }
+}
