@@ -110,7 +110,7 @@ fn identifier(reader: &mut Reader, path: &str, prefix: &str) -> Option<String> {
         reader.problem(path, format!("found {id:?}: {problem}"));
         return None;
     }
-    if !id.strip_prefix(prefix).is_some_and(|rest| uuid::Uuid::try_parse(rest).is_ok()) {
+    if id.strip_prefix(prefix).is_none_or(|rest| uuid::Uuid::try_parse(rest).is_err()) {
         reader.warnings.push(format!("{path} is {id:?}: the platform's ids are {prefix} and a UUID"));
     }
     Some(id)

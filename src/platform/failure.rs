@@ -53,6 +53,11 @@ impl Failure {
         }
     }
 
+    /// Whether there was an answer that cannot be used.
+    pub fn is_malformed(&self) -> bool {
+        matches!(self, Failure::Shape(_) | Failure::TooLarge(_))
+    }
+
     /// The next step for the person on call.
     pub fn advice(&self) -> String {
         match self {

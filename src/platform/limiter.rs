@@ -52,7 +52,7 @@ impl Limits {
     /// The least time in which a bot takes so many requests of this purpose; `None` if it takes none at all.
     pub fn least_time(&self, requests: u64, purpose: Purpose) -> Option<Duration> {
         let (per_minute, per_hour) = self.of(purpose);
-        let last = requests.checked_sub(1).unwrap_or_default();
+        let last = requests.saturating_sub(1);
         let hours = last.checked_div(u64::from(per_hour))?;
         let minutes = (last % u64::from(per_hour)).checked_div(u64::from(per_minute))?;
         Some(Duration::from_secs(hours * 3600 + minutes * 60))

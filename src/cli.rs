@@ -1,0 +1,325 @@
+//! The command line: flags as they are typed, turned once into what the program is to do.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{ArgGroup, Parser};
+use clap_complete::Shell;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::{Offset, TimeZone};
+
+use crate::backfill::Range;
+use crate::calendar;
+use crate::config::{Config, Environment, Source};
+use crate::demo;
+use crate::logging::Format;
+use crate::series::{Series, Shard, day_after};
+
+/// Exports the Kore.ai User Engagement Trend of chatbots to InfluxDB
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100, group = ArgGroup::new("mode"), group = ArgGroup::new("one_shot").multiple(true))]
+pub struct Arguments {
+    /// Export all that is owed now, then exit
+    #[arg(long, groups = ["mode", "one_shot"])]
+    once: bool,
+    /// Export these days (YYYY-MM-DD, both inclusive; FROM.. = through yesterday), then exit
+    #[arg(long, value_name = "FROM..TO", value_parser = parse_range, groups = ["mode", "one_shot"])]
+    backfill: Option<Range>,
+    /// Prove configuration, credentials and both services, then exit
+    #[arg(long, group = "mode")]
+    check: bool,
+    /// With any mode: a simulated platform inside the process; needs nothing else
+    #[arg(long)]
+    demo: bool,
+    /// The configuration; default ./config.toml, then /etc/kore-trend-exporter/config.toml
+    #[arg(short, long, value_name = "FILE", env = "KORE_TREND_CONFIG")]
+    config: Option<PathBuf>,
+    /// With --once or --backfill: line protocol on stdout; writes nothing, remembers nothing
+    #[arg(long, requires = "one_shot")]
+    dry_run: bool,
+    /// With --backfill: forget the progress of an interrupted run
+    #[arg(long, requires = "backfill")]
+    restart: bool,
+    /// Only this bot (repeatable)
+    #[arg(long, value_name = "NAME")]
+    bot: Vec<String>,
+    /// Only this channel (repeatable)
+    #[arg(long, value_name = "NAME")]
+    channel: Vec<String>,
+    /// Only the bots of shard I of N (0-based); also from JOB_COMPLETION_INDEX + KORE_TREND_SHARDS
+    #[arg(long, value_name = "I/N", value_parser = parse_shard)]
+    shard: Option<Shard>,
+    /// How log lines look
+    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    log_format: Format,
+    /// Which log lines are written: error, warn, info, debug, trace, or directives by module
+    #[arg(long, value_name = "FILTER", default_value = "info", value_parser = parse_filter)]
+    log_level: String,
+    /// Show no progress bar
+    #[arg(long)]
+    no_progress: bool,
+    /// Print a completion script for this shell, then exit
+    #[arg(long, value_name = "SHELL")]
+    completions: Option<Shell>,
+}
+
+/// What the program is to do.
+#[derive(Debug)]
+pub struct Invocation {
+    /// Until when, and for which days.
+    pub mode: Mode,
+    /// Whether the simulated platform takes the real one's place.
+    pub demo: bool,
+    /// Where the configuration is.
+    pub source: Source,
+    /// Which of its series.
+    pub selection: Selection,
+    /// How log lines look.
+    pub log_format: Format,
+    /// Which log lines are written.
+    pub log_level: String,
+    /// Whether a terminal shows a bar.
+    pub progress: bool,
+}
+
+/// Until when the program runs, and for which days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// On a schedule, until it is told to end.
+    Daemon,
+    /// One tick.
+    Once {
+        /// Whether lines go to standard output and nothing is remembered.
+        dry_run: bool,
+    },
+    /// A range of days.
+    Backfill {
+        /// Which days.
+        range: Range,
+        /// Whether the progress of an interrupted run is forgotten.
+        restart: bool,
+        /// Whether lines go to standard output and nothing is remembered.
+        dry_run: bool,
+    },
+    /// No export, only questions.
+    Check,
+    /// A completion script.
+    Completions(Shell),
+}
+
+/// The part of the configured series that a process is to export.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    bots: Vec<String>,
+    channels: Vec<String>,
+    shard: Option<Shard>,
+}
+
+/// The command line asks for what there is not.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+impl Arguments {
+    /// Settles what the flags mean together.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be meant, in words for the user.
+    pub fn resolve(self, environment: &Environment, now: Timestamp) -> Result<Invocation, UsageError> {
+        if let Some(range) = &self.backfill {
+            // The earliest zone of the world: what lies after its today does so everywhere.
+            let everywhere = TimeZone::fixed(Offset::constant(14));
+            range_is_sensible(range, calendar::today(&everywhere, now))?;
+        }
+        let shard = match self.shard {
+            Some(shard) => Some(shard),
+            None => shard_of_job(environment)?,
+        };
+        let source = match self.config {
+            Some(path) => Source::File(path),
+            None if self.demo => Source::BuiltIn("the demo's configuration", demo::CONFIG),
+            None => Source::default_place(),
+        };
+        let dry_run = self.dry_run;
+        let mode = match (self.completions, self.backfill) {
+            (Some(shell), _) => Mode::Completions(shell),
+            (None, Some(range)) => Mode::Backfill { range, restart: self.restart, dry_run },
+            (None, None) if self.once => Mode::Once { dry_run },
+            (None, None) if self.check => Mode::Check,
+            (None, None) => Mode::Daemon,
+        };
+        Ok(Invocation {
+            mode,
+            demo: self.demo,
+            source,
+            selection: Selection { bots: self.bot, channels: self.channel, shard },
+            log_format: self.log_format,
+            log_level: self.log_level,
+            progress: !self.no_progress,
+        })
+    }
+}
+
+impl Selection {
+    /// The selected series of a configuration, bot by bot.
+    ///
+    /// # Errors
+    ///
+    /// If a bot or a channel was named that is not configured.
+    pub fn choose(&self, config: &Config) -> Result<Vec<Series>, UsageError> {
+        let known: BTreeSet<&str> = config.bots.iter().map(|bot| bot.name.as_str()).collect();
+        all_known("--bot", &self.bots, &known)?;
+        let named = |bot: &str| self.bots.is_empty() || self.bots.iter().any(|name| name == bot);
+        let bots = || config.bots.iter().filter(|bot| named(&bot.name));
+        let known = bots().flat_map(|bot| bot.channels.iter().map(String::as_str)).collect();
+        all_known("--channel", &self.channels, &known)?;
+        let in_shard = |bot: &str| self.shard.is_none_or(|shard| shard.holds(bot));
+        let series = bots().filter(|bot| in_shard(&bot.name)).flat_map(|bot| bot.series().collect::<Vec<_>>());
+        let wanted = |channel: &String| self.channels.is_empty() || self.channels.contains(channel);
+        Ok(series.filter(|series| wanted(&series.channel)).collect())
+    }
+}
+
+/// Refuses a range that holds no day of the past or of today.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn range_is_sensible(range: &Range, today: Date) -> Result<(), UsageError> {
+    let refuse = |why: String| Err(UsageError(format!("--backfill {range}: {why}")));
+    match range.to {
+        Some(to) if to < range.from => refuse("the range ends before it begins".to_owned()),
+        Some(to) if to > today => refuse(format!("the range ends after today, {today}")),
+        None if range.from > day_after(today, -1) => {
+            refuse(format!("the range ends yesterday, {}, before it begins", day_after(today, -1)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn all_known(flag: &str, named: &[String], known: &BTreeSet<&str>) -> Result<(), UsageError> {
+    match named.iter().find(|name| !known.contains(name.as_str())) {
+        None => Ok(()),
+        Some(unknown) => {
+            let known: Vec<&str> = known.iter().copied().collect();
+            Err(UsageError(format!("{flag} {unknown}: not configured; there are: {}", known.join(", "))))
+        }
+    }
+}
+
+/// An indexed Kubernetes job numbers its pods.
+fn shard_of_job(environment: &Environment) -> Result<Option<Shard>, UsageError> {
+    let Some(count) = environment.get("KORE_TREND_SHARDS") else { return Ok(None) };
+    let Some(index) = environment.get("JOB_COMPLETION_INDEX") else {
+        return Err(UsageError("KORE_TREND_SHARDS is set and JOB_COMPLETION_INDEX is not".to_owned()));
+    };
+    let text = format!("{index}/{count}");
+    parse_shard(&text)
+        .map(Some)
+        .map_err(|error| UsageError(format!("JOB_COMPLETION_INDEX/KORE_TREND_SHARDS = {text}: {error}")))
+}
+
+fn parse_shard(text: &str) -> Result<Shard, String> {
+    let shard = text.split_once('/').and_then(|(index, count)| {
+        let shard = Shard { index: index.parse().ok()?, count: count.parse().ok()? };
+        (shard.index < shard.count).then_some(shard)
+    });
+    shard.ok_or_else(|| "must be I/N with I from 0 to N-1, such as 0/3".to_owned())
+}
+
+fn parse_range(text: &str) -> Result<Range, String> {
+    let (from, to) = text.split_once("..").ok_or("must be FROM..TO or FROM.., with days as YYYY-MM-DD")?;
+    let to = if to.is_empty() { None } else { Some(parse_day(to)?) };
+    Ok(Range { from: parse_day(from)?, to })
+}
+
+fn parse_day(text: &str) -> Result<Date, String> {
+    let wrong = |error: &dyn Display| format!("{text:?} is not a day such as 2026-08-06: {error}");
+    let shape = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if !shape {
+        return Err(wrong(&"it must be YYYY-MM-DD"));
+    }
+    Date::from_str(text).map_err(|error| wrong(&error))
+}
+
+fn parse_filter(text: &str) -> Result<String, String> {
+    match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("{error}; must be error, warn, info, debug, trace, off or directives by module")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use jiff::civil::date;
+
+    use super::*;
+
+    const TODAY: &str = "2026-11-22T12:00:00Z";
+
+    fn resolve(arguments: &[&str], environment: Environment) -> Result<Invocation, String> {
+        let all = std::iter::once("kore-trend-exporter").chain(arguments.iter().copied());
+        let arguments = Arguments::try_parse_from(all).map_err(|error| error.to_string())?;
+        arguments.resolve(&environment, TODAY.parse().unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn modes_are_told_apart() {
+        let mode = |arguments: &[&str]| resolve(arguments, Environment::default()).unwrap().mode;
+        assert_eq!(mode(&[]), Mode::Daemon);
+        assert_eq!(mode(&["--once", "--dry-run"]), Mode::Once { dry_run: true });
+        assert_eq!(mode(&["--check"]), Mode::Check);
+        let range = Range { from: date(2026, 1, 1), to: None };
+        assert_eq!(mode(&["--backfill", "2026-01-01.."]), Mode::Backfill { range, restart: false, dry_run: false });
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for arguments in [
+            &["--once", "--check"][..],
+            &["--once", "--backfill", "2026-01-01.."],
+            &["--check", "--backfill", "2026-01-01.."],
+            &["--dry-run"],
+            &["--check", "--dry-run"],
+            &["--restart"],
+            &["--once", "--restart"],
+            &["--backfill", "2026-01-01"],
+            &["--backfill", "2026-02-30.."],
+            &["--backfill", "..2026-01-01"],
+            &["--backfill", "2026-1-1.."],
+            &["--backfill", "2026-01-02..2026-01-01"],
+            &["--backfill", "2026-01-02..2999-01-01"],
+            &["--backfill", "2999-01-02.."],
+            &["--shard", "3/3"],
+            &["--shard", "1"],
+            &["--shard", "0/0"],
+            &["--log-level", "loud=very"],
+            &["--log-format", "xml"],
+            &["--unknown"],
+            &["once"],
+        ] {
+            assert!(resolve(arguments, Environment::default()).is_err(), "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_pod_of_an_indexed_job_knows_its_shard() {
+        let shard =
+            |variables: Environment| resolve(&["--once"], variables).map(|invocation| invocation.selection.shard);
+        let both = Environment::from([("JOB_COMPLETION_INDEX", "2"), ("KORE_TREND_SHARDS", "3")]);
+        assert_eq!(shard(both), Ok(Some(Shard { index: 2, count: 3 })));
+        assert_eq!(shard(Environment::from([("JOB_COMPLETION_INDEX", "2")])), Ok(None));
+        assert!(shard(Environment::from([("KORE_TREND_SHARDS", "3")])).is_err());
+        assert!(shard(Environment::from([("JOB_COMPLETION_INDEX", "3"), ("KORE_TREND_SHARDS", "3")])).is_err());
+    }
+}

@@ -1,0 +1,396 @@
+//! One tick, and one backfill: the same errands from two plans, with two memories.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep_until};
+
+use crate::backfill::{self, BackfillError, BackfillProgress, Range};
+use crate::calendar;
+use crate::config::{Config, Destination};
+use crate::logging::Console;
+use crate::plan::{self, Reach};
+use crate::platform::client::{Client, Clock};
+use crate::platform::ledger::Ledger;
+use crate::platform::limiter::{Limiter, Purpose};
+use crate::poller::{self, Errand, Event, Happened, Means, Problem};
+use crate::progress::Progress;
+use crate::series::{Series, SeriesKey, Window};
+use crate::sink::file::LineFile;
+use crate::sink::influxdb::InfluxDbSink;
+use crate::sink::{Sink, writer};
+use crate::state_file;
+use crate::stop::Stop;
+use crate::summary::{Outcome, Row};
+use crate::watermark::{WatermarkError, Watermarks};
+
+/// How often progress is made durable while errands run, at most.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
+
+/// What a run is given by the program's entry.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// Tells the time.
+    pub clock: Clock,
+    /// Whether to end.
+    pub stop: Stop,
+    /// Whether the platform is inside this process, so that no proxy is asked.
+    pub simulated: bool,
+    /// Whether lines go to standard output and nothing is remembered.
+    pub dry_run: bool,
+    /// Where a progress bar goes.
+    pub console: Console,
+    /// Whether one is wanted.
+    pub progress: bool,
+}
+
+/// Why a run could not begin or not be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A state file of a newer release.
+    #[error(transparent)]
+    Watermarks(#[from] WatermarkError),
+    /// A backfill that does not fit the interrupted one.
+    #[error(transparent)]
+    Backfill(#[from] BackfillError),
+    /// Anything else.
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+/// Exports everything that is owed now.
+///
+/// # Errors
+///
+/// If the state folder cannot be used, or the run cannot be recorded in it.
+pub async fn once(config: &Config, series: Vec<Series>, around: &Surroundings) -> Result<Vec<Row>, RunError> {
+    let _lock = if around.dry_run { None } else { Some(take_folder(&config.state_dir, "lock", "exporter")?) };
+    let now = (around.clock)();
+    let mut watermarks = Watermarks::load(&config.state_dir, now, !around.dry_run)?;
+    let means = means(config, Purpose::Live, around)?;
+    tick(config, series, &mut watermarks, means, around).await
+}
+
+/// Carries out one tick, and records in `watermarks` what the database confirmed.
+async fn tick(
+    config: &Config,
+    series: Vec<Series>,
+    watermarks: &mut Watermarks,
+    means: Arc<Means>,
+    around: &Surroundings,
+) -> Result<Vec<Row>, RunError> {
+    let now = (around.clock)();
+    let reach = Reach {
+        refresh_days: config.schedule.refresh_days,
+        initial_days: config.schedule.initial_days,
+        max_days: config.platform.max_days_per_request,
+    };
+    let mut progress = Vec::with_capacity(series.len());
+    let errands: Vec<Errand> = series
+        .into_iter()
+        .map(|series| {
+            let known = watermarks.get(&series.key());
+            let plan = plan::tick(known, calendar::today(&series.bot.time_zone, now), reach);
+            if known.is_some_and(|known| known.through > plan.progress.through) {
+                tracing::warn!(
+                    bot = series.bot.name, channel = series.channel, interval = %series.interval,
+                    "the watermark lies in the future: the clock was or is wrong; asking again from {}", plan.progress.since
+                );
+            }
+            watermarks.set(series.key(), plan.progress);
+            progress.push(plan.progress);
+            Errand { series, windows: plan.windows.into(), live_from: Some(plan.live_from) }
+        })
+        .collect();
+
+    let save = !around.dry_run;
+    if save {
+        // The first owed day must be known even if nothing of this tick succeeds.
+        watermarks.save(&config.state_dir).await.context("cannot write the watermarks")?;
+    }
+    let mut confirmed: Vec<Vec<Window>> = vec![Vec::new(); errands.len()];
+    let mut run = Run::start(errands, means, config, around);
+    while let Some((number, news)) = run.next().await {
+        let state = &mut progress[number];
+        match news {
+            News::Confirmed(window) => {
+                confirmed[number].extend(window);
+                state.advance(&confirmed[number]);
+            }
+            News::Ended { apart } => state.apart |= apart,
+            News::Done => state.apart = false,
+            News::SaveNow => {
+                if save && let Err(error) = watermarks.save(&config.state_dir).await {
+                    run.state_failed(&error);
+                }
+                continue;
+            }
+        }
+        watermarks.set(run.rows[number].series().key(), *state);
+    }
+    if save {
+        watermarks.save(&config.state_dir).await.with_context(|| cannot_record(&config.state_dir))?;
+    }
+    Ok(run.rows)
+}
+
+/// Exports a range of days, whatever the watermarks say, and leaves them alone.
+///
+/// # Errors
+///
+/// If the state folder cannot be used, an interrupted run over another range is in the way, or the configuration
+/// leaves a backfill no requests.
+pub async fn backfill(
+    config: &Config,
+    series: Vec<Series>,
+    range: Range,
+    restart: bool,
+    around: &Surroundings,
+) -> Result<Vec<Row>, RunError> {
+    let _lock = if around.dry_run { None } else { Some(take_folder(&config.state_dir, "backfill.lock", "backfill")?) };
+    let now = (around.clock)();
+    let mut progress = match (around.dry_run, restart) {
+        (false, false) => BackfillProgress::load(&config.state_dir, range)?,
+        _ => BackfillProgress::new(range),
+    };
+    let mut today_of: HashMap<SeriesKey, jiff::civil::Date> = HashMap::new();
+    for series in config.bots.iter().flat_map(|bot| bot.series()) {
+        today_of.insert(series.key(), calendar::today(&series.bot.time_zone, now));
+    }
+    let max_days = config.platform.max_days_per_request;
+    let errands: Vec<Errand> = series
+        .into_iter()
+        .map(|series| {
+            let today = calendar::today(&series.bot.time_zone, now);
+            let windows = progress.enlist(&series, today, max_days).into();
+            Errand { series, windows, live_from: None }
+        })
+        .collect();
+    announce(&errands, range, config)?;
+
+    let means = means(config, Purpose::Backfill, around)?;
+    let save = !around.dry_run;
+    if save {
+        progress.save(&config.state_dir).await.context("cannot write the progress of the backfill")?;
+    }
+    let mut run = Run::start(errands, means, config, around);
+    while let Some((number, news)) = run.next().await {
+        match news {
+            News::Confirmed(_) => progress.done(run.rows[number].series().key(), run.last_window),
+            News::SaveNow if save => {
+                if let Err(error) = progress.save(&config.state_dir).await {
+                    run.state_failed(&error);
+                }
+            }
+            News::SaveNow | News::Ended { .. } | News::Done => {}
+        }
+    }
+    if save {
+        let folder = &config.state_dir;
+        if progress.is_complete(|key| today_of.get(key).copied()) {
+            backfill::forget(folder).with_context(|| cannot_record(folder))?;
+        } else {
+            progress.save(folder).await.with_context(|| cannot_record(folder))?;
+        }
+    }
+    Ok(run.rows)
+}
+
+/// Says what a backfill will do and the least time it can take.
+fn announce(errands: &[Errand], range: Range, config: &Config) -> Result<(), RunError> {
+    let (days, requests) = poller::cost(errands);
+    let mut by_bot: HashMap<&str, u64> = HashMap::new();
+    for errand in errands {
+        *by_bot.entry(&errand.series.bot.id).or_default() += errand.windows.len() as u64;
+    }
+    let limits = config.platform.limits;
+    let (per_minute, per_hour) = limits.of(Purpose::Backfill);
+    let least: Option<Duration> = by_bot
+        .values()
+        .try_fold(Duration::ZERO, |least, requests| Some(least.max(limits.least_time(*requests, Purpose::Backfill)?)));
+    let least = least.context("platform.backfill_share leaves --backfill no requests: raise it above 0")?;
+    let least = jiff::SignedDuration::try_from(least).unwrap_or_default();
+    tracing::info!(
+        "backfill of {range}: {} series, {days} days in all, {requests} requests; at least {least:#} with {per_minute} \
+         requests a minute and {per_hour} an hour for each bot",
+        errands.len()
+    );
+    Ok(())
+}
+
+fn cannot_record(folder: &Path) -> String {
+    format!("the points are written, their progress cannot be recorded in {}", folder.display())
+}
+
+/// Makes the state folder and takes a lock in it.
+fn take_folder(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> {
+    state_file::make_folder(state_dir).with_context(|| {
+        format!("the state folder {} cannot be made; set state_dir to one that can", state_dir.display())
+    })?;
+    let path = state_dir.join(lock);
+    let held = state_file::lock(&path).with_context(|| {
+        format!("the state folder {} cannot be written; check its owner and permissions", state_dir.display())
+    })?;
+    held.with_context(|| {
+        let holder = std::fs::read_to_string(&path).unwrap_or_default();
+        format!(
+            "another {who} (process {}) uses the state folder {}: stop it, or give this one a state_dir of its own",
+            holder.trim(),
+            state_dir.display()
+        )
+    })
+}
+
+/// Opens everything that errands need.
+fn means(config: &Config, purpose: Purpose, around: &Surroundings) -> Result<Arc<Means>, RunError> {
+    let tls = native_tls::TlsConnector::new().context("cannot set up TLS")?;
+    let ledger = match around.dry_run {
+        true => None,
+        false => {
+            let path: PathBuf = config.state_dir.join("requests.ledger");
+            Some(Ledger::open(&path).with_context(|| format!("cannot open {}", path.display()))?)
+        }
+    };
+    let limiter = Limiter::new(config.platform.limits, ledger);
+    let client = Client::new(config.platform.clone(), limiter, tls.clone(), around.simulated, around.clock)
+        .context("cannot set up the platform's client")?;
+    let sink = match &config.destination {
+        _ if around.dry_run => Sink::Stdout,
+        Destination::File(path) => Sink::File(LineFile::new(path.clone())),
+        Destination::InfluxDb(database) => {
+            Sink::InfluxDb(InfluxDbSink::new(database, tls).context("cannot set up the database's client")?)
+        }
+    };
+    let writer = writer::start(sink, client.places().clone(), around.stop.clone());
+    let include_open = config.schedule.include_open;
+    Ok(Arc::new(Means { client, writer, include_open, purpose, stop: around.stop.clone() }))
+}
+
+/// Errands under way: tells what matters to a memory, and keeps the summary, the log and the bar.
+struct Run {
+    events: tokio::sync::mpsc::Receiver<Event>,
+    rows: Vec<Row>,
+    windows: Vec<u64>,
+    progress: Progress,
+    /// The window of the last confirmation.
+    last_window: Window,
+    save_due: Option<Instant>,
+    deadline: Option<Instant>,
+    stop: Stop,
+    grace: Duration,
+    state_has_failed: bool,
+}
+
+/// What a memory needs to know.
+enum News {
+    /// A window is confirmed, and this part of it is over for good.
+    Confirmed(Option<Window>),
+    Ended {
+        apart: bool,
+    },
+    Done,
+    /// Time to make the progress durable.
+    SaveNow,
+}
+
+impl Run {
+    fn start(errands: Vec<Errand>, means: Arc<Means>, config: &Config, around: &Surroundings) -> Run {
+        let limits = config.platform.limits;
+        let today = Window { first: jiff::civil::Date::MIN, last: jiff::civil::Date::MIN };
+        Run {
+            rows: errands.iter().map(|errand| Row::new(errand.series.clone())).collect(),
+            windows: errands.iter().map(|errand| errand.windows.len() as u64).collect(),
+            progress: Progress::start(&errands, &around.console, around.progress, limits, means.purpose),
+            events: poller::start(errands, means),
+            last_window: today,
+            save_due: None,
+            deadline: None,
+            stop: around.stop.clone(),
+            grace: config.shutdown_grace,
+            state_has_failed: false,
+        }
+    }
+
+    /// The next news, or `None` when all errands have ended, or the grace after a stop has.
+    async fn next(&mut self) -> Option<(usize, News)> {
+        loop {
+            let stop_not_seen = self.deadline.is_none();
+            let later = Instant::now() + Duration::from_secs(3600);
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => return Some((event.errand, self.take(event))),
+                    None => return None,
+                },
+                () = sleep_until(self.save_due.unwrap_or(later)), if self.save_due.is_some() => {
+                    self.save_due = None;
+                    return Some((0, News::SaveNow));
+                }
+                () = tokio::time::sleep(Duration::from_secs(60)) => self.progress.line(),
+                () = self.stop.told(), if stop_not_seen => {
+                    tracing::info!("told to end: finishing the requests in hand, at most {:?}", self.grace);
+                    self.deadline = Some(Instant::now() + self.grace);
+                }
+                () = sleep_until(self.deadline.unwrap_or(later)), if !stop_not_seen => {
+                    tracing::warn!("requests in hand did not end within {:?}: leaving them", self.grace);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event) -> News {
+        let row = &mut self.rows[event.errand];
+        let bot_id = row.series().bot.id.clone();
+        self.save_due.get_or_insert_with(|| Instant::now() + SAVE_EVERY);
+        self.progress.line();
+        match event.happened {
+            Happened::Confirmed(confirmed) => {
+                row.add(&confirmed);
+                self.windows[event.errand] = self.windows[event.errand].saturating_sub(1);
+                self.progress.advance(&bot_id, confirmed.window.days(), confirmed.written.points);
+                self.last_window = confirmed.window;
+                News::Confirmed(confirmed.complete)
+            }
+            Happened::Done => {
+                row.end(Outcome::Complete, 0);
+                News::Done
+            }
+            Happened::Ended { problem, window, requests, apart } => {
+                let stopped = matches!(problem, Problem::Stopped);
+                row.end(if stopped { Outcome::Unfinished } else { Outcome::Failed }, requests);
+                self.progress.give_up(&bot_id, self.windows[event.errand]);
+                if !stopped {
+                    let series = row.series();
+                    tracing::error!(
+                        bot = series.bot.name, channel = series.channel, interval = %series.interval, days = %window,
+                        "{problem}; {}", problem.advice()
+                    );
+                }
+                News::Ended { apart }
+            }
+        }
+    }
+
+    /// The state cannot be written: the export goes on, and saving is tried again.
+    fn state_failed(&mut self, error: &std::io::Error) {
+        if !self.state_has_failed {
+            tracing::error!("the state folder cannot be written: {error}; the export goes on, check the disk");
+        }
+        self.state_has_failed = true;
+    }
+}
+
+/// Whether everything that was asked for is confirmed.
+pub fn is_complete(rows: &[Row]) -> bool {
+    rows.iter().all(|row| row.outcome() == Outcome::Complete)
+}
+
+/// When a run began, for its last log line.
+pub fn took(from: Timestamp, until: Timestamp) -> String {
+    format!("{:.1} s", until.duration_since(from).as_secs_f64())
+}

@@ -1,0 +1,300 @@
+//! Carries a plan out: every series in a task of its own, its windows in order. What happens is told as events, for
+//! whoever keeps the watermarks, the summary and the progress bar.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::flatten::{Asked, complete_through, flatten};
+use crate::platform::client::{Client, FetchError, Fetched, Question};
+use crate::platform::failure::Failure;
+use crate::platform::limiter::Purpose;
+use crate::point::Encoder;
+use crate::retry::{self, TRIES, Verdict};
+use crate::series::{Series, Window};
+use crate::sink::writer::{Parcel, WriteError, Written};
+use crate::stop::Stop;
+
+/// What one series is to do.
+#[derive(Debug)]
+pub struct Errand {
+    /// Whose figures.
+    pub series: Series,
+    /// The windows, in the order in which to fetch them.
+    pub windows: VecDeque<Window>,
+    /// The first of the live days; `None` where the windows are a backfill's.
+    pub live_from: Option<Date>,
+}
+
+/// Everything an errand needs.
+#[derive(Debug)]
+pub struct Means {
+    /// Asks the platform.
+    pub client: Client,
+    /// Takes points.
+    pub writer: mpsc::Sender<Parcel>,
+    /// Whether open buckets are exported.
+    pub include_open: bool,
+    /// Which limits apply.
+    pub purpose: Purpose,
+    /// Whether to end.
+    pub stop: Stop,
+}
+
+/// Something that happened to the series of this number.
+#[derive(Debug)]
+pub struct Event {
+    /// The errand's place in the list that was handed in.
+    pub errand: usize,
+    /// What it was.
+    pub happened: Happened,
+}
+
+/// What may happen to a series.
+#[derive(Debug)]
+pub enum Happened {
+    /// A window is confirmed by the database.
+    Confirmed(Confirmed),
+    /// The series ended early.
+    Ended {
+        /// Why.
+        problem: Problem,
+        /// The window it was at.
+        window: Window,
+        /// Requests since the last event.
+        requests: u64,
+        /// Whether live and owed days were asked for together, and the failure may lie with a single day of them.
+        apart: bool,
+    },
+    /// Every window is confirmed.
+    Done,
+}
+
+/// What is known of a window after its points were confirmed.
+#[derive(Debug)]
+pub struct Confirmed {
+    /// The days asked for.
+    pub window: Window,
+    /// The part of it that was over, which the watermark may move over.
+    pub complete: Option<Window>,
+    /// Stored, or beyond the database's retention.
+    pub written: Written,
+    /// Requests it took, retries included.
+    pub requests: u64,
+    /// Buckets with users whose local hour never was.
+    pub nonexistent: usize,
+    /// A figure for each day that has points.
+    pub days: Vec<(Date, i64)>,
+}
+
+/// Why a series ended before its windows were done.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The platform failed.
+    #[error("{0}")]
+    Platform(Failure),
+    /// The points were not taken.
+    #[error("{0}")]
+    Sink(WriteError),
+    /// The program was told to end.
+    #[error("the program was told to end")]
+    Stopped,
+    /// The task itself failed, which is a defect.
+    #[error("a defect in this program: {0}")]
+    Panicked(String),
+}
+
+impl Problem {
+    /// The next step for the person on call.
+    pub fn advice(&self) -> String {
+        match self {
+            Problem::Platform(failure) => failure.advice(),
+            Problem::Sink(WriteError::Failed(failure)) => failure.advice().to_owned(),
+            Problem::Sink(WriteError::LinesRefused { .. }) => {
+                "see the database's words: another program may have written the field with another type; the rest of \
+                 the series is stored, these days stay owed"
+                    .to_owned()
+            }
+            Problem::Stopped => "run it again to continue".to_owned(),
+            Problem::Panicked(_) => "report it with this line; the other series go on".to_owned(),
+        }
+    }
+}
+
+/// Runs all errands side by side. The channel ends when the last of them has.
+///
+/// Once the program is told to end, waiting gives way at once, requests and writes in hand are finished.
+pub fn start(errands: Vec<Errand>, means: Arc<Means>) -> mpsc::Receiver<Event> {
+    let (sender, events) = mpsc::channel(256);
+    tokio::spawn(async move {
+        let mut tasks = JoinSet::new();
+        let mut numbers = std::collections::HashMap::new();
+        for (number, errand) in errands.into_iter().enumerate() {
+            let window = errand.windows.front().copied();
+            let task = tasks.spawn(run(number, errand, Arc::clone(&means), sender.clone()));
+            numbers.insert(task.id(), (number, window));
+        }
+        drop(means);
+        // A defect that shows in one series must not take the others along.
+        while let Some(ended) = tasks.join_next().await {
+            let Err(error) = ended else { continue };
+            let Some((errand, Some(window))) = numbers.get(&error.id()).copied() else { continue };
+            let happened =
+                Happened::Ended { problem: Problem::Panicked(error.to_string()), window, requests: 0, apart: false };
+            let _nobody_listens = sender.send(Event { errand, happened }).await;
+        }
+    });
+    events
+}
+
+async fn run(number: usize, mut errand: Errand, means: Arc<Means>, events: mpsc::Sender<Event>) {
+    let encoder = Arc::new(Encoder::new(&errand.series));
+    let tell = async |happened| {
+        let _nobody_listens = events.send(Event { errand: number, happened }).await;
+    };
+    let mut requests = 0;
+    let mut tries = TRIES;
+    let mut has_failed = false;
+    while let Some(window) = errand.windows.pop_front() {
+        let ended = |problem, requests, apart| Happened::Ended { problem, window, requests, apart };
+        if means.stop.is_told() {
+            return tell(ended(Problem::Stopped, requests, false)).await;
+        }
+        // Of the tries at live and owed days together the last one is kept, for the live days alone.
+        let kept = usize::from(errand.together(window).is_some() && tries == TRIES);
+        let question = Question { series: &errand.series, window, purpose: means.purpose, tries: tries - kept };
+        match means.client.fetch(question, &mut requests, &means.stop).await {
+            Ok(fetched) => match export(&errand.series, &encoder, window, fetched, &means).await {
+                Ok(confirmed) => {
+                    tell(Happened::Confirmed(Confirmed { requests: std::mem::take(&mut requests), ..confirmed })).await;
+                    tries = TRIES;
+                }
+                Err(error) => return tell(ended(Problem::Sink(error), requests, false)).await,
+            },
+            Err(FetchError::Stopped) => return tell(ended(Problem::Stopped, requests, false)).await,
+            Err(FetchError::Failed(failure)) => {
+                let apart = errand.together(window).is_some() && retry::may_be_the_days(&failure);
+                match errand.after(window, &failure, kept) {
+                    Next::GoOn => {}
+                    Next::TryOnce(window) => {
+                        tries = 1;
+                        errand.windows.push_front(window);
+                    }
+                    Next::LiveAlone(live) => {
+                        tell(ended(Problem::Platform(failure), std::mem::take(&mut requests), apart)).await;
+                        (tries, has_failed) = (1, true);
+                        errand.windows = [live].into();
+                    }
+                    Next::End if has_failed => return,
+                    Next::End => return tell(ended(Problem::Platform(failure), requests, apart)).await,
+                }
+            }
+        }
+    }
+    if !has_failed {
+        tell(Happened::Done).await;
+    }
+}
+
+/// How a series goes on after a window that failed.
+#[derive(Debug, PartialEq)]
+enum Next {
+    /// With the windows that it now has.
+    GoOn,
+    /// With one more try at this window.
+    TryOnce(Window),
+    /// With the live days alone, although the series has failed.
+    LiveAlone(Window),
+    /// Not within this tick.
+    End,
+}
+
+impl Errand {
+    /// The owed and the live days of a window that holds both.
+    fn together(&self, window: Window) -> Option<(Window, Window)> {
+        window.split_before(self.live_from?)
+    }
+
+    /// Decides how to go on; `kept` tries are left. A day that keeps failing must not keep the live days from being
+    /// exported.
+    fn after(&mut self, window: Window, failure: &Failure, kept: usize) -> Next {
+        let suspect = retry::may_be_the_days(failure);
+        match (retry::platform(failure, window.days()), self.together(window)) {
+            (Verdict::Narrow, Some((owed, live))) => {
+                self.divide(window, [live, owed]);
+                Next::GoOn
+            }
+            (Verdict::Narrow, None) => match window.halves() {
+                Some((older, newer)) => {
+                    let is_live = self.live_from.is_some_and(|live_from| live_from <= newer.last);
+                    self.divide(older, if is_live { [newer, older] } else { [older, newer] });
+                    Next::GoOn
+                }
+                None => Next::End,
+            },
+            (Verdict::Retry(_), Some((_, live))) if suspect && kept > 0 => Next::LiveAlone(live),
+            (Verdict::Retry(_), Some(_)) if kept > 0 => Next::TryOnce(window),
+            (Verdict::GiveUp, Some((_, live))) if failure.is_malformed() => Next::LiveAlone(live),
+            _ => Next::End,
+        }
+    }
+
+    /// Goes on with these two; what follows is not asked for in pieces longer than `longest`.
+    fn divide(&mut self, longest: Window, pieces: [Window; 2]) {
+        let rest = std::mem::take(&mut self.windows).into_iter();
+        let rest = rest.flat_map(|window| crate::plan::chunks(window, longest.days()));
+        self.windows = pieces.into_iter().chain(rest).collect();
+    }
+}
+
+/// Turns an answer into points and waits until they are confirmed.
+async fn export(
+    series: &Series,
+    encoder: &Arc<Encoder>,
+    window: Window,
+    fetched: Fetched,
+    means: &Means,
+) -> Result<Confirmed, WriteError> {
+    let zone = &series.bot.time_zone;
+    let asked = Asked { window, zone, at: fetched.asked_at, include_open: means.include_open };
+    if let Some(oddity) = &fetched.answer.oddity {
+        tracing::warn!(bot = series.bot.name, channel = series.channel, interval = %series.interval, days = %window, "{oddity}");
+    }
+    let flattened = flatten(&fetched.answer, &asked);
+    let complete = complete_through(&asked, fetched.platform_time).map(|last| Window { first: window.first, last });
+    for (day, hour) in &flattened.nonexistent {
+        let bucket = hour.map_or_else(|| "the whole day".to_owned(), |hour| format!("the hour {hour}"));
+        tracing::warn!(
+            bot = series.bot.name, channel = series.channel, interval = %series.interval, day = %day,
+            "the platform counts users in a time that never was, {bucket} in {}: not written; check the bot's time_zone",
+            zone.iana_name().unwrap_or("its zone")
+        );
+    }
+    let written = if flattened.points.is_empty() {
+        Written::default()
+    } else {
+        let (reply, told) = oneshot::channel();
+        let parcel = Parcel { key: series.key(), encoder: Arc::clone(encoder), points: flattened.points, reply };
+        let gone = || WriteError::Failed(crate::sink::WriteFailure::Io("the writer has ended".to_owned()));
+        means.writer.send(parcel).await.map_err(|_| gone())?;
+        told.await.map_err(|_| gone())??
+    };
+    drop(fetched.hand);
+    Ok(Confirmed {
+        window,
+        complete,
+        written,
+        requests: 0,
+        nonexistent: flattened.nonexistent.len(),
+        days: flattened.days,
+    })
+}
+
+/// The days that an errand of the given windows asks for, and how many requests that is.
+pub fn cost(errands: &[Errand]) -> (u64, u64) {
+    let windows = || errands.iter().flat_map(|errand| &errand.windows);
+    (windows().map(|window| u64::from(window.days())).sum(), windows().count() as u64)
+}
