@@ -16,5 +16,6 @@ mod support;
 
 mod fake_influxdb;
 mod influxdb;
+mod once;
 mod victoriametrics;
 mod workspace;

@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::{Query, Request};
-use axum::http::Response;
 use axum::routing::{get, post};
 use flate2::read::MultiGzDecoder;
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+
+pub(crate) use super::server::Reply;
+use super::server::Server;
 
 /// One request to `/api/v2/write`.
 #[derive(Clone, Debug)]
@@ -27,48 +26,10 @@ pub(crate) struct WriteRequest {
     pub(crate) wire_length: usize,
 }
 
-/// The answer to one.
-pub(crate) struct Reply {
-    status: u16,
-    headers: Vec<(&'static str, String)>,
-    body: String,
-}
-
-impl Reply {
-    /// Stored.
-    pub(crate) fn stored() -> Reply {
-        (204, String::new()).into()
-    }
-
-    /// Refused as InfluxDB does, with a code such as `invalid` and a message.
-    pub(crate) fn refused(status: u16, code: &str, message: &str) -> Reply {
-        (status, json!({ "code": code, "message": message }).to_string()).into()
-    }
-
-    /// The connection is closed without an answer.
-    pub(crate) fn hang_up() -> Reply {
-        (0, String::new()).into()
-    }
-
-    /// The same with a header, such as `retry-after`.
-    pub(crate) fn header(mut self, name: &'static str, value: impl ToString) -> Reply {
-        self.headers.push((name, value.to_string()));
-        self
-    }
-}
-
-impl From<(u16, String)> for Reply {
-    fn from((status, body): (u16, String)) -> Reply {
-        Reply { status, headers: Vec::new(), body }
-    }
-}
-
 /// The server, on a loopback port and a thread of its own; stops when dropped.
 pub(crate) struct FakeInfluxDb {
-    url: String,
+    server: Server,
     record: Arc<Mutex<Record>>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
@@ -94,35 +55,18 @@ impl FakeInfluxDb {
             };
             let answer = tokio::task::spawn_blocking(move || {
                 let reply: Reply = script(&request, number).into();
-                if reply.status == 204 {
+                if reply.is_stored() {
                     kept.lock().unwrap().stored.extend(request.body.lines().map(str::to_owned));
                 }
                 reply
             });
-            response(answer.await.expect("the script of the test panicked"))
+            answer.await.expect("the script of the test panicked").into_response()
         };
         let health = json!({ "status": "pass", "name": "influxdb", "version": "2.7.12" }).to_string();
         let health = move || async move { ([("content-type", "application/json")], health) };
         let router = Router::new().route("/api/v2/write", post(write)).route("/health", get(health));
 
-        // Bound here, so that it answers as soon as the caller knows where it is.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = TcpListener::from_std(listener).unwrap();
-                tokio::select! {
-                    served = axum::serve(listener, router) => served.unwrap(),
-                    _ = stopped => {}
-                }
-            });
-            // Without waiting for a script that still blocks.
-            runtime.shutdown_background();
-        });
-        FakeInfluxDb { url, record, stop: Some(stop), thread: Some(thread) }
+        FakeInfluxDb { server: Server::start(router), record }
     }
 
     /// Stores every write.
@@ -132,12 +76,12 @@ impl FakeInfluxDb {
 
     /// Its base URL.
     pub(crate) fn url(&self) -> &str {
-        &self.url
+        self.server.url()
     }
 
     /// The section `[influxdb]` that leads here.
     pub(crate) fn config(&self) -> String {
-        format!("[influxdb]\nurl = \"{}\"\norg = \"kore\"\nbucket = \"fake\"\ntoken = \"a token\"\n", self.url)
+        format!("[influxdb]\nurl = \"{}\"\norg = \"kore\"\nbucket = \"fake\"\ntoken = \"a token\"\n", self.url())
     }
 
     /// Every write so far, in the order of arrival, whatever the answer was.
@@ -148,15 +92,6 @@ impl FakeInfluxDb {
     /// The lines of the writes that were answered by 204.
     pub(crate) fn stored(&self) -> Vec<String> {
         self.record.lock().unwrap().stored.clone()
-    }
-}
-
-impl Drop for FakeInfluxDb {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ended = thread.join();
-        }
     }
 }
 
@@ -173,16 +108,4 @@ async fn received(query: BTreeMap<String, String>, request: Request) -> WriteReq
         _ => wire.as_ref().read_to_string(&mut body).unwrap(),
     };
     WriteRequest { query, headers, body, wire_length: wire.len() }
-}
-
-fn response(reply: Reply) -> Response<Body> {
-    if reply.status == 0 {
-        // Unwinding takes the connection's task along, and says nothing on stderr.
-        std::panic::resume_unwind(Box::new("hang up"));
-    }
-    let mut response = Response::builder().status(reply.status).header("x-influxdb-version", "2.7.12");
-    for (name, value) in reply.headers {
-        response = response.header(name, value);
-    }
-    response.body(Body::from(reply.body)).unwrap()
 }

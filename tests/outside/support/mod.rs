@@ -8,7 +8,9 @@
 pub(crate) mod fake_influxdb;
 pub(crate) mod http;
 pub(crate) mod influxdb;
+pub(crate) mod platform;
 pub(crate) mod process;
+pub(crate) mod server;
 pub(crate) mod victoriametrics;
 pub(crate) mod workspace;
 

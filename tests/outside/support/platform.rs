@@ -1,0 +1,151 @@
+//! The simulated platform with a say for the test: it records every request, and a script may answer in its place.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use kore_trend_exporter::config::{Config, Environment, Source, load};
+use kore_trend_exporter::demo::{Behaviour, Platform, figures};
+use kore_trend_exporter::series::{Interval, Window};
+
+use super::server::{Reply, Server};
+use super::workspace::{Template, Workspace};
+
+/// One request to the platform.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) at: Instant,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) query: BTreeMap<String, String>,
+    /// By lower-case name; `auth` holds the token.
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
+}
+
+impl Asked {
+    /// The id of the bot in the path.
+    pub(crate) fn bot_id(&self) -> &str {
+        self.path.split('/').nth(4).unwrap_or_default()
+    }
+
+    /// The channel, or `all`.
+    pub(crate) fn channel(&self) -> &str {
+        self.query.get("channels").map_or("all", String::as_str)
+    }
+
+    /// The days asked for, if the query says.
+    pub(crate) fn window(&self) -> Option<Window> {
+        let day = |name| self.query.get(name)?.parse::<Date>().ok();
+        Some(Window { first: day("start_date")?, last: day("end_date")? })
+    }
+
+    /// Whether this day is among those asked for.
+    pub(crate) fn asks_for(&self, day: Date) -> bool {
+        self.window().is_some_and(|window| window.contains(day))
+    }
+}
+
+/// The platform, on a loopback port and a thread of its own; stops when dropped.
+pub(crate) struct SimulatedPlatform {
+    server: Server,
+    asked: Arc<Mutex<Vec<Asked>>>,
+}
+
+impl SimulatedPlatform {
+    /// Knows these bots, and answers with their final figures unless `script` answers first. The script sees the
+    /// request and its number over all bots, from 1; it must not block.
+    pub(crate) fn start(
+        bots: &str,
+        script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
+    ) -> SimulatedPlatform {
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let (record, script) = (Arc::clone(&asked), Arc::new(script));
+        let layer = middleware::from_fn(move |request: Request, next: Next| {
+            let (record, script) = (Arc::clone(&record), Arc::clone(&script));
+            async move {
+                let (asked, request) = received(request).await;
+                let number = {
+                    let mut record = record.lock().unwrap();
+                    record.push(asked.clone());
+                    record.len()
+                };
+                match script(&asked, number) {
+                    Some(reply) => reply.into_response(),
+                    None => next.run(request).await as Response,
+                }
+            }
+        });
+        let platform = Platform::new(&configured(bots).bots, Behaviour::STEADY, Timestamp::now);
+        SimulatedPlatform { server: Server::start(platform.router().layer(layer)), asked }
+    }
+
+    /// Always answers itself.
+    pub(crate) fn well(bots: &str) -> SimulatedPlatform {
+        SimulatedPlatform::start(bots, |_, _| None)
+    }
+
+    /// Its base URL.
+    pub(crate) fn url(&self) -> &str {
+        self.server.url()
+    }
+
+    /// Every request so far, in the order of arrival.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// Forgets the requests so far.
+    pub(crate) fn forget(&self) {
+        self.asked.lock().unwrap().clear();
+    }
+}
+
+/// What the simulated platform holds for a series in UTC over these days, as `(timestamp, users)`, both final.
+pub(crate) fn held(bot_id: &str, channel: &str, interval: Interval, window: Window) -> Vec<(i64, i64)> {
+    let days = window.first.series(jiff::Span::new().days(1)).take_while(|day| *day <= window.last);
+    let midnight = |day: Date| day.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_second();
+    days.flat_map(|day| -> Vec<(i64, i64)> {
+        match interval {
+            Interval::Daily => {
+                figures::daily(bot_id, channel, day, false).map(|users| (midnight(day), users)).into_iter().collect()
+            }
+            Interval::Hourly => (0..24_i8)
+                .filter_map(|hour| {
+                    let users = figures::hourly(bot_id, channel, day, hour, false)?;
+                    Some((midnight(day) + 3600 * i64::from(hour), users))
+                })
+                .collect(),
+        }
+    })
+    .collect()
+}
+
+/// The configuration that has these bots.
+fn configured(bots: &str) -> Config {
+    let workspace = Workspace::with(&Template { bots, ..Template::default() });
+    load(&Source::File(workspace.path("config.toml")), &Environment::default()).unwrap()
+}
+
+async fn received(request: Request) -> (Asked, Request) {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+    let query = axum::extract::Query::try_from_uri(&parts.uri).map(|query| query.0).unwrap_or_default();
+    let headers = parts.headers.iter();
+    let headers =
+        headers.map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let asked = Asked {
+        at: Instant::now(),
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query,
+        headers: headers.collect(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
+    (asked, Request::from_parts(parts, body.into()))
+}

@@ -1,0 +1,147 @@
+//! What both ends that a test makes up are built on: a server on a thread of its own, and answers good and bad.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::Response;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// A server on a loopback port and a thread of its own; stops when dropped.
+pub(crate) struct Server {
+    url: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Answers as soon as this returns.
+    pub(crate) fn start(router: Router) -> Server {
+        // Bound here, so that it answers as soon as the caller knows where it is.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = TcpListener::from_std(listener).unwrap();
+                tokio::select! {
+                    served = axum::serve(listener, router) => served.unwrap(),
+                    _ = stopped => {}
+                }
+            });
+            // Without waiting for a script that still blocks.
+            runtime.shutdown_background();
+        });
+        Server { url, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Its base URL.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ended = thread.join();
+        }
+    }
+}
+
+/// The answer to a request.
+pub(crate) struct Reply {
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+    cut_off: bool,
+}
+
+impl Reply {
+    /// Stored.
+    pub(crate) fn stored() -> Reply {
+        (204, String::new()).into()
+    }
+
+    /// Refused as InfluxDB does, with a code such as `invalid` and a message.
+    pub(crate) fn refused(status: u16, code: &str, message: &str) -> Reply {
+        (status, json!({ "code": code, "message": message }).to_string()).into()
+    }
+
+    /// The connection is closed without an answer.
+    pub(crate) fn hang_up() -> Reply {
+        (0, String::new()).into()
+    }
+
+    /// Refused as the platform does.
+    pub(crate) fn errors(status: u16, code: u16, message: &str) -> Reply {
+        (status, json!({ "errors": [{ "msg": message, "code": code }] }).to_string()).into()
+    }
+
+    /// Whether it says that a write was stored.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.status == 204
+    }
+
+    /// The same, but the connection breaks off at the end of the body, before the answer is complete.
+    pub(crate) fn cut_off(mut self) -> Reply {
+        self.cut_off = true;
+        self
+    }
+
+    /// The same with a header, such as `retry-after`.
+    pub(crate) fn header(mut self, name: &'static str, value: impl ToString) -> Reply {
+        self.headers.push((name, value.to_string()));
+        self
+    }
+}
+
+impl From<(u16, String)> for Reply {
+    fn from((status, body): (u16, String)) -> Reply {
+        Reply { status, headers: Vec::new(), body, cut_off: false }
+    }
+}
+
+impl Reply {
+    /// As the server sends it.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        if self.status == 0 {
+            // Unwinding takes the connection's task along, and says nothing on stderr.
+            std::panic::resume_unwind(Box::new("hang up"));
+        }
+        let mut response = Response::builder().status(self.status);
+        for (name, value) in self.headers {
+            response = response.header(name, value);
+        }
+        let body = match self.cut_off {
+            true => Body::new(CutOff(Some(self.body.into()))),
+            false => Body::from(self.body),
+        };
+        response.body(body).unwrap()
+    }
+}
+
+/// A body that breaks off.
+struct CutOff(Option<Bytes>);
+
+impl HttpBody for CutOff {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        Poll::Ready(Some(match self.0.take() {
+            Some(bytes) => Ok(http_body::Frame::data(bytes)),
+            None => Err(std::io::Error::other("cut off")),
+        }))
+    }
+}
