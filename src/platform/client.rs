@@ -63,6 +63,14 @@ pub struct Fetched {
     pub hand: Option<Hand>,
 }
 
+/// A success as it came.
+struct Received {
+    status: u16,
+    body: Vec<u8>,
+    asked_at: Timestamp,
+    platform_time: Option<Timestamp>,
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum FetchError {
@@ -124,11 +132,15 @@ impl Client {
         loop {
             let permit = self.limiter.acquire(&bot.id, question.purpose, &self.places, stop).await?;
             *requests += 1;
-            let failure = match self.attempt(question).await {
+            let received = self.attempt(question).await;
+            // The place of this request is free; let the next one go out before this answer is read.
+            drop(permit.request);
+            tokio::task::yield_now().await;
+            let failure = match received.and_then(|received| self.read(received, question.series.interval)) {
                 Ok(fetched) => return Ok(Fetched { hand: permit.hand, ..fetched }),
                 Err(failure) => failure,
             };
-            drop(permit);
+            drop(permit.hand);
             tracing::debug!(bot = bot.name, channel = question.series.channel, days = %question.window, "{failure}");
             let pause = match retry::platform(&failure, question.window.days()) {
                 Verdict::Throttled(delay) if throttled < MOST_THROTTLED => {
@@ -152,7 +164,8 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, question: Question<'_>) -> Result<Fetched, Failure> {
+    /// One request and its answer, or what came instead.
+    async fn attempt(&self, question: Question<'_>) -> Result<Received, Failure> {
         let asked_at = (self.clock)();
         let bot = &question.series.bot;
         let token = bot.key.mint(&bot.client_id, asked_at).map_err(|error| Failure::NoToken(error.to_string()))?;
@@ -164,7 +177,11 @@ impl Client {
         }
         let status = response.status().as_u16();
         let body = self.body(response, LONGEST_ANSWER).await?;
-        let interval = question.series.interval;
+        Ok(Received { status, body, asked_at, platform_time })
+    }
+
+    fn read(&self, received: Received, interval: Interval) -> Result<Fetched, Failure> {
+        let Received { status, body, asked_at, platform_time } = received;
         let parsed = match self.platform.api {
             Api::V1(_) => parse_v1(&body, interval),
             Api::V2 => parse_v2(&body, interval),

@@ -173,7 +173,8 @@ impl Limiter {
             }
             (turn, taken)
         };
-        let Some(ledger) = &self.ledger else { return decide(&mut lock(&bot.usage)).0 };
+        // Only who takes a turn must know what other processes did.
+        let Some(ledger) = self.ledger.as_ref().filter(|_| take) else { return decide(&mut lock(&bot.usage)).0 };
         let mut ledger = lock(ledger);
         ledger.exchange(
             |other| self.count_other(&other, now),
