@@ -135,6 +135,10 @@ impl Arguments {
             let everywhere = TimeZone::fixed(Offset::constant(14));
             range_is_sensible(range, calendar::today(&everywhere, now))?;
         }
+        // clap does not ask for what the mode that was chosen excludes.
+        if self.restart && self.backfill.is_none() {
+            return Err(UsageError("--restart goes with --backfill".to_owned()));
+        }
         let shard = match self.shard {
             Some(shard) => Some(shard),
             None => shard_of_job(environment)?,
@@ -193,7 +197,7 @@ pub fn range_is_sensible(range: &Range, today: Date) -> Result<(), UsageError> {
     let refuse = |why: String| Err(UsageError(format!("--backfill {range}: {why}")));
     match range.to {
         Some(to) if to < range.from => refuse("the range ends before it begins".to_owned()),
-        Some(to) if to > today => refuse(format!("the range ends after today, {today}")),
+        Some(to) if to > today => refuse("the range ends after today".to_owned()),
         None if range.from > day_after(today, -1) => {
             refuse(format!("the range ends yesterday, {}, before it begins", day_after(today, -1)))
         }

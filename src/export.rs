@@ -99,7 +99,8 @@ async fn tick(
             if known.is_some_and(|known| known.through > plan.progress.through) {
                 tracing::warn!(
                     bot = series.bot.name, channel = series.channel, interval = %series.interval,
-                    "the watermark lies in the future: the clock was or is wrong; asking again from {}", plan.progress.since
+                    "the watermark is not in the past: the clock was set back, or the bot's time_zone changed; asking again from {}",
+                    plan.progress.next()
                 );
             }
             watermarks.set(series.key(), plan.progress);
@@ -181,13 +182,13 @@ pub async fn backfill(
     let mut run = Run::start(errands, means, config, around);
     while let Some((number, news)) = run.next().await {
         match news {
-            News::Confirmed(_) => progress.done(run.rows[number].series().key(), run.last_window),
+            News::Confirmed(Some(complete)) => progress.done(run.rows[number].series().key(), complete),
             News::SaveNow if save => {
                 if let Err(error) = progress.save(&config.state_dir).await {
                     run.state_failed(&error);
                 }
             }
-            News::SaveNow | News::Ended { .. } | News::Done => {}
+            News::Confirmed(None) | News::SaveNow | News::Ended { .. } | News::Done => {}
         }
     }
     if save {
@@ -249,12 +250,11 @@ fn take_folder(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::
 /// Opens everything that errands need.
 fn means(config: &Config, purpose: Purpose, around: &Surroundings) -> Result<Arc<Means>, RunError> {
     let tls = native_tls::TlsConnector::new().context("cannot set up TLS")?;
+    let path: PathBuf = config.state_dir.join("requests.ledger");
     let ledger = match around.dry_run {
-        true => None,
-        false => {
-            let path: PathBuf = config.state_dir.join("requests.ledger");
-            Some(Ledger::open(&path).with_context(|| format!("cannot open {}", path.display()))?)
-        }
+        // What others use counts, but nothing is remembered.
+        true => Ledger::open_to_read(&path).ok(),
+        false => Some(Ledger::open(&path).with_context(|| format!("cannot open {}", path.display()))?),
     };
     let limiter = Limiter::new(config.platform.limits, ledger);
     let client = Client::new(config.platform.clone(), limiter, tls.clone(), around.simulated, around.clock)
@@ -277,8 +277,6 @@ struct Run {
     rows: Vec<Row>,
     windows: Vec<u64>,
     progress: Progress,
-    /// The window of the last confirmation.
-    last_window: Window,
     save_due: Option<Instant>,
     deadline: Option<Instant>,
     stop: Stop,
@@ -301,13 +299,11 @@ enum News {
 impl Run {
     fn start(errands: Vec<Errand>, means: Arc<Means>, config: &Config, around: &Surroundings) -> Run {
         let limits = config.platform.limits;
-        let today = Window { first: jiff::civil::Date::MIN, last: jiff::civil::Date::MIN };
         Run {
             rows: errands.iter().map(|errand| Row::new(errand.series.clone())).collect(),
             windows: errands.iter().map(|errand| errand.windows.len() as u64).collect(),
             progress: Progress::start(&errands, &around.console, around.progress, limits, means.purpose),
             events: poller::start(errands, means),
-            last_window: today,
             save_due: None,
             deadline: None,
             stop: around.stop.clone(),
@@ -353,7 +349,6 @@ impl Run {
                 row.add(&confirmed);
                 self.windows[event.errand] = self.windows[event.errand].saturating_sub(1);
                 self.progress.advance(&bot_id, confirmed.window.days(), confirmed.written.points);
-                self.last_window = confirmed.window;
                 News::Confirmed(confirmed.complete)
             }
             Happened::Done => {

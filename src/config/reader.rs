@@ -39,7 +39,10 @@ pub(super) struct Reader {
     root: Value,
     figment: Figment,
     document: String,
+    /// The paths of values.
     known: BTreeSet<String>,
+    /// The paths of tables whose keys the user chooses, and of tables that may be empty.
+    tables: BTreeSet<String>,
     problems: Vec<Problem>,
     /// Valid but unusual.
     pub(super) warnings: Vec<String>,
@@ -49,7 +52,15 @@ impl Reader {
     /// `document` is what messages call the TOML layer.
     pub(super) fn new(figment: Figment, document: String) -> Reader {
         let root = figment.find_value("").unwrap_or_else(|_| Value::from(Dict::new()));
-        Reader { root, figment, document, known: BTreeSet::new(), problems: Vec::new(), warnings: Vec::new() }
+        Reader {
+            root,
+            figment,
+            document,
+            known: BTreeSet::new(),
+            tables: BTreeSet::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// The value at `path`, if it is there, has the type and is valid; `allowed` completes "must be …".
@@ -86,17 +97,13 @@ impl Reader {
         }
     }
 
-    /// The keys of the table at `path`, which may be absent.
+    /// The keys of the table at `path`, which may be absent; [`finish`](Self::finish) reports what is no table.
     pub(super) fn table(&mut self, path: &str) -> Vec<String> {
-        self.known.insert(path.to_owned());
+        self.tables.insert(path.to_owned());
         match self.root.find_ref(path) {
             None => Vec::new(),
             Some(Value::Dict(_, dict)) => dict.keys().cloned().collect(),
-            Some(other) => {
-                let found = show(other);
-                self.problem(path, format!("found {found}, must be a table"));
-                Vec::new()
-            }
+            Some(_) => Vec::new(),
         }
     }
 
@@ -128,8 +135,11 @@ impl Reader {
 
     /// Notes every key that was never asked for, and returns all problems, warnings aside.
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
-        let mut unknown = Vec::new();
-        unknown_keys(&self.root, "", &self.known, &mut unknown);
+        let (mut unknown, mut no_tables) = (Vec::new(), Vec::new());
+        self.look_for_strays(&self.root, "", &mut unknown, &mut no_tables);
+        for path in no_tables {
+            self.problem(&path, "must be a table (what was found is not shown)");
+        }
         for path in unknown {
             let message = match nearest(&path, &self.known) {
                 Some(known) => format!("unknown key; the nearest known one is {known}"),
@@ -138,6 +148,25 @@ impl Reader {
             self.problem(&path, message);
         }
         (self.problems, self.warnings)
+    }
+}
+
+impl Reader {
+    /// The topmost paths under which nothing is known, and those of values that stand where a table should.
+    fn look_for_strays(&self, value: &Value, path: &str, unknown: &mut Vec<String>, no_tables: &mut Vec<String>) {
+        let Value::Dict(_, dict) = value else {
+            return no_tables.push(path.to_owned());
+        };
+        for (key, inner) in dict {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let below = format!("{path}.");
+            let known_below = self.known.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below));
+            if known_below || self.tables.contains(&path) {
+                self.look_for_strays(inner, &path, unknown, no_tables);
+            } else if !self.known.contains(&path) {
+                unknown.push(path);
+            }
+        }
     }
 }
 
@@ -150,21 +179,6 @@ fn show(value: &Value) -> String {
     match json.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &json[..end]),
         None => json,
-    }
-}
-
-/// The topmost paths under which nothing is known.
-fn unknown_keys(value: &Value, path: &str, known: &BTreeSet<String>, unknown: &mut Vec<String>) {
-    let Value::Dict(_, dict) = value else { return };
-    for (key, inner) in dict {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        let below = format!("{path}.");
-        let known_below = known.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below));
-        match (known.contains(&path), known_below) {
-            (_, true) => unknown_keys(inner, &path, known, unknown),
-            (true, false) => {}
-            (false, false) => unknown.push(path),
-        }
     }
 }
 
