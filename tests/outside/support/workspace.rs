@@ -35,6 +35,17 @@ impl Default for Template<'_> {
     }
 }
 
+/// A section for each of these bots, with an id, a client id and a secret of its own and these further lines.
+pub(crate) fn bots<'a>(names: impl IntoIterator<Item = &'a str>, lines: &str) -> String {
+    let bot = |name| {
+        format!(
+            "[bots.{name}]\nid = \"st-{name}\"\nclient_id = \"cs-{name}\"\n\
+             client_secret = \"the secret of {name}, long enough\"\n{lines}\n\n"
+        )
+    };
+    names.into_iter().map(bot).collect()
+}
+
 /// The folder; gone when dropped.
 pub(crate) struct Workspace {
     folder: TempDir,
@@ -89,6 +100,16 @@ impl Workspace {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort();
         lines
+    }
+
+    /// The watermark of the only series of a bot, as the state file has it: a day, or null.
+    #[track_caller]
+    pub(crate) fn watermark(&self, bot: &str) -> serde_json::Value {
+        let state: serde_json::Value = serde_json::from_str(&self.read("state/watermarks.json")).unwrap();
+        let series = state["series"].as_array().unwrap();
+        let of_bot: Vec<_> = series.iter().filter(|series| series["bot"] == bot).collect();
+        assert_eq!(of_bot.len(), 1, "{state}");
+        of_bot[0]["through"].clone()
     }
 
     /// The built program, in this folder, with nothing of the caller's environment but the search path and the home.
