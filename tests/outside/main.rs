@@ -16,6 +16,8 @@ mod support;
 
 mod fake_influxdb;
 mod influxdb;
+mod limits;
 mod once;
+mod platform_failures;
 mod victoriametrics;
 mod workspace;

@@ -190,7 +190,7 @@ impl Reply {
             response = response.header(name, value);
         }
         let body = match self.cut_off {
-            true => Body::new(CutOff(Some(self.body.into()))),
+            true => Body::new(CutOff { body: Some(self.body.into()), sent: false }),
             false => Body::from(self.body),
         };
         response.body(body).unwrap()
@@ -198,7 +198,10 @@ impl Reply {
 }
 
 /// A body that breaks off.
-struct CutOff(Option<Bytes>);
+struct CutOff {
+    body: Option<Bytes>,
+    sent: bool,
+}
 
 impl HttpBody for CutOff {
     type Data = Bytes;
@@ -206,11 +209,17 @@ impl HttpBody for CutOff {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
-        Poll::Ready(Some(match self.0.take() {
-            Some(bytes) => Ok(http_body::Frame::data(bytes)),
-            None => Err(std::io::Error::other("cut off")),
-        }))
+        match self.body.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(http_body::Frame::data(bytes)))),
+            // A pause in which the server sends what it has; an error at once would take it along.
+            None if !self.sent => {
+                self.sent = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            None => Poll::Ready(Some(Err(std::io::Error::other("cut off")))),
+        }
     }
 }

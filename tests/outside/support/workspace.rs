@@ -9,6 +9,7 @@ use super::process::{Output, Running};
 
 /// The parts of a configuration that tests vary. Whatever else they set goes through the environment of the command,
 /// as `KORE_TREND__SECTION__KEY`.
+#[derive(Clone, Copy)]
 pub(crate) struct Template<'a> {
     /// `[platform] url`.
     pub(crate) platform_url: &'a str,
