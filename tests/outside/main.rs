@@ -19,5 +19,7 @@ mod influxdb;
 mod limits;
 mod once;
 mod platform_failures;
+mod stopping;
+mod tokens;
 mod victoriametrics;
 mod workspace;
