@@ -181,7 +181,7 @@ async fn run(number: usize, mut errand: Errand, means: Arc<Means>, events: mpsc:
                 match errand.after(window, &failure) {
                     Next::GoOn => {}
                     Next::LiveAlone(live) => {
-                        together_failed = Some((Problem::Platform(failure), window, apart));
+                        together_failed = Some((Problem::Platform(failure), window));
                         tries = 1;
                         errand.windows = [live].into();
                     }
@@ -191,10 +191,8 @@ async fn run(number: usize, mut errand: Errand, means: Arc<Means>, events: mpsc:
         }
     };
     tell(match (together_failed, ended) {
-        // If the live days were had alone, the failure lies with the others, whatever it was.
-        (Some((problem, window, apart)), ended) => {
-            Happened::Ended { problem, window, requests, apart: apart || ended.is_none() }
-        }
+        // If the live days were had alone, the failure lies with the others; else it may be an outage.
+        (Some((problem, window)), ended) => Happened::Ended { problem, window, requests, apart: ended.is_none() },
         (None, Some((problem, window, apart))) => Happened::Ended { problem, window, requests, apart },
         (None, None) => Happened::Done,
     })
