@@ -157,14 +157,15 @@ async fn run(number: usize, mut errand: Errand, means: Arc<Means>, events: mpsc:
     };
     let mut requests = 0;
     let mut tries = TRIES;
-    let mut has_failed = false;
-    while let Some(window) = errand.windows.pop_front() {
-        let ended = |problem, requests, apart| Happened::Ended { problem, window, requests, apart };
+    // What failed before the live days were asked for alone.
+    let mut together_failed = None;
+    let ended = loop {
+        let Some(window) = errand.windows.pop_front() else { break None };
         if means.stop.is_told() {
-            return tell(ended(Problem::Stopped, requests, false)).await;
+            break Some((Problem::Stopped, window, false));
         }
         // Of the tries at live and owed days together the last one is kept, for the live days alone.
-        let kept = usize::from(errand.together(window).is_some() && tries == TRIES);
+        let kept = usize::from(errand.together(window).is_some());
         let tries_now = tries - kept;
         let question =
             Question { series: &errand.series, window, purpose: means.purpose, tries: tries_now, patience: PATIENCE };
@@ -174,31 +175,30 @@ async fn run(number: usize, mut errand: Errand, means: Arc<Means>, events: mpsc:
                     tell(Happened::Confirmed(Confirmed { requests: std::mem::take(&mut requests), ..confirmed })).await;
                     tries = TRIES;
                 }
-                Err(error) => return tell(ended(Problem::Sink(error), requests, false)).await,
+                Err(error) => break Some((Problem::Sink(error), window, false)),
             },
-            Err(FetchError::Stopped) => return tell(ended(Problem::Stopped, requests, false)).await,
+            Err(FetchError::Stopped) => break Some((Problem::Stopped, window, false)),
             Err(FetchError::Failed(failure)) => {
                 let apart = errand.together(window).is_some() && retry::may_be_the_days(&failure);
-                match errand.after(window, &failure, kept) {
+                match errand.after(window, &failure) {
                     Next::GoOn => {}
-                    Next::TryOnce(window) => {
-                        tries = 1;
-                        errand.windows.push_front(window);
-                    }
                     Next::LiveAlone(live) => {
-                        tell(ended(Problem::Platform(failure), std::mem::take(&mut requests), apart)).await;
-                        (tries, has_failed) = (1, true);
+                        together_failed = Some((Problem::Platform(failure), window));
+                        tries = 1;
                         errand.windows = [live].into();
                     }
-                    Next::End if has_failed => return,
-                    Next::End => return tell(ended(Problem::Platform(failure), requests, apart)).await,
+                    Next::End => break Some((Problem::Platform(failure), window, apart)),
                 }
             }
         }
-    }
-    if !has_failed {
-        tell(Happened::Done).await;
-    }
+    };
+    tell(match (together_failed, ended) {
+        // If the live days were had alone, the failure lies with the others; else it may be an outage.
+        (Some((problem, window)), ended) => Happened::Ended { problem, window, requests, apart: ended.is_none() },
+        (None, Some((problem, window, apart))) => Happened::Ended { problem, window, requests, apart },
+        (None, None) => Happened::Done,
+    })
+    .await;
 }
 
 /// How a series goes on after a window that failed.
@@ -206,8 +206,6 @@ async fn run(number: usize, mut errand: Errand, means: Arc<Means>, events: mpsc:
 enum Next {
     /// With the windows that it now has.
     GoOn,
-    /// With one more try at this window.
-    TryOnce(Window),
     /// With the live days alone, although the series has failed.
     LiveAlone(Window),
     /// Not within this tick.
@@ -220,10 +218,9 @@ impl Errand {
         window.split_before(self.live_from?)
     }
 
-    /// Decides how to go on; `kept` tries are left. A day that keeps failing must not keep the live days from being
+    /// Decides how to go on. A day that keeps failing must not keep the live days from being
     /// exported.
-    fn after(&mut self, window: Window, failure: &Failure, kept: usize) -> Next {
-        let suspect = retry::may_be_the_days(failure);
+    fn after(&mut self, window: Window, failure: &Failure) -> Next {
         match (retry::platform(failure, window.days()), self.together(window)) {
             (Verdict::Narrow, Some((owed, live))) => {
                 self.divide(window, [live, owed]);
@@ -237,8 +234,7 @@ impl Errand {
                 }
                 None => Next::End,
             },
-            (Verdict::Retry(_), Some((_, live))) if suspect && kept > 0 => Next::LiveAlone(live),
-            (Verdict::Retry(_), Some(_)) if kept > 0 => Next::TryOnce(window),
+            (Verdict::Retry(_), Some((_, live))) => Next::LiveAlone(live),
             (Verdict::GiveUp, Some((_, live))) if failure.is_malformed() => Next::LiveAlone(live),
             _ => Next::End,
         }

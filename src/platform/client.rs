@@ -270,7 +270,12 @@ impl Client {
             return Err(Failure::TooLarge(longest));
         }
         let mut body = Vec::with_capacity(announced);
-        while let Some(piece) = response.chunk().await.map_err(|error| self.network_failure(error))? {
+        while let Some(piece) = response.chunk().await.map_err(|error| match self.network_failure(error) {
+            Failure::Unreachable(words) => {
+                Failure::Unreachable(format!("it broke off after {} bytes of the answer: {words}", body.len()))
+            }
+            failure => failure,
+        })? {
             if body.len() + piece.len() > longest {
                 return Err(Failure::TooLarge(longest));
             }

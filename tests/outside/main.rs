@@ -14,8 +14,14 @@
 
 mod support;
 
+mod database_failures;
 mod fake_influxdb;
 mod influxdb;
+mod limits;
 mod once;
+mod outages;
+mod platform_failures;
+mod stopping;
+mod tokens;
 mod victoriametrics;
 mod workspace;

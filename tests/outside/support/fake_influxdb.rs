@@ -60,7 +60,7 @@ impl FakeInfluxDb {
                 }
                 reply
             });
-            answer.await.expect("the script of the test panicked").into_response()
+            answer.await.expect("the script of the test panicked").into_response().await
         };
         let health = json!({ "status": "pass", "name": "influxdb", "version": "2.7.12" }).to_string();
         let health = move || async move { ([("content-type", "application/json")], health) };

@@ -9,9 +9,10 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use kore_trend_exporter::config::{Config, Environment, Source, load};
 use kore_trend_exporter::demo::{Behaviour, Platform, figures};
-use kore_trend_exporter::series::{Interval, Window};
+use kore_trend_exporter::series::{Interval, Window, day_after};
 
 use super::server::{Reply, Server};
 use super::workspace::{Template, Workspace};
@@ -55,7 +56,18 @@ impl Asked {
 pub(crate) struct SimulatedPlatform {
     server: Server,
     asked: Arc<Mutex<Vec<Asked>>>,
+    flight: Arc<Mutex<Flight>>,
 }
+
+/// Requests that have arrived and are not answered.
+#[derive(Default)]
+struct Flight {
+    now: usize,
+    most: usize,
+}
+
+/// One of them; lands when dropped, also where the client hangs up.
+struct InFlight(Arc<Mutex<Flight>>);
 
 impl SimulatedPlatform {
     /// Knows these bots, and answers with their final figures unless `script` answers first. The script sees the
@@ -65,10 +77,12 @@ impl SimulatedPlatform {
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
     ) -> SimulatedPlatform {
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let (record, script) = (Arc::clone(&asked), Arc::new(script));
+        let flight: Arc<Mutex<Flight>> = Arc::default();
+        let (record, script, gauge) = (Arc::clone(&asked), Arc::new(script), Arc::clone(&flight));
         let layer = middleware::from_fn(move |request: Request, next: Next| {
-            let (record, script) = (Arc::clone(&record), Arc::clone(&script));
+            let (record, script, gauge) = (Arc::clone(&record), Arc::clone(&script), Arc::clone(&gauge));
             async move {
+                let _in_flight = InFlight::new(gauge);
                 let (asked, request) = received(request).await;
                 let number = {
                     let mut record = record.lock().unwrap();
@@ -76,13 +90,17 @@ impl SimulatedPlatform {
                     record.len()
                 };
                 match script(&asked, number) {
-                    Some(reply) => reply.into_response(),
                     None => next.run(request).await as Response,
+                    Some(reply) if reply.is_own() => {
+                        reply.wait().await;
+                        next.run(request).await
+                    }
+                    Some(reply) => reply.into_response().await,
                 }
             }
         });
         let platform = Platform::new(&configured(bots).bots, Behaviour::STEADY, Timestamp::now);
-        SimulatedPlatform { server: Server::start(platform.router().layer(layer)), asked }
+        SimulatedPlatform { server: Server::start(platform.router().layer(layer)), asked, flight }
     }
 
     /// Always answers itself.
@@ -100,10 +118,52 @@ impl SimulatedPlatform {
         self.asked.lock().unwrap().clone()
     }
 
+    /// Every request so far for this bot, in the order of arrival.
+    pub(crate) fn asked_of(&self, bot: &str) -> Vec<Asked> {
+        self.asked().into_iter().filter(|asked| asked.bot_id() == format!("st-{bot}")).collect()
+    }
+
+    /// The requests that wait for their answer now, and the most that ever did.
+    pub(crate) fn in_flight(&self) -> (usize, usize) {
+        let flight = self.flight.lock().unwrap();
+        (flight.now, flight.most)
+    }
+
     /// Forgets the requests so far.
     pub(crate) fn forget(&self) {
         self.asked.lock().unwrap().clear();
     }
+}
+
+impl InFlight {
+    fn new(flight: Arc<Mutex<Flight>>) -> InFlight {
+        {
+            let mut flight = flight.lock().unwrap();
+            flight.now += 1;
+            flight.most = flight.most.max(flight.now);
+        }
+        InFlight(flight)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().now -= 1;
+    }
+}
+
+/// Today in UTC, and the days around it.
+pub(crate) fn day(from_today: i64) -> Date {
+    day_after(Timestamp::now().to_zoned(TimeZone::UTC).date(), from_today)
+}
+
+/// The lines of a series of a bot that [`bots`](super::workspace::bots) wrote, from this day through yesterday.
+pub(crate) fn held_lines(bot: &str, channel: &str, interval: Interval, first: i64) -> Vec<String> {
+    let window = Window { first: day(first), last: day(-1) };
+    let line = |(timestamp, users)| {
+        format!("user_engagement_{interval},bot={bot},bot_id=st-{bot},channel={channel} users={users}i {timestamp}")
+    };
+    held(&format!("st-{bot}"), channel, interval, window).into_iter().map(line).collect()
 }
 
 /// What the simulated platform holds for a series in UTC over these days, as `(timestamp, users)`, both final.

@@ -1,15 +1,17 @@
 //! What both ends that a test makes up are built on: a server on a thread of its own, and answers good and bad.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::Response;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// A server on a loopback port and a thread of its own; stops when dropped.
 pub(crate) struct Server {
@@ -56,13 +58,43 @@ impl Drop for Server {
     }
 }
 
+/// Holds answers back until the test opens it.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<watch::Sender<bool>>);
+
+impl Gate {
+    /// A closed one.
+    pub(crate) fn closed() -> Gate {
+        Gate(Arc::new(watch::channel(false).0))
+    }
+
+    /// Lets everything through from now on.
+    pub(crate) fn open(&self) {
+        self.0.send_replace(true);
+    }
+}
+
 /// The answer to a request.
 pub(crate) struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: String,
     cut_off: bool,
+    wait: Wait,
 }
+
+/// How long an answer is held back, which blocks no other.
+enum Wait {
+    Not,
+    For(Duration),
+    Until(Gate),
+}
+
+/// Stands for a status where the connection is closed without an answer.
+const HANG_UP: u16 = 0;
+
+/// Stands for a status where the server answers as it would have done without a script.
+const OWN: u16 = 1;
 
 impl Reply {
     /// Stored.
@@ -77,7 +109,17 @@ impl Reply {
 
     /// The connection is closed without an answer.
     pub(crate) fn hang_up() -> Reply {
-        (0, String::new()).into()
+        (HANG_UP, String::new()).into()
+    }
+
+    /// What the server answers by itself; to be held back.
+    pub(crate) fn own() -> Reply {
+        (OWN, String::new()).into()
+    }
+
+    /// No answer within any time that a test takes.
+    pub(crate) fn never() -> Reply {
+        Reply::hang_up().late(Duration::from_secs(3600))
     }
 
     /// Refused as the platform does.
@@ -96,6 +138,23 @@ impl Reply {
         self
     }
 
+    /// The same after this time.
+    pub(crate) fn late(mut self, wait: Duration) -> Reply {
+        self.wait = Wait::For(wait);
+        self
+    }
+
+    /// The same once the gate is open.
+    pub(crate) fn behind(mut self, gate: &Gate) -> Reply {
+        self.wait = Wait::Until(gate.clone());
+        self
+    }
+
+    /// Whether the server is to answer by itself.
+    pub(crate) fn is_own(&self) -> bool {
+        self.status == OWN
+    }
+
     /// The same with a header, such as `retry-after`.
     pub(crate) fn header(mut self, name: &'static str, value: impl ToString) -> Reply {
         self.headers.push((name, value.to_string()));
@@ -105,14 +164,24 @@ impl Reply {
 
 impl From<(u16, String)> for Reply {
     fn from((status, body): (u16, String)) -> Reply {
-        Reply { status, headers: Vec::new(), body, cut_off: false }
+        Reply { status, headers: Vec::new(), body, cut_off: false, wait: Wait::Not }
     }
 }
 
 impl Reply {
-    /// As the server sends it.
-    pub(crate) fn into_response(self) -> Response<Body> {
-        if self.status == 0 {
+    /// Until the answer is due.
+    pub(crate) async fn wait(&self) {
+        match &self.wait {
+            Wait::Not => {}
+            Wait::For(time) => tokio::time::sleep(*time).await,
+            Wait::Until(gate) => drop(gate.0.subscribe().wait_for(|open| *open).await),
+        }
+    }
+
+    /// As the server sends it, when it is due.
+    pub(crate) async fn into_response(self) -> Response<Body> {
+        self.wait().await;
+        if self.status == HANG_UP {
             // Unwinding takes the connection's task along, and says nothing on stderr.
             std::panic::resume_unwind(Box::new("hang up"));
         }
@@ -121,7 +190,7 @@ impl Reply {
             response = response.header(name, value);
         }
         let body = match self.cut_off {
-            true => Body::new(CutOff(Some(self.body.into()))),
+            true => Body::new(CutOff { body: Some(self.body.into()), sent: false }),
             false => Body::from(self.body),
         };
         response.body(body).unwrap()
@@ -129,7 +198,10 @@ impl Reply {
 }
 
 /// A body that breaks off.
-struct CutOff(Option<Bytes>);
+struct CutOff {
+    body: Option<Bytes>,
+    sent: bool,
+}
 
 impl HttpBody for CutOff {
     type Data = Bytes;
@@ -137,11 +209,17 @@ impl HttpBody for CutOff {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
-        Poll::Ready(Some(match self.0.take() {
-            Some(bytes) => Ok(http_body::Frame::data(bytes)),
-            None => Err(std::io::Error::other("cut off")),
-        }))
+        match self.body.take() {
+            Some(bytes) => Poll::Ready(Some(Ok(http_body::Frame::data(bytes)))),
+            // A pause in which the server sends what it has; an error at once would take it along.
+            None if !self.sent => {
+                self.sent = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            None => Poll::Ready(Some(Err(std::io::Error::other("cut off")))),
+        }
     }
 }

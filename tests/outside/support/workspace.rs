@@ -9,6 +9,7 @@ use super::process::{Output, Running};
 
 /// The parts of a configuration that tests vary. Whatever else they set goes through the environment of the command,
 /// as `KORE_TREND__SECTION__KEY`.
+#[derive(Clone, Copy)]
 pub(crate) struct Template<'a> {
     /// `[platform] url`.
     pub(crate) platform_url: &'a str,
@@ -33,6 +34,17 @@ impl Default for Template<'_> {
             bots: "[bots.support]\nid = \"st-support\"\nclient_id = \"cs-support\"\nclient_secret = \"a secret of 32 characters at least\"\n",
         }
     }
+}
+
+/// A section for each of these bots, with an id, a client id and a secret of its own and these further lines.
+pub(crate) fn bots<'a>(names: impl IntoIterator<Item = &'a str>, lines: &str) -> String {
+    let bot = |name| {
+        format!(
+            "[bots.{name}]\nid = \"st-{name}\"\nclient_id = \"cs-{name}\"\n\
+             client_secret = \"the secret of {name}, long enough\"\n{lines}\n\n"
+        )
+    };
+    names.into_iter().map(bot).collect()
 }
 
 /// The folder; gone when dropped.
@@ -89,6 +101,16 @@ impl Workspace {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort();
         lines
+    }
+
+    /// The watermark of the only series of a bot, as the state file has it: a day, or null.
+    #[track_caller]
+    pub(crate) fn watermark(&self, bot: &str) -> serde_json::Value {
+        let state: serde_json::Value = serde_json::from_str(&self.read("state/watermarks.json")).unwrap();
+        let series = state["series"].as_array().unwrap();
+        let of_bot: Vec<_> = series.iter().filter(|series| series["bot"] == bot).collect();
+        assert_eq!(of_bot.len(), 1, "{state}");
+        of_bot[0]["through"].clone()
     }
 
     /// The built program, in this folder, with nothing of the caller's environment but the search path and the home.
