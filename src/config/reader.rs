@@ -128,8 +128,11 @@ impl Reader {
 
     /// Notes every key that was never asked for, and returns all problems, warnings aside.
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
-        let mut unknown = Vec::new();
-        unknown_keys(&self.root, "", &self.known, &mut unknown);
+        let (mut unknown, mut no_tables) = (Vec::new(), Vec::new());
+        unknown_keys(&self.root, "", &self.known, &mut unknown, &mut no_tables);
+        for path in no_tables {
+            self.problem(&path, format!("must be a table, begun by [{path}] (its value is not shown)"));
+        }
         for path in unknown {
             let message = match nearest(&path, &self.known) {
                 Some(known) => format!("unknown key; the nearest known one is {known}"),
@@ -153,29 +156,37 @@ fn show(value: &Value) -> String {
     }
 }
 
-/// The topmost paths under which nothing is known.
-fn unknown_keys(value: &Value, path: &str, known: &BTreeSet<String>, unknown: &mut Vec<String>) {
+/// The topmost paths under which nothing is known, and those of values that stand in the place of a section.
+fn unknown_keys(
+    value: &Value,
+    path: &str,
+    known: &BTreeSet<String>,
+    unknown: &mut Vec<String>,
+    no_tables: &mut Vec<String>,
+) {
     let Value::Dict(_, dict) = value else { return };
     for (key, inner) in dict {
         let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         let below = format!("{path}.");
         let known_below = known.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below));
         match (known.contains(&path), known_below) {
-            (_, true) => unknown_keys(inner, &path, known, unknown),
+            (false, true) if inner.as_dict().is_none() => no_tables.push(path),
+            (_, true) => unknown_keys(inner, &path, known, unknown, no_tables),
             (true, false) => {}
             (false, false) => unknown.push(path),
         }
     }
 }
 
-/// The known key that looks most like `path`: among its siblings first, then by its last part anywhere.
-fn nearest<'a>(path: &str, known: &'a BTreeSet<String>) -> Option<&'a String> {
+/// The known key or section that looks most like `path`: among its siblings first, then by its last part anywhere.
+fn nearest<'a>(path: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
     let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
     let distance = |candidate: &str| {
         let (its_parent, its_name) = candidate.rsplit_once('.').unwrap_or(("", candidate));
         let elsewhere = if its_parent == parent { 0 } else { 2 };
         strsim::damerau_levenshtein(name, its_name) + elsewhere
     };
-    let sections = |candidate: &&String| !(parent.is_empty() && candidate.starts_with("bots."));
-    known.iter().filter(sections).min_by_key(|candidate| distance(candidate))
+    let sections = known.iter().filter_map(|key| Some(key.rsplit_once('.')?.0));
+    let of_a_bot = |candidate: &&str| !(parent.is_empty() && candidate.starts_with("bots."));
+    known.iter().map(String::as_str).chain(sections).filter(of_a_bot).min_by_key(|candidate| distance(candidate))
 }
