@@ -38,10 +38,11 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE", env = "KORE_TREND_CONFIG")]
     config: Option<PathBuf>,
     /// With --once or --backfill: line protocol on stdout; writes nothing, remembers nothing
-    #[arg(long, requires = "one_shot")]
+    #[arg(long, requires = "one_shot", conflicts_with = "check")]
     dry_run: bool,
     /// With --backfill: forget the progress of an interrupted run
-    #[arg(long, requires = "backfill")]
+    // Without the conflicts clap forgives the missing --backfill, because another mode excludes it.
+    #[arg(long, requires = "backfill", conflicts_with_all = ["once", "check"])]
     restart: bool,
     /// Only this bot (repeatable)
     #[arg(long, value_name = "NAME")]
