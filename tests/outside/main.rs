@@ -14,8 +14,11 @@
 
 mod support;
 
+mod backfill;
 mod fake_influxdb;
 mod influxdb;
 mod once;
+mod state;
+mod usage;
 mod victoriametrics;
 mod workspace;
