@@ -15,10 +15,14 @@
 mod support;
 
 mod backfill;
+mod check;
+mod demo;
 mod fake_influxdb;
 mod influxdb;
+mod influxdb_end_to_end;
 mod once;
 mod state;
 mod usage;
 mod victoriametrics;
+mod victoriametrics_end_to_end;
 mod workspace;

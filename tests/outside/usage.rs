@@ -39,7 +39,7 @@ fn wrong_usage_exits_with_2_and_says_why() {
         (&["--once", "--restart"], &["--once", "--restart", "cannot be used"]),
         (&["--backfill"], &["--backfill"]),
         (&["--backfill", "2026-01-01"], &["FROM..TO"]),
-        (&["--backfill", "2026-02-30.."], &["2026-02-30", "YYYY-MM-DD"]),
+        (&["--backfill", "2026-02-30.."], &["2026-02-30", "is not a day such as"]),
         (&["--backfill", "yesterday..today"], &["yesterday", "YYYY-MM-DD"]),
         (&["--backfill", "2026-01-02..2026-01-01"], &["2026-01-02..2026-01-01", "ends before it begins"]),
         (&["--backfill", "2026-01-02..9999-12-31"], &["9999-12-31", "after today"]),
