@@ -13,9 +13,8 @@ const TWO_BOTS: &str = "[bots.support]\nid = \"st-1\"\nclient_id = \"cs-1\"\ncli
 /// Wrong usage: 2, the reason on stderr, nothing on stdout, nothing done.
 #[track_caller]
 fn check_wrong(workspace: &Workspace, arguments: &[&str], words: &[&str]) {
-    println!("{arguments:?}");
-    let output = workspace.run(arguments).expect_code(2);
-    assert_eq!(output.stdout, "");
+    let output = workspace.run(arguments);
+    assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""), "{arguments:?}\n{}", output.stderr);
     for word in words {
         assert!(output.stderr.contains(word), "{arguments:?}: no {word:?} in\n{}", output.stderr);
     }

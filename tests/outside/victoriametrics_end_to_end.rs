@@ -31,7 +31,6 @@ mod victoriametrics {
             for (measurement, mut labels, field, time, value) in expected(api == "v2", first, last) {
                 labels.insert("__name__".to_owned(), format!("{measurement}_{field}"));
                 labels.insert("run".to_owned(), run.clone());
-                labels.insert("db".to_owned(), "any".to_owned());
                 all.entry(labels).or_default().push((time, value as f64));
             }
         }
