@@ -47,6 +47,7 @@ fn wrong_usage_exits_with_2_and_says_why() {
         (&["--once", "--shard", "1"], &["I/N"]),
         (&["--once", "--log-format", "xml"], &["xml", "json"]),
         (&["--once", "--log-level", "info=loud"], &["info=loud", "must be error, warn, info"]),
+        (&["--once", "--log-level", "inof"], &["\"inof\" is no level", "must be error, warn, info"]),
         (&["--completions", "tcsh"], &["tcsh", "bash", "fish", "zsh"]),
         (&["--once", "--config"], &["--config"]),
         (&["--once", "--bot", "suport"], &["--bot suport", "sales, support"]),
@@ -155,7 +156,8 @@ fn stdout_carries_only_what_was_asked_for() {
     assert!(output.stdout.lines().all(|line| line.starts_with("user_engagement_hourly,bot=")), "{}", output.stdout);
     assert!(!workspace.path("state").exists() && !workspace.path("engagement.lp").exists());
 
-    let output = workspace.run(&["--once", "--log-level", "trace", "--bot", "sales"]).expect_code(0);
+    let output =
+        workspace.run(&["--once", "--log-level", "warn,kore_trend_exporter=trace", "--bot", "sales"]).expect_code(0);
     let lines: Vec<&str> = output.stdout.lines().collect();
     assert!(lines[0].starts_with("bot    channel  interval  days  points  requests  users by day"), "{lines:?}");
     assert!(lines[1].starts_with("sales  sms      hourly       8 ") && lines[1].contains(['▁', '█']), "{lines:?}");
