@@ -134,7 +134,7 @@ impl BackfillProgress {
         if first > window.last { Vec::new() } else { chunks(Window { first, ..window }, max_days) }
     }
 
-    /// Remembers that a window of a series is done; windows come in order.
+    /// Remembers that a window of a series is done, as far as its days were over; windows come in order.
     pub fn done(&mut self, key: SeriesKey, window: Window) {
         self.entries.insert(key, Some(window.last));
         self.changed = true;
@@ -143,8 +143,9 @@ impl BackfillProgress {
     /// Whether every series that takes part has done the whole range, by each one's today.
     pub fn is_complete(&self, today: impl Fn(&SeriesKey) -> Option<Date>) -> bool {
         self.entries.iter().all(|(key, done)| {
-            let last = today(key).and_then(|today| self.range.window(today)).map(|window| window.last);
-            // A series that is no longer configured is not waited for.
+            // Of today there is nothing to be done for good. A series that is no longer configured is not waited for.
+            let over = |today| self.range.window(today).map(|window| window.last.min(day_after(today, -1)));
+            let last = today(key).and_then(over).filter(|last| *last >= self.range.from);
             last.is_none_or(|last| done.is_some_and(|done| done >= last))
         })
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
@@ -20,6 +21,7 @@ use crate::platform::limiter::{Limiter, Purpose};
 use crate::series::{Series, Window, day_after};
 use crate::sink::influxdb::InfluxDbSink;
 use crate::sink::{Sink, WriteFailure};
+use crate::watermark::Watermarks;
 
 /// What one question brought: what is well, or what is not and what to do.
 type Finding = Result<String, String>;
@@ -35,8 +37,8 @@ pub async fn run(config: &Config, name: &str, series: &[Series], around: &Surrou
     let bots = bots(series);
     report.line("configuration", &Ok(format!("{name}: {} bots, {} series", bots.len(), series.len())))?;
     report.line("state folder", &state_folder(&config.state_dir))?;
-    for (bot, its_series) in &bots {
-        report.line(&format!("schedule of {}", bot.name), &schedule(config, bot, its_series.len(), around))?;
+    for (bot, _) in &bots {
+        report.line(&format!("schedule of {}", bot.name), &schedule(config, bot, series, around))?;
     }
     let ledger = Some(config.state_dir.join("requests.ledger")).filter(|path| path.exists());
     let ledger = ledger.and_then(|path| Ledger::open(&path).ok());
@@ -60,8 +62,11 @@ pub async fn run(config: &Config, name: &str, series: &[Series], around: &Surrou
                 .build()
                 .context("cannot set up the database's client")?;
             report.line("database", &health(&http, database).await)?;
-            report.line("right to write", &right_to_write(database, tls).await)?;
-            report.line("retention", &retention(&http, database, config.schedule.initial_days).await)?;
+            let may_write = right_to_write(database, tls).await;
+            report.line("right to write", &may_write)?;
+            if may_write.is_ok() {
+                report.line("retention", &retention(&http, database, config.schedule.initial_days).await)?;
+            }
         }
     }
     Ok(report.all_well)
@@ -96,6 +101,9 @@ fn bots(series: &[Series]) -> Vec<(Arc<Bot>, Vec<&Series>)> {
 }
 
 fn state_folder(folder: &Path) -> Finding {
+    if let Err(error) = Watermarks::load(folder, Timestamp::UNIX_EPOCH, false) {
+        return Err(error.to_string());
+    }
     if folder.is_dir() {
         return match tempfile::Builder::new().prefix(".check-").tempfile_in(folder) {
             Ok(_) => Ok(format!("{} can be written", folder.display())),
@@ -121,11 +129,17 @@ fn may_be_made(folder: &Path) -> Result<(), String> {
 }
 
 /// Whether a steady tick, one request a series, fits into the limits of its bot.
-fn schedule(config: &Config, bot: &Bot, series: usize, around: &Surroundings) -> Finding {
-    let cron = bot.cron.as_ref().unwrap_or(&config.schedule.cron);
-    let ticks = cron.most_ticks_an_hour((around.clock)().as_second());
+///
+/// The platform counts by the bot's id, so the series of every name that it is given count.
+fn schedule(config: &Config, bot: &Bot, series: &[Series], around: &Surroundings) -> Finding {
+    let ticks_of = |bot: &Bot| {
+        let cron = bot.cron.as_ref().unwrap_or(&config.schedule.cron);
+        cron.most_ticks_an_hour((around.clock)().as_second())
+    };
+    let same_bot = || series.iter().filter(|series| series.bot.id == bot.id);
     let limits = config.platform.limits;
-    let an_hour = series.saturating_mul(ticks);
+    let an_hour: usize = same_bot().map(|series| ticks_of(&series.bot)).sum();
+    let (ticks, series) = (ticks_of(bot), same_bot().count());
     let least = limits.least_time(series as u64, Purpose::Live).unwrap_or_default();
     let least = SignedDuration::try_from(least).unwrap_or_default();
     let found = format!("{series} requests a tick, at most {an_hour} an hour");
@@ -142,7 +156,7 @@ fn schedule(config: &Config, bot: &Bot, series: usize, around: &Surroundings) ->
 async fn platform(client: &Client, series: &Series, around: &Surroundings) -> Finding {
     let yesterday = day_after(calendar::today(&series.bot.time_zone, (around.clock)()), -1);
     let window = Window { first: yesterday, last: yesterday };
-    let question = Question { series, window, purpose: Purpose::Live, tries: 2 };
+    let question = Question { series, window, purpose: Purpose::Live, tries: 2, patience: Duration::ZERO };
     match client.fetch(question, &mut 0, &around.stop).await {
         Ok(fetched) => {
             let buckets = fetched.answer.days.get(&yesterday).map_or(0, |counted| match counted {
@@ -192,8 +206,13 @@ async fn right_to_write(database: &InfluxDb, tls: native_tls::TlsConnector) -> F
     let sink = InfluxDbSink::new(database, tls).map_err(|error| error.to_string())?;
     let good = || Ok(format!("the token may write to the bucket {} of {}", database.bucket, database.org));
     match Sink::InfluxDb(sink).write("# no point, only a question\n".into()).await {
-        // A database that takes the right for granted may still say that there is no point in it.
-        Ok(()) | Err(WriteFailure::Refused { status: 400, .. }) => good(),
+        Ok(()) => good(),
+        // A database may say that there is no point in it, after it looked at the token.
+        Err(WriteFailure::Refused { status: 400, message })
+            if message.contains("point") || message.contains("line") =>
+        {
+            good()
+        }
         Err(failure) => Err(format!("{failure}; {}", failure.advice())),
     }
 }

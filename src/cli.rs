@@ -39,11 +39,10 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE", env = "KORE_TREND_CONFIG")]
     config: Option<PathBuf>,
     /// With --once or --backfill: line protocol on stdout; writes nothing, remembers nothing
-    #[arg(long, requires = "one_shot", conflicts_with = "check")]
+    #[arg(long, requires = "one_shot")]
     dry_run: bool,
     /// With --backfill: forget the progress of an interrupted run
-    // Without the conflicts clap forgives the missing --backfill, because another mode excludes it.
-    #[arg(long, requires = "backfill", conflicts_with_all = ["once", "check"])]
+    #[arg(long, requires = "backfill")]
     restart: bool,
     /// Only this bot (repeatable)
     #[arg(long, value_name = "NAME")]
@@ -137,6 +136,10 @@ impl Arguments {
             let everywhere = TimeZone::fixed(Offset::constant(14));
             range_is_sensible(range, calendar::today(&everywhere, now))?;
         }
+        // clap does not ask for what the mode that was chosen excludes.
+        if self.restart && self.backfill.is_none() {
+            return Err(UsageError("--restart goes with --backfill".to_owned()));
+        }
         let shard = match self.shard {
             Some(shard) => Some(shard),
             None => shard_of_job(environment)?,
@@ -195,7 +198,7 @@ pub fn range_is_sensible(range: &Range, today: Date) -> Result<(), UsageError> {
     let refuse = |why: String| Err(UsageError(format!("--backfill {range}: {why}")));
     match range.to {
         Some(to) if to < range.from => refuse("the range ends before it begins".to_owned()),
-        Some(to) if to > today => refuse(format!("the range ends after today, {today}")),
+        Some(to) if to > today => refuse("the range ends after today".to_owned()),
         None if range.from > day_after(today, -1) => {
             refuse(format!("the range ends yesterday, {}, before it begins", day_after(today, -1)))
         }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
+use kore_trend_exporter::backfill::BackfillError;
 use kore_trend_exporter::cli::{Arguments, Invocation, Mode, UsageError, range_is_sensible};
 use kore_trend_exporter::config::{self, Config, Environment, Problems};
 use kore_trend_exporter::demo::{Behaviour, Platform};
@@ -19,6 +20,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Something failed; what succeeded is kept.
 const FAILED: u8 = 1;
+/// The command line asks for what cannot be; clap ends with it as well.
+const WRONG_USAGE: u8 = 2;
 /// The configuration, or the state of a newer release, cannot be used.
 const WRONG_CONFIGURATION: u8 = 78;
 
@@ -36,7 +39,10 @@ fn main() -> ExitCode {
         Err(error) => wrong_usage(&error),
     };
     if let Mode::Completions(shell) = invocation.mode {
-        clap_complete::generate(shell, &mut Arguments::command(), env!("CARGO_PKG_NAME"), &mut io::stdout());
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Arguments::command(), env!("CARGO_PKG_NAME"), &mut script);
+        // Nothing is lost where nobody reads on.
+        let _closed = io::stdout().write_all(&script);
         return ExitCode::SUCCESS;
     }
     let console = Console::default();
@@ -65,6 +71,9 @@ fn main() -> ExitCode {
         }
         Err(Fault::Run(error)) => {
             tracing::error!("{error}");
+            if matches!(error, RunError::Backfill(BackfillError::AnotherRange { .. })) {
+                return ExitCode::from(WRONG_USAGE);
+            }
             let newer = matches!(error, RunError::Watermarks(WatermarkError::Newer { .. }));
             ExitCode::from(if newer { WRONG_CONFIGURATION } else { FAILED })
         }
@@ -79,7 +88,7 @@ async fn run(invocation: Invocation, environment: &Environment, console: Console
     }
     let series = invocation.selection.choose(&config).map_err(Fault::Usage)?;
     if invocation.demo {
-        simulate(&mut config).await.map_err(|error| Fault::Run(RunError::Other(error.into())))?;
+        simulate(&mut config, &invocation.source).await.map_err(|error| Fault::Run(RunError::Other(error.into())))?;
     }
     let mut around = Surroundings {
         clock: Timestamp::now,
@@ -118,10 +127,23 @@ async fn run(invocation: Invocation, environment: &Environment, console: Console
 }
 
 /// Puts the simulated platform in the place of the real one.
-async fn simulate(config: &mut Config) -> io::Result<()> {
+async fn simulate(config: &mut Config, source: &config::Source) -> io::Result<()> {
     let address = Platform::new(&config.bots, Behaviour::LIVELY, Timestamp::now).start().await?;
     let url = format!("http://{address}").parse();
     config.platform.url = url.map_err(io::Error::other)?;
+    if let config::Source::BuiltIn(..) = source {
+        return Ok(());
+    }
+    // Invented figures must not move the watermarks of the real ones.
+    config.state_dir.push("demo");
+    let destination = match &config.destination {
+        config::Destination::InfluxDb(database) => format!("the bucket {} at {}", database.bucket, database.url),
+        config::Destination::File(path) => path.display().to_string(),
+    };
+    tracing::warn!(
+        "the figures of this run are invented and go to {destination}; their state is kept in {}",
+        config.state_dir.display()
+    );
     Ok(())
 }
 
@@ -129,7 +151,7 @@ async fn simulate(config: &mut Config) -> io::Result<()> {
 fn summarize(rows: &[Row], invocation: &Invocation, config: &Config) {
     // Nothing is lost where nobody reads it any more.
     let _closed = write!(io::stdout(), "{}", Summary(rows));
-    if invocation.demo && matches!(invocation.source, config::Source::BuiltIn(..)) {
+    if invocation.demo && export::is_complete(rows) && matches!(invocation.source, config::Source::BuiltIn(..)) {
         if let config::Destination::File(path) = &config.destination {
             tracing::info!("the points are in {} as line protocol", path.display());
         }

@@ -40,15 +40,17 @@ pub struct Plan {
 
 /// Plans one tick of one series on the day `today` of its bot's zone.
 ///
-/// A watermark that is not in the past was written under a wrong clock and says nothing: the series starts again from
-/// the first day it ever owed. Asking twice is cheap, a hole is not.
+/// A watermark that is not in the past was written under another clock or in another time zone: the series goes back to
+/// the initial days. It goes no further, for days beyond the platform's retention may come back as zeros.
 pub fn tick(known: Option<Progress>, today: Date, reach: Reach) -> Plan {
     let initial = day_after(today, -i64::from(reach.initial_days));
     let mut progress = known.unwrap_or(Progress { since: initial, through: None, apart: false });
     if progress.since > today {
         progress.since = initial;
     }
-    progress.through = progress.through.filter(|through| *through < today);
+    if progress.through >= Some(today) {
+        progress.through = Some(day_after(initial, -1)).filter(|through| *through >= progress.since);
+    }
 
     let next = progress.next();
     let live_from = day_after(today, -i64::from(reach.refresh_days)).max(progress.since);
@@ -157,10 +159,11 @@ mod tests {
     }
 
     #[test]
-    fn a_watermark_from_the_future_is_worth_nothing() {
-        let plan = tick(through(TODAY), TODAY, Reach { max_days: 400, ..REACH });
-        assert_eq!(plan.progress.through, None);
-        assert_eq!(plan.windows, [Window { first: date(2026, 1, 1), last: TODAY }]);
+    fn a_watermark_from_the_future_goes_back_to_the_initial_days() {
+        check(through(TODAY), REACH, &["2026-08-13..2026-08-20"]);
+        check(through(date(2030, 1, 1)), REACH, &["2026-08-13..2026-08-20"]);
+        let young = Progress { since: date(2026, 8, 19), through: Some(TODAY), apart: false };
+        check(Some(young), REACH, &["2026-08-19..2026-08-20"]);
         let pinned_ahead = Progress { since: date(2030, 1, 1), through: None, apart: false };
         check(Some(pinned_ahead), REACH, &["2026-08-13..2026-08-20"]);
     }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::flatten::{Asked, complete_through, flatten};
-use crate::platform::client::{Client, FetchError, Fetched, Question};
+use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
 use crate::platform::failure::Failure;
 use crate::platform::limiter::Purpose;
 use crate::point::Encoder;
@@ -165,7 +165,9 @@ async fn run(number: usize, mut errand: Errand, means: Arc<Means>, events: mpsc:
         }
         // Of the tries at live and owed days together the last one is kept, for the live days alone.
         let kept = usize::from(errand.together(window).is_some() && tries == TRIES);
-        let question = Question { series: &errand.series, window, purpose: means.purpose, tries: tries - kept };
+        let tries_now = tries - kept;
+        let question =
+            Question { series: &errand.series, window, purpose: means.purpose, tries: tries_now, patience: PATIENCE };
         match means.client.fetch(question, &mut requests, &means.stop).await {
             Ok(fetched) => match export(&errand.series, &encoder, window, fetched, &means).await {
                 Ok(confirmed) => {

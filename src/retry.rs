@@ -68,6 +68,11 @@ pub fn pauses(tries: usize) -> impl Iterator<Item = Duration> {
         .build()
 }
 
+/// How long a bot is left alone at least that was asked too often for the n-th time in a row, whatever the server says.
+pub fn least_pause(times: u32) -> Duration {
+    Duration::from_secs(1 << times.saturating_sub(1).min(6)).min(LONGEST_RETRY_DELAY)
+}
+
 /// Reads a `Retry-After` header: seconds, or an HTTP date. A date in the past is no delay.
 pub fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     let header = header.trim();

@@ -64,8 +64,9 @@ pub fn load<T: DeserializeOwned>(path: &Path, version: u64) -> io::Result<Loaded
 pub fn replace<T: Serialize>(path: &Path, version: u64, content: &T) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, &Document { version, content })?;
-    file.write_all(b"\n")?;
+    let mut text = serde_json::to_vec_pretty(&Document { version, content })?;
+    text.push(b'\n');
+    file.write_all(&text)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     File::open(folder)?.sync_all()

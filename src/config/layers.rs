@@ -105,17 +105,22 @@ pub(super) fn merge(source: &Source, environment: &Environment) -> Result<Figmen
         _ => return Err(problem("is not a TOML table".to_owned())),
     };
     Ok(Figment::from(Layer { metadata: Metadata::named(source.name()), dict: document })
-        .merge(Layer { metadata: Metadata::named(ENVIRONMENT), dict: overlay(environment) }))
+        .merge(Layer { metadata: Metadata::named(ENVIRONMENT), dict: overlay(environment, source) }))
 }
 
 /// The name of the environment's layer in figment's metadata.
 pub(super) const ENVIRONMENT: &str = "environment";
 
 /// The variables as nested tables of strings.
-fn overlay(environment: &Environment) -> Dict {
+fn overlay(environment: &Environment, source: &Source) -> Dict {
     let mut root = Dict::new();
     for (name, value) in &environment.0 {
         let Some(path) = name.strip_prefix(PREFIX) else { continue };
+        // What leads to the real services has no place in a demonstration that brings its own.
+        let real = ["INFLUXDB__", "BOTS__", "PLATFORM__URL"].iter().any(|section| path.starts_with(section));
+        if real && matches!(source, Source::BuiltIn(..)) {
+            continue;
+        }
         let path = path.to_lowercase();
         insert(&mut root, &path.split(SEPARATOR).collect::<Vec<_>>(), value);
     }
@@ -127,6 +132,8 @@ fn insert(table: &mut Dict, keys: &[&str], value: &str) {
     let entry = table.entry((*key).to_owned()).or_insert_with(|| Value::from(Dict::new()));
     match entry {
         Value::Dict(_, inner) if !below.is_empty() => insert(inner, below, value),
+        // A value in the place of a table is reported as such, not replaced by what belongs into the table.
+        _ if !below.is_empty() => {}
         _ => *entry = Value::from(value),
     }
 }

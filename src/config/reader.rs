@@ -39,7 +39,10 @@ pub(super) struct Reader {
     root: Value,
     figment: Figment,
     document: String,
+    /// The paths of values.
     known: BTreeSet<String>,
+    /// The paths of tables whose keys the user chooses, and of tables that may be empty.
+    tables: BTreeSet<String>,
     problems: Vec<Problem>,
     /// Valid but unusual.
     pub(super) warnings: Vec<String>,
@@ -49,7 +52,15 @@ impl Reader {
     /// `document` is what messages call the TOML layer.
     pub(super) fn new(figment: Figment, document: String) -> Reader {
         let root = figment.find_value("").unwrap_or_else(|_| Value::from(Dict::new()));
-        Reader { root, figment, document, known: BTreeSet::new(), problems: Vec::new(), warnings: Vec::new() }
+        Reader {
+            root,
+            figment,
+            document,
+            known: BTreeSet::new(),
+            tables: BTreeSet::new(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        }
     }
 
     /// The value at `path`, if it is there, has the type and is valid; `allowed` completes "must be …".
@@ -86,17 +97,13 @@ impl Reader {
         }
     }
 
-    /// The keys of the table at `path`, which may be absent.
+    /// The keys of the table at `path`, which may be absent; [`finish`](Self::finish) reports what is no table.
     pub(super) fn table(&mut self, path: &str) -> Vec<String> {
-        self.known.insert(path.to_owned());
+        self.tables.insert(path.to_owned());
         match self.root.find_ref(path) {
             None => Vec::new(),
             Some(Value::Dict(_, dict)) => dict.keys().cloned().collect(),
-            Some(other) => {
-                let found = show(other);
-                self.problem(path, format!("found {found}, must be a table"));
-                Vec::new()
-            }
+            Some(_) => Vec::new(),
         }
     }
 
@@ -129,18 +136,37 @@ impl Reader {
     /// Notes every key that was never asked for, and returns all problems, warnings aside.
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
         let (mut unknown, mut no_tables) = (Vec::new(), Vec::new());
-        unknown_keys(&self.root, "", &self.known, &mut unknown, &mut no_tables);
+        self.look_for_strays(&self.root, "", &mut unknown, &mut no_tables);
         for path in no_tables {
-            self.problem(&path, format!("must be a table, begun by [{path}] (its value is not shown)"));
+            self.problem(&path, "must be a table (what was found is not shown)");
         }
         for path in unknown {
-            let message = match nearest(&path, &self.known) {
+            let message = match nearest(&path, &self.known, &self.tables) {
                 Some(known) => format!("unknown key; the nearest known one is {known}"),
                 None => "unknown key".to_owned(),
             };
             self.problem(&path, message);
         }
         (self.problems, self.warnings)
+    }
+}
+
+impl Reader {
+    /// The topmost paths under which nothing is known, and those of values that stand where a table should.
+    fn look_for_strays(&self, value: &Value, path: &str, unknown: &mut Vec<String>, no_tables: &mut Vec<String>) {
+        let Value::Dict(_, dict) = value else {
+            return no_tables.push(path.to_owned());
+        };
+        for (key, inner) in dict {
+            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let below = format!("{path}.");
+            let known_below = self.known.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below));
+            if known_below || self.tables.contains(&path) {
+                self.look_for_strays(inner, &path, unknown, no_tables);
+            } else if !self.known.contains(&path) {
+                unknown.push(path);
+            }
+        }
     }
 }
 
@@ -156,30 +182,8 @@ fn show(value: &Value) -> String {
     }
 }
 
-/// The topmost paths under which nothing is known, and those of values that stand in the place of a section.
-fn unknown_keys(
-    value: &Value,
-    path: &str,
-    known: &BTreeSet<String>,
-    unknown: &mut Vec<String>,
-    no_tables: &mut Vec<String>,
-) {
-    let Value::Dict(_, dict) = value else { return };
-    for (key, inner) in dict {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-        let below = format!("{path}.");
-        let known_below = known.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below));
-        match (known.contains(&path), known_below) {
-            (false, true) if inner.as_dict().is_none() => no_tables.push(path),
-            (_, true) => unknown_keys(inner, &path, known, unknown, no_tables),
-            (true, false) => {}
-            (false, false) => unknown.push(path),
-        }
-    }
-}
-
-/// The known key or section that looks most like `path`: among its siblings first, then by its last part anywhere.
-fn nearest<'a>(path: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
+/// The known key or table that looks most like `path`: among its siblings first, then by its last part anywhere.
+fn nearest<'a>(path: &str, known: &'a BTreeSet<String>, tables: &'a BTreeSet<String>) -> Option<&'a str> {
     let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
     let distance = |candidate: &str| {
         let (its_parent, its_name) = candidate.rsplit_once('.').unwrap_or(("", candidate));
@@ -187,6 +191,7 @@ fn nearest<'a>(path: &str, known: &'a BTreeSet<String>) -> Option<&'a str> {
         strsim::damerau_levenshtein(name, its_name) + elsewhere
     };
     let sections = known.iter().filter_map(|key| Some(key.rsplit_once('.')?.0));
-    let of_a_bot = |candidate: &&str| !(parent.is_empty() && candidate.starts_with("bots."));
-    known.iter().map(String::as_str).chain(sections).filter(of_a_bot).min_by_key(|candidate| distance(candidate))
+    let candidates = known.iter().chain(tables).map(String::as_str).chain(sections);
+    let in_place = |candidate: &&str| !(parent.is_empty() && candidate.starts_with("bots."));
+    candidates.filter(in_place).min_by_key(|candidate| distance(candidate))
 }

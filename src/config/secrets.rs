@@ -64,7 +64,8 @@ fn from_file(reader: &mut Reader, key: &str, path: &Path) -> Option<String> {
             Some(text.strip_suffix('\r').unwrap_or(text).to_owned())
         }
         Err(error) => {
-            reader.problem(key, format!("{} cannot be read: {error}", path.display()));
+            // The path is not shown: a secret may have been put in its place.
+            reader.problem(key, format!("the file cannot be read: {error}"));
             None
         }
     }

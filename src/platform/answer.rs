@@ -40,8 +40,11 @@ pub fn parse_v1(body: &[u8], interval: Interval) -> Result<Answer, String> {
         results: Vec<RawDay>,
         #[serde(default)]
         total_results: Option<Count>,
+        #[serde(default)]
+        errors: Vec<IgnoredAny>,
     }
     let parsed: V1 = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    none_of(&parsed.errors)?;
     let found = i64::try_from(parsed.results.len()).unwrap_or(i64::MAX);
     let mut answer = Answer::default();
     merge(&mut answer.days, parsed.results, interval, |figures| &mut figures.users)?;
@@ -70,14 +73,22 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
         unique_users_trend: Trend,
         new_users_trend: Trend,
         returning_users_trend: Trend,
+        #[serde(default)]
+        errors: Vec<IgnoredAny>,
     }
     let parsed: V2 = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    none_of(&parsed.errors)?;
     let mut answer = Answer::default();
     let days = &mut answer.days;
     merge(days, parsed.unique_users_trend.data_points, interval, |figures| &mut figures.users)?;
     merge(days, parsed.new_users_trend.data_points, interval, |figures| &mut figures.new_users)?;
     merge(days, parsed.returning_users_trend.data_points, interval, |figures| &mut figures.returning_users)?;
     Ok(answer)
+}
+
+/// An answer that speaks of errors is none, whatever else it holds.
+fn none_of(errors: &[IgnoredAny]) -> Result<(), String> {
+    if errors.is_empty() { Ok(()) } else { Err("it speaks of errors".to_owned()) }
 }
 
 /// Puts the days of one trend into their field of the answer.
@@ -321,6 +332,7 @@ mod tests {
     fn what_is_not_documented_is_refused_with_its_place() {
         for (body, interval, problem) in [
             (r#"{"results":[{"date":"Aug 06 2020","0 - 1":2"#, Interval::Hourly, "EOF"),
+            (r#"{"results":[],"errors":[{"msg":"no"}]}"#, Interval::Hourly, "speaks of errors"),
             (r#"{"total":0}"#, Interval::Hourly, "missing field `results`"),
             (r#"{"results":[{"0 - 1":2}]}"#, Interval::Hourly, "missing field `date`"),
             (r#"{"results":[{"date":"2020-08-06"}]}"#, Interval::Hourly, "column"),

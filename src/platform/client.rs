@@ -1,6 +1,7 @@
 //! Asks the platform: one series, one window of days, one channel a request.
 
 use std::error::Error;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
@@ -21,8 +22,8 @@ const LONGEST_ANSWER: usize = 16 << 20;
 /// Of an answer that is not a success, this much is enough to see what it says.
 const LONGEST_REFUSAL: usize = 64 << 10;
 
-/// Throttled answers in a row before a request counts as failed.
-const MOST_THROTTLED: u32 = 20;
+/// How long a request to the platform waits in all for a bot that was asked too often, before it counts as failed.
+pub const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
 /// Tells the time; handed in, so that only the program's entry reads a clock.
 pub type Clock = fn() -> Timestamp;
@@ -48,6 +49,8 @@ pub struct Question<'a> {
     pub purpose: Purpose,
     /// Attempts, at least one.
     pub tries: usize,
+    /// How long to wait in all where the platform says that the bot was asked too often.
+    pub patience: Duration,
 }
 
 /// An answer, and what is needed to place it in time.
@@ -61,6 +64,14 @@ pub struct Fetched {
     pub platform_time: Option<Timestamp>,
     /// To be kept until the points are written.
     pub hand: Option<Hand>,
+}
+
+/// A success as it came.
+struct Received {
+    status: u16,
+    body: Vec<u8>,
+    asked_at: Timestamp,
+    platform_time: Option<Timestamp>,
 }
 
 /// Why there is no answer.
@@ -96,7 +107,7 @@ impl Client {
             .tls_backend_preconfigured(tls)
             .http1_only()
             .redirect(redirect::Policy::none())
-            .connect_timeout(platform.timeout)
+            .connect_timeout(connect_timeout(platform.timeout))
             .timeout(platform.timeout)
             .pool_max_idle_per_host(platform.concurrency);
         if direct {
@@ -120,19 +131,25 @@ impl Client {
     pub async fn fetch(&self, question: Question<'_>, requests: &mut u64, stop: &Stop) -> Result<Fetched, FetchError> {
         let bot = &question.series.bot;
         let mut pauses = retry::pauses(question.tries);
-        let mut throttled = 0;
+        let (mut throttled, mut waited) = (0, Duration::ZERO);
         loop {
             let permit = self.limiter.acquire(&bot.id, question.purpose, &self.places, stop).await?;
             *requests += 1;
-            let failure = match self.attempt(question).await {
+            let received = self.attempt(question).await;
+            // The place of this request is free; let the next one go out before this answer is read.
+            drop(permit.request);
+            tokio::task::yield_now().await;
+            let failure = match received.and_then(|received| self.read(received, question.series.interval)) {
                 Ok(fetched) => return Ok(Fetched { hand: permit.hand, ..fetched }),
                 Err(failure) => failure,
             };
-            drop(permit);
+            drop(permit.hand);
             tracing::debug!(bot = bot.name, channel = question.series.channel, days = %question.window, "{failure}");
             let pause = match retry::platform(&failure, question.window.days()) {
-                Verdict::Throttled(delay) if throttled < MOST_THROTTLED => {
+                Verdict::Throttled(delay) if waited < question.patience => {
                     throttled += 1;
+                    let delay = delay.map(|delay| delay.max(retry::least_pause(throttled)));
+                    waited += delay.unwrap_or(Duration::from_secs(60));
                     let wait =
                         delay.map_or_else(|| "until its minute has passed".to_owned(), |delay| format!("{delay:?}"));
                     tracing::info!(
@@ -152,7 +169,8 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, question: Question<'_>) -> Result<Fetched, Failure> {
+    /// One request and its answer, or what came instead.
+    async fn attempt(&self, question: Question<'_>) -> Result<Received, Failure> {
         let asked_at = (self.clock)();
         let bot = &question.series.bot;
         let token = bot.key.mint(&bot.client_id, asked_at).map_err(|error| Failure::NoToken(error.to_string()))?;
@@ -164,7 +182,11 @@ impl Client {
         }
         let status = response.status().as_u16();
         let body = self.body(response, LONGEST_ANSWER).await?;
-        let interval = question.series.interval;
+        Ok(Received { status, body, asked_at, platform_time })
+    }
+
+    fn read(&self, received: Received, interval: Interval) -> Result<Fetched, Failure> {
+        let Received { status, body, asked_at, platform_time } = received;
         let parsed = match self.platform.api {
             Api::V1(_) => parse_v1(&body, interval),
             Api::V2 => parse_v2(&body, interval),
@@ -172,7 +194,7 @@ impl Client {
         let answer = parsed.map_err(|problem| match errors_in(&body) {
             // A success that speaks of errors is none.
             Some(message) => Failure::Refused(Refusal { status, message, retry_after: None, clock_ahead: None }),
-            None => Failure::Shape(problem),
+            None => Failure::Shape(shorten(&problem)),
         })?;
         Ok(Fetched { answer, asked_at, platform_time, hand: None })
     }
@@ -235,8 +257,10 @@ impl Client {
             Err(Failure::TooLarge(_)) => b"(a long text)".to_vec(),
             Err(failure) => return Err(failure),
         };
-        let message = errors_in(&body).unwrap_or_else(|| beginning_of(&body));
-        Ok(Refusal { status, message: message.replace(token, "(the token)"), retry_after, clock_ahead })
+        // Before it is shortened: a part of the token is as bad.
+        let body = String::from_utf8_lossy(&body).replace(token, "(the token)");
+        let message = errors_in(body.as_bytes()).unwrap_or_else(|| shorten(body.trim()));
+        Ok(Refusal { status, message, retry_after, clock_ahead })
     }
 
     /// The whole body, read piece by piece so that none is too long.
@@ -256,11 +280,16 @@ impl Client {
     }
 
     fn network_failure(&self, error: reqwest::Error) -> Failure {
-        if error.is_timeout() {
+        if error.is_timeout() && !error.is_connect() {
             return Failure::TimedOut(self.platform.timeout);
         }
         Failure::Unreachable(chain(&error.without_url()))
     }
+}
+
+/// Connecting gets a part of a request's time, so that a host that does not answer at all is not taken for a slow one.
+pub fn connect_timeout(timeout: Duration) -> Duration {
+    (timeout / 2).min(Duration::from_secs(10))
 }
 
 /// What an error and its causes say, each once.
@@ -289,10 +318,6 @@ fn errors_in(body: &[u8]) -> Option<String> {
     });
     let words: Vec<String> = words.collect();
     (!words.is_empty()).then(|| shorten(&words.join(", ")))
-}
-
-fn beginning_of(body: &[u8]) -> String {
-    shorten(String::from_utf8_lossy(body).trim())
 }
 
 /// Enough of a foreign text to recognize it.

@@ -173,15 +173,17 @@ impl Limiter {
             }
             (turn, taken)
         };
-        let Some(ledger) = &self.ledger else { return decide(&mut lock(&bot.usage)).0 };
+        // Only who takes a turn must know what other processes did.
+        let Some(ledger) = self.ledger.as_ref().filter(|_| take) else { return decide(&mut lock(&bot.usage)).0 };
         let mut ledger = lock(ledger);
-        ledger.exchange(
+        let turn = ledger.exchange(
             |other| self.count_other(&other, now),
             || {
                 let (turn, taken) = decide(&mut lock(&bot.usage));
                 (turn, taken.then_some((key, purpose)))
             },
-        )
+        );
+        turn.unwrap_or(Turn::NotBefore(now + Duration::from_millis(100)))
     }
 
     /// Counts a request that another process, or an earlier life of this one, made.

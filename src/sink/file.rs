@@ -31,14 +31,14 @@ impl LineFile {
         let mut file = File::options().create(true).read(true).append(true).mode(0o600).open(&self.path)?;
         // A backfill may write to the same file as the daemon.
         file.lock()?;
+        if is_new {
+            File::open(folder)?.sync_all()?;
+        }
         let end = end_of_last_line(&mut file)?;
         let appended = file.write_all(lines).and_then(|()| file.sync_data());
         if let Err(error) = appended {
             file.set_len(end)?;
             return Err(error);
-        }
-        if is_new {
-            File::open(folder)?.sync_all()?;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use secrecy::ExposeSecret;
 
 use super::WriteFailure;
 use crate::config::InfluxDb;
-use crate::platform::client::{chain, shorten};
+use crate::platform::client::{chain, connect_timeout, shorten};
 
 /// A bucket of a database.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl InfluxDbSink {
             .use_preconfigured_tls(tls)
             .http1_only()
             .redirect(redirect::Policy::none())
-            .connect_timeout(database.timeout)
+            .connect_timeout(connect_timeout(database.timeout))
             .timeout(database.timeout)
             .default_headers(headers);
         // The URL was parsed by the configuration; one that cannot be parsed would make this panic.
@@ -76,7 +76,7 @@ impl InfluxDbSink {
             Err(RequestError::Http { status, text }) => {
                 Err(WriteFailure::Refused { status: status.as_u16(), message: message_in(&text) })
             }
-            Err(RequestError::ReqwestProcessing { source }) if source.is_timeout() => {
+            Err(RequestError::ReqwestProcessing { source }) if source.is_timeout() && !source.is_connect() => {
                 Err(WriteFailure::TimedOut(self.timeout))
             }
             Err(RequestError::ReqwestProcessing { source }) => {

@@ -54,16 +54,23 @@ impl Sink {
             Sink::InfluxDb(database) => database.write(lines).await,
             Sink::File(file) => {
                 let file = file.clone();
-                let append = tokio::task::spawn_blocking(move || file.append(&lines)).await;
-                append.map_err(std::io::Error::other).flatten().map_err(|error| WriteFailure::Io(error.to_string()))
+                blocking(move || file.append(&lines)).await
             }
             Sink::Stdout => {
-                let mut stdout = std::io::stdout().lock();
-                let written = stdout.write_all(&lines).and_then(|()| stdout.flush());
-                written.map_err(|error| WriteFailure::Io(error.to_string()))
+                blocking(move || {
+                    let mut stdout = std::io::stdout().lock();
+                    stdout.write_all(&lines).and_then(|()| stdout.flush())
+                })
+                .await
             }
         }
     }
+}
+
+/// A disk, or a reader of standard output, may take its time.
+async fn blocking(write: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> Result<(), WriteFailure> {
+    let written = tokio::task::spawn_blocking(write).await;
+    written.map_err(std::io::Error::other).flatten().map_err(|error| WriteFailure::Io(error.to_string()))
 }
 
 impl WriteFailure {

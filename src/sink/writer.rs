@@ -70,7 +70,7 @@ pub enum WriteError {
 /// Starts the writer. It ends when the last sender is dropped.
 pub fn start(sink: Sink, places: Places, stop: Stop) -> mpsc::Sender<Parcel> {
     let (sender, receiver) = mpsc::channel(64);
-    let writer = Writer { sink, places, stop, retention_told: HashSet::new() };
+    let writer = Writer { sink, places, stop, is_away: false, retention_told: HashSet::new() };
     tokio::spawn(writer.run(receiver));
     sender
 }
@@ -79,6 +79,9 @@ struct Writer {
     sink: Sink,
     places: Places,
     stop: Stop,
+    /// Whether the last write failed in spite of all tries. Until one succeeds, a write is tried once, so that many
+    /// series do not wait one after the other for a database that is away.
+    is_away: bool,
     /// Series whose points were beyond retention, which is said once.
     retention_told: HashSet<SeriesKey>,
 }
@@ -128,7 +131,7 @@ impl Writer {
     }
 
     /// Writes all pieces, dividing those that are too large or that hold a line which the database refuses.
-    async fn write(&self, batch: &[Parcel]) -> Vec<Fate> {
+    async fn write(&mut self, batch: &[Parcel]) -> Vec<Fate> {
         let mut fates: Vec<Fate> = batch.iter().map(|_| Fate::default()).collect();
         let whole = batch.iter().enumerate().map(|(parcel, points)| Piece { parcel, points: 0..points.points.len() });
         let mut queue: VecDeque<Vec<Piece>> = bounded(whole.collect(), batch).into();
@@ -160,13 +163,17 @@ impl Writer {
         fates
     }
 
-    async fn send(&self, pieces: &[Piece], batch: &[Parcel]) -> Result<(), WriteFailure> {
+    async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<(), WriteFailure> {
         let lines = encode(pieces, batch);
-        let mut pauses = retry::pauses(retry::TRIES);
+        let mut pauses = retry::pauses(if self.is_away { 1 } else { retry::TRIES });
         loop {
-            let Err(failure) = self.sink.write(lines.clone()).await else { return Ok(()) };
+            let Err(failure) = self.sink.write(lines.clone()).await else {
+                self.is_away = false;
+                return Ok(());
+            };
             tracing::debug!("a write failed: {failure}");
-            let pause = if failure.is_passing() { pauses.next() } else { None };
+            self.is_away = failure.is_passing();
+            let pause = if self.is_away { pauses.next() } else { None };
             match pause {
                 Some(pause) if self.stop.or(tokio::time::sleep(pause)).await.is_ok() => {}
                 _ => return Err(failure),

@@ -96,7 +96,7 @@ fn the_same_command_continues_after_a_failure_and_asks_nothing_twice() {
     assert_eq!(workspace.sorted_lines("engagement.lp"), expected_lines("2026-08-01", "2026-08-04"));
 
     for (range, arguments) in [("another range", "2026-08-01..2026-08-09"), ("an open one", "2026-08-01..")] {
-        let output = workspace.run(&["--backfill", arguments]).expect_code(1);
+        let output = workspace.run(&["--backfill", arguments]).expect_code(2);
         let words = format!(
             "a backfill of {RANGE} was interrupted: finish it with --backfill {RANGE}, or forget it with --restart"
         );
@@ -119,7 +119,7 @@ fn restart_forgets_the_interrupted_range() {
     // The second request of the other range is the second one again.
     workspace.run(&["--backfill", "2026-08-03..2026-08-06", "--restart"]).expect_code(1);
     assert_eq!(asked(&platform), ["2026-08-03..2026-08-04", "2026-08-05..2026-08-06"]);
-    let output = workspace.run(&["--backfill", RANGE]).expect_code(1);
+    let output = workspace.run(&["--backfill", RANGE]).expect_code(2);
     assert!(output.stderr.contains("2026-08-03..2026-08-06 was interrupted"), "{}", output.stderr);
     workspace.run(&["--backfill", "2026-08-03..2026-08-06"]).expect_code(0);
     assert_eq!(asked(&platform)[2..], ["2026-08-05..2026-08-06"]);

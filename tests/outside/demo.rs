@@ -88,7 +88,8 @@ fn the_configured_bots_go_to_the_configured_database() {
     }
     assert!(stored.iter().any(|line| line.contains("new_users=")), "v2 tells new users");
     points_in(&stored.join("\n"));
-    assert!(workspace.path("state/watermarks.json").exists() && !workspace.path("demo").exists());
+    assert!(workspace.path("state/demo/watermarks.json").exists(), "invented figures move no real watermark");
+    assert!(!workspace.path("state/watermarks.json").exists() && !workspace.path("demo").exists());
 }
 
 #[test]

@@ -60,8 +60,14 @@ fn watermarks_of_a_newer_release_are_refused_with_78() {
             output.stderr
         );
     }
-    assert_eq!(workspace.read("state/watermarks.json"), newer);
     assert!(platform.asked().is_empty());
+    let output = workspace.run(&["--check"]).expect_code(1);
+    assert!(
+        output.stdout.contains("FAIL  state folder: state/watermarks.json has format version 2"),
+        "{}",
+        output.stdout
+    );
+    assert_eq!(workspace.read("state/watermarks.json"), newer);
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn wrong_usage_exits_with_2_and_says_why() {
         (&["--check", "--backfill", "2026-01-01.."], &["--check", "--backfill"]),
         (&["--dry-run"], &["--once", "--backfill"]),
         (&["--check", "--dry-run"], &["--dry-run"]),
-        (&["--once", "--restart"], &["--once", "--restart", "cannot be used"]),
+        (&["--once", "--restart"], &["--restart goes with --backfill"]),
         (&["--backfill"], &["--backfill"]),
         (&["--backfill", "2026-01-01"], &["FROM..TO"]),
         (&["--backfill", "2026-02-30.."], &["2026-02-30", "is not a day such as"]),

@@ -1,5 +1,7 @@
 //! One tick, and one backfill: the same errands from two plans, with two memories.
 
+mod run;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,9 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use jiff::Timestamp;
-use tokio::time::{Instant, sleep_until};
 
+use self::run::{News, Run};
 use crate::backfill::{self, BackfillError, BackfillProgress, Range};
 use crate::calendar;
 use crate::config::{Config, Destination};
@@ -18,8 +19,7 @@ use crate::plan::{self, Reach};
 use crate::platform::client::{Client, Clock};
 use crate::platform::ledger::Ledger;
 use crate::platform::limiter::{Limiter, Purpose};
-use crate::poller::{self, Errand, Event, Happened, Means, Problem};
-use crate::progress::Progress;
+use crate::poller::{self, Errand, Means};
 use crate::series::{Series, SeriesKey, Window};
 use crate::sink::file::LineFile;
 use crate::sink::influxdb::InfluxDbSink;
@@ -28,9 +28,6 @@ use crate::state_file;
 use crate::stop::Stop;
 use crate::summary::{Outcome, Row};
 use crate::watermark::{WatermarkError, Watermarks};
-
-/// How often progress is made durable while errands run, at most.
-const SAVE_EVERY: Duration = Duration::from_secs(2);
 
 /// What a run is given by the program's entry.
 #[derive(Clone, Debug)]
@@ -99,7 +96,8 @@ async fn tick(
             if known.is_some_and(|known| known.through > plan.progress.through) {
                 tracing::warn!(
                     bot = series.bot.name, channel = series.channel, interval = %series.interval,
-                    "the watermark lies in the future: the clock was or is wrong; asking again from {}", plan.progress.since
+                    "the watermark is not in the past: the clock was set back, or the bot's time_zone changed; asking again from {}",
+                    plan.progress.next()
                 );
             }
             watermarks.set(series.key(), plan.progress);
@@ -181,13 +179,13 @@ pub async fn backfill(
     let mut run = Run::start(errands, means, config, around);
     while let Some((number, news)) = run.next().await {
         match news {
-            News::Confirmed(_) => progress.done(run.rows[number].series().key(), run.last_window),
+            News::Confirmed(Some(complete)) => progress.done(run.rows[number].series().key(), complete),
             News::SaveNow if save => {
                 if let Err(error) = progress.save(&config.state_dir).await {
                     run.state_failed(&error);
                 }
             }
-            News::SaveNow | News::Ended { .. } | News::Done => {}
+            News::Confirmed(None) | News::SaveNow | News::Ended { .. } | News::Done => {}
         }
     }
     if save {
@@ -249,12 +247,11 @@ fn take_folder(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::
 /// Opens everything that errands need.
 fn means(config: &Config, purpose: Purpose, around: &Surroundings) -> Result<Arc<Means>, RunError> {
     let tls = native_tls::TlsConnector::new().context("cannot set up TLS")?;
+    let path: PathBuf = config.state_dir.join("requests.ledger");
     let ledger = match around.dry_run {
-        true => None,
-        false => {
-            let path: PathBuf = config.state_dir.join("requests.ledger");
-            Some(Ledger::open(&path).with_context(|| format!("cannot open {}", path.display()))?)
-        }
+        // What others use counts, but nothing is remembered.
+        true => Ledger::open_to_read(&path).ok(),
+        false => Some(Ledger::open(&path).with_context(|| format!("cannot open {}", path.display()))?),
     };
     let limiter = Limiter::new(config.platform.limits, ledger);
     let client = Client::new(config.platform.clone(), limiter, tls.clone(), around.simulated, around.clock)
@@ -271,126 +268,7 @@ fn means(config: &Config, purpose: Purpose, around: &Surroundings) -> Result<Arc
     Ok(Arc::new(Means { client, writer, include_open, purpose, stop: around.stop.clone() }))
 }
 
-/// Errands under way: tells what matters to a memory, and keeps the summary, the log and the bar.
-struct Run {
-    events: tokio::sync::mpsc::Receiver<Event>,
-    rows: Vec<Row>,
-    windows: Vec<u64>,
-    progress: Progress,
-    /// The window of the last confirmation.
-    last_window: Window,
-    save_due: Option<Instant>,
-    deadline: Option<Instant>,
-    stop: Stop,
-    grace: Duration,
-    state_has_failed: bool,
-}
-
-/// What a memory needs to know.
-enum News {
-    /// A window is confirmed, and this part of it is over for good.
-    Confirmed(Option<Window>),
-    Ended {
-        apart: bool,
-    },
-    Done,
-    /// Time to make the progress durable.
-    SaveNow,
-}
-
-impl Run {
-    fn start(errands: Vec<Errand>, means: Arc<Means>, config: &Config, around: &Surroundings) -> Run {
-        let limits = config.platform.limits;
-        let today = Window { first: jiff::civil::Date::MIN, last: jiff::civil::Date::MIN };
-        Run {
-            rows: errands.iter().map(|errand| Row::new(errand.series.clone())).collect(),
-            windows: errands.iter().map(|errand| errand.windows.len() as u64).collect(),
-            progress: Progress::start(&errands, &around.console, around.progress, limits, means.purpose),
-            events: poller::start(errands, means),
-            last_window: today,
-            save_due: None,
-            deadline: None,
-            stop: around.stop.clone(),
-            grace: config.shutdown_grace,
-            state_has_failed: false,
-        }
-    }
-
-    /// The next news, or `None` when all errands have ended, or the grace after a stop has.
-    async fn next(&mut self) -> Option<(usize, News)> {
-        loop {
-            let stop_not_seen = self.deadline.is_none();
-            let later = Instant::now() + Duration::from_secs(3600);
-            tokio::select! {
-                event = self.events.recv() => match event {
-                    Some(event) => return Some((event.errand, self.take(event))),
-                    None => return None,
-                },
-                () = sleep_until(self.save_due.unwrap_or(later)), if self.save_due.is_some() => {
-                    self.save_due = None;
-                    return Some((0, News::SaveNow));
-                }
-                () = tokio::time::sleep(Duration::from_secs(60)) => self.progress.line(),
-                () = self.stop.told(), if stop_not_seen => {
-                    tracing::info!("told to end: finishing the requests in hand, at most {:?}", self.grace);
-                    self.deadline = Some(Instant::now() + self.grace);
-                }
-                () = sleep_until(self.deadline.unwrap_or(later)), if !stop_not_seen => {
-                    tracing::warn!("requests in hand did not end within {:?}: leaving them", self.grace);
-                    return None;
-                }
-            }
-        }
-    }
-
-    fn take(&mut self, event: Event) -> News {
-        let row = &mut self.rows[event.errand];
-        let bot_id = row.series().bot.id.clone();
-        self.save_due.get_or_insert_with(|| Instant::now() + SAVE_EVERY);
-        self.progress.line();
-        match event.happened {
-            Happened::Confirmed(confirmed) => {
-                row.add(&confirmed);
-                self.windows[event.errand] = self.windows[event.errand].saturating_sub(1);
-                self.progress.advance(&bot_id, confirmed.window.days(), confirmed.written.points);
-                self.last_window = confirmed.window;
-                News::Confirmed(confirmed.complete)
-            }
-            Happened::Done => {
-                row.end(Outcome::Complete, 0);
-                News::Done
-            }
-            Happened::Ended { problem, window, requests, apart } => {
-                let stopped = matches!(problem, Problem::Stopped);
-                row.end(if stopped { Outcome::Unfinished } else { Outcome::Failed }, requests);
-                self.progress.give_up(&bot_id, self.windows[event.errand]);
-                if !stopped {
-                    let series = row.series();
-                    tracing::error!(
-                        bot = series.bot.name, channel = series.channel, interval = %series.interval, days = %window,
-                        "{problem}; {}", problem.advice()
-                    );
-                }
-                News::Ended { apart }
-            }
-        }
-    }
-
-    /// The state cannot be written: the export goes on, and saving is tried again.
-    fn state_failed(&mut self, error: &std::io::Error) {
-        if !self.state_has_failed {
-            tracing::error!("the state folder cannot be written: {error}; the export goes on, check the disk");
-        }
-        self.state_has_failed = true;
-    }
-}
-
 /// Whether everything that was asked for is confirmed.
 pub fn is_complete(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.outcome() == Outcome::Complete)
-}
-
-/// When a run began, for its last log line.
-pub fn took(from: Timestamp, until: Timestamp) -> String {
-    format!("{:.1} s", until.duration_since(from).as_secs_f64())
 }

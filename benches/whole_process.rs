@@ -1,0 +1,191 @@
+//! The built program as a whole: processor time, memory and waiting, measured from outside while it works against a
+//! simulated platform and a database that takes everything, both in this process.
+//!
+//! `cargo bench --bench whole_process` prints what it measured beside what the program promises.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark reports, and fails by panicking"
+)]
+
+use std::fmt::Write;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::routing::post;
+use jiff::Timestamp;
+use kore_trend_exporter::config::{Environment, Source, load};
+use kore_trend_exporter::demo::{Behaviour, Platform};
+use nix::sys::resource::{UsageWho, getrusage};
+use tempfile::TempDir;
+
+fn main() {
+    let channels = ["all", "rtm", "msteams", "ivr"];
+    report(
+        "backfill of 50 bots x 4 channels x 31 days",
+        &Case {
+            bots: 50,
+            channels: &channels,
+            latency: Duration::ZERO,
+            arguments: &["--backfill", "2026-08-01..2026-08-31"],
+        },
+    );
+    report(
+        "backfill of 7 years of one bot",
+        &Case {
+            bots: 1,
+            channels: &channels[..1],
+            latency: Duration::ZERO,
+            arguments: &["--backfill", "2019-09-01..2026-08-31"],
+        },
+    );
+    report(
+        "--once over 100 series",
+        &Case { bots: 25, channels: &channels, latency: Duration::ZERO, arguments: &["--once"] },
+    );
+    report(
+        "--once over 1,000 series, the platform answers after 50 ms",
+        &Case { bots: 250, channels: &channels, latency: Duration::from_millis(50), arguments: &["--once"] },
+    );
+}
+
+/// What the program is to do, and how fast the platform is.
+struct Case<'a> {
+    bots: usize,
+    channels: &'a [&'a str],
+    latency: Duration,
+    arguments: &'a [&'a str],
+}
+
+fn report(name: &str, case: &Case) {
+    let folder = tempfile::tempdir().unwrap();
+    let services = Services::start(&folder, case);
+    let before = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    let started = Instant::now();
+    let child = Command::new(env!("CARGO_BIN_EXE_kore-trend-exporter"))
+        .args(case.arguments)
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let most = watch_memory(child.id());
+    let output = child.wait_with_output().unwrap();
+    let took = started.elapsed();
+    let most = most.join().unwrap();
+    let after = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let seconds = |usage: nix::sys::resource::Usage| {
+        let (user, system) = (usage.user_time(), usage.system_time());
+        (user.tv_sec() + system.tv_sec()) as f64 + (user.tv_usec() + system.tv_usec()) as f64 / 1e6
+    };
+    let processor = seconds(after) - seconds(before);
+    let table = String::from_utf8_lossy(&output.stdout);
+    let total = table.lines().last().unwrap_or_default();
+    let points: f64 =
+        total.split(' ').zip(total.split(' ').skip(1)).find(|(_, word)| *word == "points,").unwrap().0.parse().unwrap();
+    let series = case.bots * case.channels.len();
+    println!("{name}");
+    println!(
+        "  {points} points, {} writes, {} KiB to the database",
+        services.writes.load(Ordering::Relaxed),
+        services.bytes.load(Ordering::Relaxed) >> 10
+    );
+    println!("  processor {:.0} ms: {:.2} million points a second of it", processor * 1e3, points / processor / 1e6);
+    println!("  resident memory at most {:.1} MiB", most as f64 / 1024.0);
+    let ideal = case.latency.as_secs_f64() * series as f64 / 8.0;
+    if ideal > 0.0 {
+        println!("  took {:.2} s, {:.3} times series x latency / 8", took.as_secs_f64(), took.as_secs_f64() / ideal);
+    }
+}
+
+/// The most memory that the process has had resident, in KiB, by looking until it ends. What the system reports of an
+/// ended process counts the one that started it as well.
+fn watch_memory(process: u32) -> std::thread::JoinHandle<u64> {
+    std::thread::spawn(move || {
+        let mut most = 0;
+        while let Ok(status) = std::fs::read_to_string(format!("/proc/{process}/status")) {
+            let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:")) else { break };
+            most = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        most
+    })
+}
+
+/// Both ends, each in a thread of this process.
+struct Services {
+    writes: Arc<AtomicU64>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Services {
+    /// Starts them and writes the configuration that leads to them.
+    fn start(folder: &TempDir, case: &Case) -> Services {
+        let (writes, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (counted_writes, counted_bytes) = (Arc::clone(&writes), Arc::clone(&bytes));
+        let write = move |body: Body| {
+            let (writes, bytes) = (Arc::clone(&counted_writes), Arc::clone(&counted_bytes));
+            async move {
+                let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+                writes.fetch_add(1, Ordering::Relaxed);
+                bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
+                StatusCode::NO_CONTENT
+            }
+        };
+        let database = serve(Router::new().route("/api/v2/write", post(write)));
+        let configuration = |platform: &str| configuration(case, platform, &database);
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, configuration("http://127.0.0.1:1")).unwrap();
+        let bots = load(&Source::File(path.clone()), &Environment::default()).unwrap().bots;
+        let latency = case.latency;
+        let late = middleware::from_fn(move |request: Request, next: Next| async move {
+            tokio::time::sleep(latency).await;
+            next.run(request).await
+        });
+        let platform = Platform::new(&bots, Behaviour::STEADY, Timestamp::now).router();
+        let platform = serve(if latency.is_zero() { platform } else { platform.layer(late) });
+        std::fs::write(&path, configuration(&platform)).unwrap();
+        Services { writes, bytes }
+    }
+}
+
+fn serve(router: Router) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async { axum::serve(tokio::net::TcpListener::from_std(listener).unwrap(), router).await })
+    });
+    url
+}
+
+/// Limits that leave the pace to both ends.
+fn configuration(case: &Case, platform: &str, database: &str) -> String {
+    let mut text = format!(
+        "[platform]\nurl = \"{platform}\"\nper_minute = 100000\nper_hour = 1000000\n\
+         [influxdb]\nurl = \"{database}\"\norg = \"sre\"\nbucket = \"bench\"\ntoken = \"a token\"\n"
+    );
+    for bot in 0..case.bots {
+        writeln!(
+            text,
+            "[bots.bot-{bot:03}]\nid = \"st-00000000-0000-4000-8000-{bot:012}\"\n\
+             client_id = \"cs-00000000-0000-4000-8000-{bot:012}\"\nclient_secret = \"secret {bot}\"\nchannels = {:?}",
+            case.channels
+        )
+        .unwrap();
+    }
+    text
+}

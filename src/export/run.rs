@@ -1,0 +1,126 @@
+//! Errands under way: what they tell, for whoever remembers it, and for the summary, the log and the bar.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::Surroundings;
+use crate::config::Config;
+use crate::poller::{self, Errand, Event, Happened, Means, Problem};
+use crate::progress::Progress;
+use crate::series::Window;
+use crate::stop::Stop;
+use crate::summary::{Outcome, Row};
+
+/// How often progress is made durable while errands run, at most.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
+
+/// Errands under way: tells what matters to a memory, and keeps the summary, the log and the bar.
+pub(super) struct Run {
+    events: tokio::sync::mpsc::Receiver<Event>,
+    pub(super) rows: Vec<Row>,
+    windows: Vec<u64>,
+    progress: Progress,
+    save_due: Option<Instant>,
+    deadline: Option<Instant>,
+    stop: Stop,
+    grace: Duration,
+    state_has_failed: bool,
+}
+
+/// What a memory needs to know.
+pub(super) enum News {
+    /// A window is confirmed, and this part of it is over for good.
+    Confirmed(Option<Window>),
+    Ended {
+        apart: bool,
+    },
+    Done,
+    /// Time to make the progress durable.
+    SaveNow,
+}
+
+impl Run {
+    pub(super) fn start(errands: Vec<Errand>, means: Arc<Means>, config: &Config, around: &Surroundings) -> Run {
+        let limits = config.platform.limits;
+        Run {
+            rows: errands.iter().map(|errand| Row::new(errand.series.clone())).collect(),
+            windows: errands.iter().map(|errand| errand.windows.len() as u64).collect(),
+            progress: Progress::start(&errands, &around.console, around.progress, limits, means.purpose),
+            events: poller::start(errands, means),
+            save_due: None,
+            deadline: None,
+            stop: around.stop.clone(),
+            grace: config.shutdown_grace,
+            state_has_failed: false,
+        }
+    }
+
+    /// The next news, or `None` when all errands have ended, or the grace after a stop has.
+    pub(super) async fn next(&mut self) -> Option<(usize, News)> {
+        loop {
+            let stop_not_seen = self.deadline.is_none();
+            let later = Instant::now() + Duration::from_secs(3600);
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => return Some((event.errand, self.take(event))),
+                    None => return None,
+                },
+                () = sleep_until(self.save_due.unwrap_or(later)), if self.save_due.is_some() => {
+                    self.save_due = None;
+                    return Some((0, News::SaveNow));
+                }
+                () = tokio::time::sleep(Duration::from_secs(60)) => self.progress.line(),
+                () = self.stop.told(), if stop_not_seen => {
+                    tracing::info!("told to end: finishing the requests in hand, at most {:?}", self.grace);
+                    self.deadline = Some(Instant::now() + self.grace);
+                }
+                () = sleep_until(self.deadline.unwrap_or(later)), if !stop_not_seen => {
+                    tracing::warn!("requests in hand did not end within {:?}: leaving them", self.grace);
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event) -> News {
+        let row = &mut self.rows[event.errand];
+        let bot_id = row.series().bot.id.clone();
+        self.save_due.get_or_insert_with(|| Instant::now() + SAVE_EVERY);
+        self.progress.line();
+        match event.happened {
+            Happened::Confirmed(confirmed) => {
+                row.add(&confirmed);
+                self.windows[event.errand] = self.windows[event.errand].saturating_sub(1);
+                self.progress.advance(&bot_id, confirmed.window.days(), confirmed.written.points);
+                News::Confirmed(confirmed.complete)
+            }
+            Happened::Done => {
+                row.end(Outcome::Complete, 0);
+                News::Done
+            }
+            Happened::Ended { problem, window, requests, apart } => {
+                let stopped = matches!(problem, Problem::Stopped);
+                row.end(if stopped { Outcome::Unfinished } else { Outcome::Failed }, requests);
+                self.progress.give_up(&bot_id, self.windows[event.errand]);
+                if !stopped {
+                    let series = row.series();
+                    tracing::error!(
+                        bot = series.bot.name, channel = series.channel, interval = %series.interval, days = %window,
+                        "{problem}; {}", problem.advice()
+                    );
+                }
+                News::Ended { apart }
+            }
+        }
+    }
+
+    /// The state cannot be written: the export goes on, and saving is tried again.
+    pub(super) fn state_failed(&mut self, error: &std::io::Error) {
+        if !self.state_has_failed {
+            tracing::error!("the state folder cannot be written: {error}; the export goes on, check the disk");
+        }
+        self.state_has_failed = true;
+    }
+}
