@@ -157,11 +157,7 @@ fn an_empty_or_unreadable_secret_file_is_refused() {
         check_problems(&text, &Environment::default(), &["influxdb.token_file: the secret is empty"]);
     }
     let text = format!("[influxdb]\ntoken_file = \"{path}/none\"\n{BOT}");
-    check_problems(
-        &text,
-        &Environment::default(),
-        &[&format!("influxdb.token_file: the file cannot be read: No such")],
-    );
+    check_problems(&text, &Environment::default(), &["influxdb.token_file: the file cannot be read: No such"]);
     check_problems(BOT, &environment(&[("CREDENTIALS_DIRECTORY", &path)]), &["the secret is empty"]);
 }
 
