@@ -101,18 +101,14 @@ fn bots(series: &[Series]) -> Vec<(Arc<Bot>, Vec<&Series>)> {
 }
 
 fn state_folder(folder: &Path) -> Finding {
-    if let Err(error) = Watermarks::load(folder, Timestamp::UNIX_EPOCH, false) {
-        return Err(error.to_string());
+    if !folder.is_dir() {
+        return may_be_made(folder).map(|()| format!("{} will be made", folder.display()));
     }
-    if folder.is_dir() {
-        return match tempfile::Builder::new().prefix(".check-").tempfile_in(folder) {
-            Ok(_) => Ok(format!("{} can be written", folder.display())),
-            Err(error) => {
-                Err(format!("{} cannot be written: {error}; check its owner and permissions", folder.display()))
-            }
-        };
+    Watermarks::load(folder, Timestamp::UNIX_EPOCH, false).map_err(|error| error.to_string())?;
+    match tempfile::Builder::new().prefix(".check-").tempfile_in(folder) {
+        Ok(_) => Ok(format!("{} can be written", folder.display())),
+        Err(error) => Err(format!("{} cannot be written: {error}; check its owner and permissions", folder.display())),
     }
-    may_be_made(folder).map(|()| format!("{} will be made", folder.display()))
 }
 
 /// Whether a folder that does not exist could be made, judged by the nearest one that does.

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
+use tracing::level_filters::LevelFilter;
 
 use crate::backfill::Range;
 use crate::calendar;
@@ -251,10 +252,17 @@ fn parse_day(text: &str) -> Result<Date, String> {
 }
 
 fn parse_filter(text: &str) -> Result<String, String> {
-    match tracing_subscriber::EnvFilter::try_new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!("{error}; must be error, warn, info, debug, trace, off or directives by module")),
+    let allowed = "must be error, warn, info, debug, trace, off or directives by module";
+    // A single word may be a module as well, and a misspelt level would then silence everything.
+    let is_misspelt = |word: &&str| {
+        let is_module = word.contains(['=', '[']) || word.starts_with(env!("CARGO_CRATE_NAME"));
+        !is_module && LevelFilter::from_str(word).is_err()
+    };
+    if let Some(word) = text.split(',').map(str::trim).find(is_misspelt) {
+        return Err(format!("{word:?} is no level; {allowed}"));
     }
+    tracing_subscriber::EnvFilter::try_new(text).map_err(|error| format!("{error}; {allowed}"))?;
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use reqwest::Url;
+use secrecy::ExposeSecret;
 
 use super::layers::Environment;
 use super::load::{duration, service_url};
@@ -19,11 +20,18 @@ pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Option<Des
         }
         let path = if reader.has("file.path") { path } else { Some(PathBuf::from("engagement.lp")) };
         let _registered = influxdb_keys(reader);
+        for key in ["influxdb.token", "influxdb.token_file"] {
+            reader.get_secret(key);
+        }
         return path.map(Destination::File);
     }
     let keys = influxdb_keys(reader);
     let places = Places { value: Some("influxdb.token"), file: "influxdb.token_file", credential: "influxdb.token" };
     let token = secrets::read(reader, &places, environment);
+    if token.as_ref().is_some_and(|token| token.expose_secret().chars().any(char::is_control)) {
+        let key = if reader.has("influxdb.token") { "influxdb.token" } else { "influxdb.token_file" };
+        reader.problem(key, "the secret holds a control character, such as a line break, which no HTTP header may");
+    }
     let (url, org, bucket, timeout, gzip) = keys;
     Some(Destination::InfluxDb(InfluxDb { url: url?, org, bucket, token: token?, timeout, gzip }))
 }

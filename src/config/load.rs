@@ -150,13 +150,19 @@ const MAX_DURATION: Duration = Duration::from_secs(24 * 3600);
 
 /// The address of a service; `https://` is added where the scheme is missing.
 pub(super) fn service_url(reader: &mut Reader, path: &str, default: &str) -> Option<Url> {
-    let allowed = "an http:// or https:// address without credentials, query or fragment";
-    let text: String = match reader.get(path, allowed, |text: &String| parse_url(text).is_some()) {
+    let text: String = match reader.get(path, "an address in quotes", |_| true) {
         Some(text) => text,
         None if reader.has(path) => return None,
         None => default.to_owned(),
     };
-    parse_url(&text)
+    let url = parse_url(&text);
+    if url.is_none() {
+        let may_hold_a_secret = text.contains(['@', '?', '#']);
+        let found = if may_hold_a_secret { "an address that is not shown".to_owned() } else { format!("{text:?}") };
+        let allowed = "an http:// or https:// address without credentials, query or fragment";
+        reader.problem(path, format!("found {found}, must be {allowed}"));
+    }
+    url
 }
 
 fn parse_url(text: &str) -> Option<Url> {

@@ -172,6 +172,9 @@ impl Bot {
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 /// A bot as tests need one: `st-NAME`, every channel, hourly, in UTC.
 #[cfg(test)]
 pub(crate) fn test_bot(name: &str) -> Bot {

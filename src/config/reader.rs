@@ -141,7 +141,7 @@ impl Reader {
             self.problem(&path, "must be a table (what was found is not shown)");
         }
         for path in unknown {
-            let message = match nearest(&path, &self.known) {
+            let message = match nearest(&path, &self.known, &self.tables) {
                 Some(known) => format!("unknown key; the nearest known one is {known}"),
                 None => "unknown key".to_owned(),
             };
@@ -182,14 +182,16 @@ fn show(value: &Value) -> String {
     }
 }
 
-/// The known key that looks most like `path`: among its siblings first, then by its last part anywhere.
-fn nearest<'a>(path: &str, known: &'a BTreeSet<String>) -> Option<&'a String> {
+/// The known key or table that looks most like `path`: among its siblings first, then by its last part anywhere.
+fn nearest<'a>(path: &str, known: &'a BTreeSet<String>, tables: &'a BTreeSet<String>) -> Option<&'a str> {
     let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
     let distance = |candidate: &str| {
         let (its_parent, its_name) = candidate.rsplit_once('.').unwrap_or(("", candidate));
         let elsewhere = if its_parent == parent { 0 } else { 2 };
         strsim::damerau_levenshtein(name, its_name) + elsewhere
     };
-    let sections = |candidate: &&String| !(parent.is_empty() && candidate.starts_with("bots."));
-    known.iter().filter(sections).min_by_key(|candidate| distance(candidate))
+    let sections = known.iter().filter_map(|key| Some(key.rsplit_once('.')?.0));
+    let candidates = known.iter().chain(tables).map(String::as_str).chain(sections);
+    let in_place = |candidate: &&str| !(parent.is_empty() && candidate.starts_with("bots."));
+    candidates.filter(in_place).min_by_key(|candidate| distance(candidate))
 }

@@ -135,11 +135,17 @@ impl Client {
         loop {
             let permit = self.limiter.acquire(&bot.id, question.purpose, &self.places, stop).await?;
             *requests += 1;
-            let received = self.attempt(question).await;
-            // The place of this request is free; let the next one go out before this answer is read.
-            drop(permit.request);
-            tokio::task::yield_now().await;
-            let failure = match received.and_then(|received| self.read(received, question.series.interval)) {
+            let mut request = Some(permit.request);
+            let answered = match self.attempt(question).await {
+                Ok(received) => {
+                    // The place of this request is free; let the next one go out before this answer is read.
+                    request = None;
+                    tokio::task::yield_now().await;
+                    self.read(received, question.series.interval)
+                }
+                Err(failure) => Err(failure),
+            };
+            let failure = match answered {
                 Ok(fetched) => return Ok(Fetched { hand: permit.hand, ..fetched }),
                 Err(failure) => failure,
             };
@@ -157,11 +163,14 @@ impl Client {
                         "the platform says that this bot is asked too often: pausing it, {wait}"
                     );
                     self.limiter.pause(&bot.id, delay);
+                    // Only now, for the next request of this bot must see the pause.
+                    drop(request);
                     continue;
                 }
                 Verdict::Retry(least) => pauses.next().map(|pause| pause.max(least)),
                 Verdict::Throttled(_) | Verdict::Narrow | Verdict::GiveUp => None,
             };
+            drop(request);
             match pause {
                 Some(pause) => stop.or(tokio::time::sleep(pause)).await?,
                 None => return Err(FetchError::Failed(failure)),

@@ -14,14 +14,21 @@
 
 mod support;
 
+mod backfill;
+mod check;
 mod database_failures;
+mod demo;
 mod fake_influxdb;
 mod influxdb;
+mod influxdb_end_to_end;
 mod limits;
 mod once;
 mod outages;
 mod platform_failures;
+mod state;
 mod stopping;
 mod tokens;
+mod usage;
 mod victoriametrics;
+mod victoriametrics_end_to_end;
 mod workspace;

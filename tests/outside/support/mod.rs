@@ -5,6 +5,7 @@
     reason = "a support for tests offers both halves of a thing, also the half that no test needs today"
 )]
 
+pub(crate) mod expected;
 pub(crate) mod fake_influxdb;
 pub(crate) mod http;
 pub(crate) mod influxdb;

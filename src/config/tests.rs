@@ -1,0 +1,221 @@
+//! What a configuration may say, what it may not, and how it is told.
+
+mod layers;
+mod values;
+
+use super::*;
+
+const TOKEN: &str = "[influxdb]\ntoken = \"a token\"\n";
+const BOT: &str = "[bots.support]\nid = \"st-1\"\nclient_id = \"cs-1\"\nclient_secret = \"a secret\"\n";
+
+fn load_text(text: &str, environment: &Environment) -> Result<Config, Problems> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    std::fs::write(&path, text).unwrap();
+    load(&Source::File(path), environment)
+}
+
+fn problems(text: &str, environment: &Environment) -> Vec<String> {
+    let Err(Problems(problems)) = load_text(text, environment) else { panic!("accepted:\n{text}") };
+    problems.iter().map(ToString::to_string).collect()
+}
+
+/// Every problem holds the words expected of it, and there are no others.
+#[track_caller]
+fn check_problems(text: &str, environment: &Environment, expected: &[&str]) {
+    let found = problems(text, environment);
+    for words in expected {
+        assert_eq!(found.iter().filter(|problem| problem.contains(words)).count(), 1, "{words}\n{text}\n{found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{text}\n{found:#?}");
+}
+
+/// `lines` before the sections of a configuration that is well.
+#[track_caller]
+fn check(lines: &str, expected: &[&str]) {
+    check_problems(&format!("{lines}\n{TOKEN}{BOT}"), &Environment::default(), expected);
+}
+
+/// `lines` after the only bot's.
+#[track_caller]
+fn check_bot(lines: &str, expected: &[&str]) {
+    check_problems(&format!("{TOKEN}{BOT}{lines}\n"), &Environment::default(), expected);
+}
+
+fn accepted(text: &str, variables: &Environment) -> Config {
+    load_text(text, variables).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+#[test]
+fn a_section_with_a_wrong_value_is_refused() {
+    for (lines, expected) in [
+        ("state_dir = \"\"", "config.toml: state_dir: found \"\", must be the path of a folder"),
+        ("shutdown_grace = 20", "shutdown_grace: found 20, must be a duration"),
+        ("[schedule]\ncron = \"61 * * * * *\"", "schedule.cron: found \"61 * * * * *\": the seconds field"),
+        ("[schedule]\ncron = \"* * *\"", "3 fields"),
+        ("[schedule]\nrun_on_start = \"yes\"", "schedule.run_on_start: found \"yes\", must be true or false"),
+        ("[schedule]\nspread = \"soon\"", "schedule.spread: found \"soon\", must be a duration"),
+        ("[schedule]\nspread = \"-5s\"", "schedule.spread"),
+        ("[schedule]\nrefresh_days = -1", "schedule.refresh_days: found -1"),
+        ("[schedule]\ninitial_days = 40000", "schedule.initial_days"),
+        ("[schedule]\ninitial_days = \"7\"", "schedule.initial_days: found \"7\", must be a whole number"),
+        ("[platform]\nper_minute = 0", "platform.per_minute: found 0, must be a whole number of at least 1"),
+        ("[platform]\nper_minute = \"60\"", "platform.per_minute: found \"60\""),
+        ("[platform]\nper_minute = 1.5", "platform.per_minute: found 1.5"),
+        ("[platform]\nper_hour = 0", "platform.per_hour: found 0"),
+        ("[platform]\nper_hour = 99999999999", "platform.per_hour: found 99999999999"),
+        ("[platform]\nconcurrency = 0", "platform.concurrency: found 0"),
+        ("[platform]\nmax_days_per_request = 0", "platform.max_days_per_request: found 0"),
+        ("[platform]\nbackfill_share = 1.5", "platform.backfill_share: found 1.5, must be a number from 0 to 1"),
+        ("[platform]\nbackfill_share = -0.1", "platform.backfill_share"),
+        ("[platform]\nbackfill_share = nan", "platform.backfill_share"),
+        ("[platform]\napi = \"v3\"", "platform.api: found \"v3\", must be \"v1\" or \"v2\""),
+        ("[platform]\nsend = \"post\"", "platform.send: found \"post\", must be \"query\", \"body\" or \"both\""),
+        ("[platform]\ntimeout = \"0s\"", "platform.timeout: found \"0s\""),
+        ("[platform]\nurl = \"ftp://host\"", "platform.url: found \"ftp://host\", must be an http:// or https://"),
+        ("[platform]\nurl = \"\"", "platform.url: found \"\""),
+        ("[platform]\nurl = \"https://host/?a=b\"", "platform.url"),
+        ("[admin]\nlisten = \"localhost\"", "admin.listen: found \"localhost\", must be an address and a port"),
+        ("platform = 5", "platform: must be a table (what was found is not shown)"),
+        ("schedule = \"hourly\"", "schedule: must be a table (what was found is not shown)"),
+    ] {
+        check(lines, &[expected]);
+    }
+}
+
+#[test]
+fn a_database_that_cannot_be_is_refused() {
+    for (section, expected) in [
+        ("[influxdb]\ntoken = \"t\"\nurl = \"http://h:8086/api\"", "influxdb.url: found the path /api, must have none"),
+        ("[influxdb]\ntoken = \"t\"\norg = \"\"", "influxdb.org: found \"\""),
+        ("[influxdb]\ntoken = \"t\"\nbucket = 5", "influxdb.bucket: found 5, must be the name of a bucket"),
+        ("[influxdb]\ntoken = \"t\"\ngzip = 1", "influxdb.gzip: found 1, must be true or false"),
+        ("[influxdb]\ntoken = \"t\"\ntimeout = \"25h\"", "influxdb.timeout: found \"25h\""),
+        ("[influxdb]\ntoken = \"\"", "influxdb.token: the secret is empty"),
+        ("[influxdb]\ntoken = \"two\\nlines\"", "influxdb.token: the secret holds"),
+        (
+            "[influxdb]",
+            "influxdb.token: is missing; set influxdb.token or influxdb.token_file or the credential influx",
+        ),
+        ("[influxdb]\ntoken = \"t\"\ntoken_file = \"f\"", "influxdb.token: is given beside influxdb.token_file"),
+        ("[file]\npath = \"\"", "file.path: found \"\", must be the path of a file"),
+        ("[file]\npath = \"a\"\n[influxdb]\ntoken = \"t\"", "file: is given beside influxdb; points go to one of them"),
+        ("file = \"a.lp\"", "file: must be a table (what was found is not shown)"),
+    ] {
+        check_problems(&format!("{section}\n{BOT}"), &Environment::default(), &[expected]);
+    }
+}
+
+#[test]
+fn a_bot_that_cannot_be_is_refused() {
+    for (lines, expected) in [
+        ("time_zone = \"Mars/Olympus\"", "support.time_zone: found \"Mars/Olympus\", must be the name of an IANA"),
+        ("time_zone = \"\"", "bots.support.time_zone"),
+        ("cron = \"0 25 * * *\"", "bots.support.cron: found \"0 25 * * *\": the hours field \"25\""),
+        ("channels = []", "bots.support.channels: found [], must be a list"),
+        ("channels = \"all\"", "bots.support.channels: found \"all\", must be a list"),
+        ("channels = [\"all\", \"all\"]", "bots.support.channels: found [\"all\",\"all\"], must be a list of channel"),
+        ("channels = [\"\"]", "a tag must not be empty"),
+        ("channels = [\"a\\nb\"]", "a tag must not hold a control character"),
+        ("intervals = [\"weekly\"]", "bots.support.intervals: found [\"weekly\"], must be a list of \"hourly\""),
+        ("intervals = []", "bots.support.intervals: found []"),
+        ("algorithm = \"none\"", "bots.support.algorithm: found \"none\", must be \"HS256\""),
+        ("algorithm = \"RS256\"", "bots.support.private_key_file: is missing"),
+        ("private_key_file = \"f\"", "bots.support.private_key_file: Hs256 signs with the client secret"),
+        ("client_secret_file = \"f\"", "bots.support.client_secret: is given beside bots.support.client_secret_file"),
+        ("tags = { bot = \"x\" }", "bots.support.tags: the tag \"bot\" has a meaning of its own"),
+        ("tags = { bot_id = \"x\" }", "the tag \"bot_id\" has a meaning of its own"),
+        ("tags = { channel = \"x\" }", "the tag \"channel\" has a meaning of its own"),
+        ("tags = { time = \"x\" }", "the tag \"time\" has a meaning of its own"),
+        ("tags = { team = \"\" }", "the tag \"team\" = \"\": a tag must not be empty"),
+        ("tags = { \"\" = \"x\" }", "a tag must not be empty"),
+        ("tags = { team = \"a\\tb\" }", "a tag must not hold a control character"),
+        ("tags = { \"a\\u0001\" = \"b\" }", "a tag must not hold a control character"),
+        ("tags = { team = 'a\\' }", "a tag must not end in a backslash"),
+        ("tags = { 'team\\' = \"a\" }", "a tag must not end in a backslash"),
+        ("tags = { team = 'a\\,b' }", "InfluxDB cannot hold a backslash before a comma"),
+        ("tags = { team = 5 }", "bots.support.tags: the tag \"team\" must have a string as its value"),
+        ("tags = \"team=care\"", "bots.support.tags: must be a table (what was found is not shown)"),
+        ("[bots.Support]", "bots.Support: the name of a bot is made of lower-case letters"),
+        ("[bots.\"a b\"]", "bots.a b: the name of a bot is made of lower-case letters"),
+    ] {
+        check_bot(lines, &[expected]);
+    }
+    check_problems(TOKEN, &Environment::default(), &["bots: there are none; add a [bots.NAME] table"]);
+    check_problems(&format!("bots = 5\n{TOKEN}"), &Environment::default(), &["bots: must be a table", "there are"]);
+}
+
+#[test]
+fn a_bot_needs_ids_and_a_secret_in_quotes() {
+    let expected = [
+        "bots.a.id: is missing; the platform shows it as st-…",
+        "bots.a.client_id: found 5, must be a non-empty string",
+        "bots.a.client_secret: must be a string in quotes (its value is not shown)",
+        "bots.b.id: found \" \", must be a non-empty string",
+        "bots.b.client_id: is missing; the platform shows it as cs-…",
+        "bots.b.client_secret: the secret is empty",
+    ];
+    let bots = "[bots.a]\nclient_id = 5\nclient_secret = 77\n[bots.b]\nid = \" \"\nclient_secret = \"\"\n";
+    check_problems(&format!("{TOKEN}{bots}"), &Environment::default(), &expected);
+}
+
+#[test]
+fn two_bots_may_divide_but_not_share_the_series_of_one_id() {
+    let both = |first: &str, second: &str| {
+        let bot =
+            |name, more| format!("[bots.{name}]\nid = \"st-1\"\nclient_id = \"cs-1\"\nclient_secret = \"s\"\n{more}\n");
+        format!("{TOKEN}{}{}", bot("one", first), bot("two", second))
+    };
+    let same = ["bots.two.id: bots.one has the same id and exports hourly rtm as well: the same series twice"];
+    let channels = "channels = [\"rtm\", \"sms\"]";
+    check_problems(&both(channels, "channels = [\"all\", \"rtm\"]"), &Environment::default(), &same);
+    for (first, second) in [(channels, "channels = [\"all\"]"), ("intervals = [\"hourly\"]", "intervals = [\"daily\"]")]
+    {
+        assert_eq!(accepted(&both(first, second), &Environment::default()).bots.len(), 2);
+    }
+}
+
+#[test]
+fn an_unknown_key_names_the_nearest_known_one() {
+    for (lines, key, nearest) in [
+        ("stat_dir = \"x\"", "stat_dir", "state_dir"),
+        ("[platform]\nper_minut = 5", "platform.per_minut", "platform.per_minute"),
+        ("[schedule]\nper_minute = 5", "schedule.per_minute", "platform.per_minute"),
+        ("per_hour = 5", "per_hour", "platform.per_hour"),
+        ("listen = \"\"", "listen", "admin.listen"),
+        ("[shedule]\ncron = \"0 10 * * * *\"", "shedule", "schedule"),
+        ("[plattform]\nurl = \"x\"", "plattform", "platform"),
+        ("[influx]\nurl = \"x\"", "influx", "influxdb"),
+        ("[bot.support]\nid = \"x\"", "bot", "bots"),
+    ] {
+        let expected = format!("config.toml: {key}: unknown key; the nearest known one is {nearest}");
+        check(lines, &[&expected]);
+        assert!(problems(&format!("{lines}\n{TOKEN}{BOT}"), &Environment::default())[0].ends_with(nearest));
+    }
+    for (key, nearest) in [("timezone", "time_zone"), ("client_secrets_file", "client_secret_file"), ("tag", "tags")] {
+        let expected = format!("bots.support.{key}: unknown key; the nearest known one is bots.support.{nearest}");
+        check_bot(&format!("{key} = \"x\""), &[&expected]);
+    }
+}
+
+#[test]
+fn all_problems_are_told_in_one_run() {
+    let text = "shutdown = \"5s\"\n[platform]\nper_minute = 0\nbackfill_share = 2\n[influxdb]\nurl = \"http://h/x\"\n\
+                [bots.support]\ntime_zone = \"X\"\ntags = { bot = \"x\" }\n[bots.sales]\nid = \"st-2\"\n";
+    let expected = [
+        "shutdown: unknown key; the nearest known one is shutdown_grace",
+        "platform.per_minute",
+        "platform.backfill_share",
+        "influxdb.url",
+        "influxdb.token: is missing",
+        "bots.support.id",
+        "bots.support.client_id",
+        "bots.support.client_secret",
+        "KORE_TREND__SCHEDULE__CRON: schedule.cron",
+        "bots.support.time_zone",
+        "bots.support.tags",
+        "bots.sales.client_id",
+        "bots.sales.client_secret",
+    ];
+    check_problems(text, &Environment::from([("KORE_TREND__SCHEDULE__CRON", "x")]), &expected);
+}

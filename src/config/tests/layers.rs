@@ -1,0 +1,218 @@
+//! The document, the environment over it, and where secrets come from.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+use tempfile::TempDir;
+
+use super::*;
+use crate::platform::token::Algorithm;
+
+/// No message and no `Debug` may ever show it.
+const CANARY: &str = "canary-4711-not-to-be-seen";
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    // The number of variables is part of the type; what is not needed has no meaning.
+    let mut all = [("_", ""); 8];
+    all[..variables.len()].copy_from_slice(variables);
+    Environment::from(all)
+}
+
+fn folder_with(files: &[(&str, &str)]) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let path = folder.path().to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+fn token(config: &Config) -> &str {
+    match &config.destination {
+        Destination::InfluxDb(database) => database.token.expose_secret(),
+        Destination::File(path) => panic!("points go to {}", path.display()),
+    }
+}
+
+#[test]
+fn the_environment_goes_over_the_document() {
+    let text = format!("[platform]\nper_minute = 7\nper_hour = 70\n{TOKEN}{BOT}");
+    let variables = environment(&[
+        ("KORE_TREND__PLATFORM__PER_MINUTE", "5"),
+        ("KORE_TREND__PLATFORM__BACKFILL_SHARE", "0.25"),
+        ("KORE_TREND__INFLUXDB__ORG", "123"),
+        ("KORE_TREND__INFLUXDB__GZIP", "false"),
+        ("KORE_TREND__SCHEDULE__CRON", "0 5 * * * *"),
+        ("KORE_TREND__BOTS__SUPPORT__CHANNELS", "[\"rtm\", \"sms\"]"),
+        ("KORE_TREND__BOTS__SUPPORT__TAGS__TEAM", "007"),
+        ("KORE_TREND__BOTS__SUPPORT__INTERVALS", "[daily]"),
+    ]);
+    let config = accepted(&text, &variables);
+    assert_eq!(config.platform.limits, Limits { per_minute: 5, per_hour: 70, backfill_share: 0.25 });
+    let Destination::InfluxDb(database) = &config.destination else { panic!("points go to a file") };
+    assert_eq!((database.org.as_str(), database.gzip), ("123", false));
+    assert_eq!(config.schedule.cron.line(), "0 5 * * * *");
+    assert_eq!(config.bots[0].channels, ["rtm", "sms"]);
+    assert_eq!(config.bots[0].tags, [("team".to_owned(), "007".to_owned())]);
+    assert_eq!(config.bots[0].intervals, [Interval::Daily]);
+}
+
+#[test]
+fn the_environment_alone_is_a_configuration() {
+    let variables = environment(&[
+        ("KORE_TREND__INFLUXDB__TOKEN", "t"),
+        ("KORE_TREND__BOTS__SALES__ID", "st-1"),
+        ("KORE_TREND__BOTS__SALES__CLIENT_ID", "cs-1"),
+        ("KORE_TREND__BOTS__SALES__CLIENT_SECRET", "s"),
+    ]);
+    assert_eq!(load(&Source::Nowhere(vec!["a".into()]), &variables).unwrap().bots[0].name, "sales");
+    let error = load(&Source::Nowhere(vec!["a".into(), "b".into()]), &Environment::default()).unwrap_err();
+    assert!(error.to_string().contains("there is none at a or b; name one with --config, or try --demo"), "{error}");
+}
+
+#[test]
+fn the_demos_own_configuration_has_no_use_for_the_real_services() {
+    let variables = environment(&[
+        ("KORE_TREND__INFLUXDB__TOKEN", "t"),
+        ("KORE_TREND__BOTS__REAL__ID", "st-1"),
+        ("KORE_TREND__PLATFORM__URL", "https://real.example"),
+        ("KORE_TREND__SCHEDULE__INITIAL_DAYS", "3"),
+    ]);
+    let config = load(&Source::BuiltIn("the demo's configuration", crate::demo::CONFIG), &variables).unwrap();
+    assert!(matches!(config.destination, Destination::File(_)));
+    assert!(config.bots.iter().all(|bot| bot.name != "real"));
+    assert_eq!(config.schedule.initial_days, 3);
+}
+
+#[test]
+fn a_problem_names_the_variable_that_is_wrong() {
+    let text = format!("{TOKEN}{BOT}");
+    for (name, value, expected) in [
+        ("KORE_TREND__PLATFORM__PER_MINUTE", "0", "platform.per_minute: found \"0\", must be a whole number"),
+        ("KORE_TREND__PLATFORM__PER_MINUTE", "many", "platform.per_minute: found \"many\""),
+        (
+            "KORE_TREND__PLATFORM__PER_MINUT",
+            "5",
+            "platform.per_minut: unknown key; the nearest known one is platform.per_m",
+        ),
+        ("KORE_TREND__PLATFORM", "5", "platform: must be a table"),
+        ("KORE_TREND__INFLUXDB__TOKEN", "", "influxdb.token: the secret is empty"),
+        ("KORE_TREND__BOTS__SUPPORT__TIME_ZONE", "Mars", "bots.support.time_zone: found \"Mars\""),
+        ("KORE_TREND__BOTS__SUPPORT__TAGS__BOT", "x", "bots.support.tags: the tag \"bot\" has a meaning of its own"),
+    ] {
+        let expected = format!("{name}: {expected}");
+        // The table of tags as a whole comes from both layers; its problem names the place where it can be found.
+        let expected = expected.strip_prefix("KORE_TREND__BOTS__SUPPORT__TAGS__BOT: ").unwrap_or(&expected);
+        check_problems(&text, &environment(&[(name, value)]), &[expected]);
+    }
+}
+
+#[test]
+fn a_secret_comes_from_a_value_a_file_or_a_credential() {
+    let (_folder, path) =
+        folder_with(&[("a", "from file\n"), ("influxdb.token", "from credential\r\n"), ("two", "x\n\n")]);
+    let file = format!("token_file = \"{path}/a\"");
+    let credentials = ("CREDENTIALS_DIRECTORY", path.as_str());
+    for (lines, variables, expected) in [
+        ("token = \"value\"", &[][..], "value"),
+        (&file, &[], "from file"),
+        ("", &[credentials], "from credential"),
+        ("token = \"value\"", &[credentials], "value"),
+        ("token = \"value\"", &[("KORE_TREND__INFLUXDB__TOKEN", "0123")], "0123"),
+        ("", &[("KORE_TREND__INFLUXDB__TOKEN", "true")], "true"),
+        ("", &[("KORE_TREND__INFLUXDB__TOKEN", "\"quoted\"")], "\"quoted\""),
+        (&file, &[("KORE_TREND__INFLUXDB__TOKEN", "1e5"), credentials], "1e5"),
+        ("token = \"v\"", &[("KORE_TREND__INFLUXDB__TOKEN_FILE", &format!("{path}/a"))], "from file"),
+    ] {
+        let config = accepted(&format!("[influxdb]\n{lines}\n{BOT}"), &environment(variables));
+        assert_eq!(token(&config), expected, "{lines} {variables:?}");
+    }
+    let both = [("KORE_TREND__INFLUXDB__TOKEN", "a"), ("KORE_TREND__INFLUXDB__TOKEN_FILE", "b")];
+    check_problems(BOT, &environment(&both), &["KORE_TREND__INFLUXDB__TOKEN: influxdb.token: is given beside"]);
+}
+
+#[test]
+fn a_bots_secret_may_be_a_credential_or_a_number_in_the_environment() {
+    let (_folder, path) = folder_with(&[("support.client_secret", "a secret\n")]);
+    let bot = BOT.replace("client_secret = \"a secret\"\n", "");
+    let text = format!("{TOKEN}{bot}");
+    let key = |secret: &[u8]| SigningKey::hmac(Algorithm::Hs256, secret);
+    for (variable, expected) in [
+        (("CREDENTIALS_DIRECTORY", path.as_str()), "a secret"),
+        (("KORE_TREND__BOTS__SUPPORT__CLIENT_SECRET", "0123"), "0123"),
+    ] {
+        let config = accepted(&text, &environment(&[variable]));
+        let minted = config.bots[0].key.mint("cs-1", jiff::Timestamp::now()).unwrap();
+        assert!(key(expected.as_bytes()).verify(&minted).is_ok(), "{expected}");
+        assert!(key(b"another").verify(&minted).is_err());
+    }
+    check_problems(&text, &Environment::default(), &["config.toml: bots.support.client_secret: is missing; set bots."]);
+}
+
+#[test]
+fn an_empty_or_unreadable_secret_file_is_refused() {
+    let (_folder, path) = folder_with(&[("empty", ""), ("newline", "\n"), ("influxdb.token", "\r\n")]);
+    for name in ["empty", "newline"] {
+        let text = format!("[influxdb]\ntoken_file = \"{path}/{name}\"\n{BOT}");
+        check_problems(&text, &Environment::default(), &["influxdb.token_file: the secret is empty"]);
+    }
+    let text = format!("[influxdb]\ntoken_file = \"{path}/none\"\n{BOT}");
+    check_problems(&text, &Environment::default(), &["influxdb.token_file: the file cannot be read: No such"]);
+    check_problems(BOT, &environment(&[("CREDENTIALS_DIRECTORY", &path)]), &["the secret is empty"]);
+}
+
+#[test]
+fn no_problem_and_no_debug_shows_a_secret() {
+    let bot = |secret: &str| format!("[bots.support]\nid = \"st-1\"\nclient_id = \"cs-1\"\n{secret}\n");
+    let quoted = format!("\"{CANARY}\"");
+    for text in [
+        format!("[influxdb]\ntoken = [{quoted}]\n{}", bot(&format!("client_secret = {{ a = {quoted} }}"))),
+        format!("[influxdb]\ntokn = {quoted}\n{}", bot(&format!("secret = {quoted}"))),
+        format!("[influxdb]\ntoken = \"{CANARY}\\n{CANARY}\"\n{}", bot(&format!("client_secret = {quoted}"))),
+        format!("[influxdb]\nurl = \"http://user:{CANARY}@host\"\ntoken = \"t\"\n{}", bot("client_secret = \"s\"")),
+        format!("[platform]\nurl = \"http://host?token={CANARY}\"\n{TOKEN}{}", bot("client_secret = \"s\"")),
+        format!("[influxdb]\ntoken = \"{CANARY}\n{}", bot("client_secret = \"s\"")),
+        format!("[influxdb]\ntoken = {CANARY}\n{}", bot("client_secret = \"s\"")),
+        format!("{TOKEN}{}", bot(&format!("client_secret = {quoted}\nclient_secret = {quoted}"))),
+        format!("{TOKEN}{}", bot(&format!("algorithm = \"none\"\nclient_secret = {quoted}"))),
+        format!("{TOKEN}{}", bot(&format!("client_secret = {quoted}\nclient_secret_file = \"f\""))),
+        format!("influxdb = {quoted}\n{}", bot("client_secret = \"s\"")),
+    ] {
+        let found = problems(&text, &Environment::default());
+        assert!(!found.iter().any(|problem| problem.contains("canary")), "{text}\n{found:#?}");
+    }
+    let text = format!("[influxdb]\ntoken = {quoted}\n{}", bot(&format!("client_secret = {quoted}")));
+    let config = accepted(&text, &Environment::default());
+    assert!(!format!("{config:?}{config:#?}").contains("canary"));
+    assert_eq!(token(&config), CANARY);
+}
+
+#[test]
+fn what_is_not_toml_is_told_by_line_and_column() {
+    for (text, place) in [
+        ("state_dir = \"a\"\n[platform\n", "config.toml: is not valid TOML in line 2 column 10"),
+        ("ä = 1\n", "config.toml: is not valid TOML in line 1 column 1"),
+        ("a = 1\na = 2\n", "config.toml: is not valid TOML in line 2 column 1"),
+    ] {
+        let found = problems(text, &Environment::default());
+        assert_eq!(found.len(), 1);
+        assert!(found[0].contains(place), "{found:?}");
+    }
+    let error = load(&Source::File("/nowhere/config.toml".into()), &Environment::default()).unwrap_err();
+    assert!(error.to_string().starts_with("/nowhere/config.toml: cannot be read: "), "{error}");
+}
+
+#[test]
+fn the_state_folder_is_the_services_own_unless_one_is_given() {
+    for (lines, variables, expected) in [
+        ("", &[][..], "state"),
+        ("", &[("STATE_DIRECTORY", "/var/lib/kore")], "/var/lib/kore"),
+        ("", &[("STATE_DIRECTORY", "/var/lib/kore:/var/lib/other")], "/var/lib/kore"),
+        ("", &[("STATE_DIRECTORY", "")], "state"),
+        ("state_dir = \"mine\"", &[("STATE_DIRECTORY", "/var/lib/kore")], "mine"),
+        ("state_dir = \"mine\"", &[("KORE_TREND__STATE_DIR", "theirs")], "theirs"),
+    ] {
+        let config = accepted(&format!("{lines}\n{TOKEN}{BOT}"), &environment(variables));
+        assert_eq!(config.state_dir, Path::new(expected), "{lines} {variables:?}");
+    }
+}
