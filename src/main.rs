@@ -82,7 +82,8 @@ fn main() -> ExitCode {
 
 /// Does what was asked for and says whether all of it is done.
 async fn run(invocation: Invocation, environment: &Environment, console: Console) -> Result<bool, Fault> {
-    let mut config = config::load(&invocation.source, environment).map_err(Fault::Configuration)?;
+    let load = if invocation.demo { config::load_simulated } else { config::load };
+    let mut config = load(&invocation.source, environment).map_err(Fault::Configuration)?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

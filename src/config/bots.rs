@@ -130,7 +130,7 @@ fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Op
     let (value, secret_file, key_file) = (at("client_secret"), at("client_secret_file"), at("private_key_file"));
     if algorithm.is_rsa() {
         let credential = format!("{name}.private_key");
-        let places = Places { value: None, file: &key_file, credential: &credential };
+        let places = Places { value: None, file: &key_file, credential: &credential, for_platform: true };
         let pem = secrets::read(reader, &places, environment);
         for unused in [&value, &secret_file] {
             if reader.has(unused) {
@@ -138,11 +138,15 @@ fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Op
             }
             reader.get_secret(unused);
         }
-        let key = SigningKey::rsa(algorithm, pem?.expose_secret().as_bytes());
+        let pem = pem?;
+        if pem.expose_secret() == secrets::STAND_IN {
+            return Some(SigningKey::hmac(Algorithm::Hs256, secrets::STAND_IN.as_bytes()));
+        }
+        let key = SigningKey::rsa(algorithm, pem.expose_secret().as_bytes());
         return key.map_err(|error| reader.problem(&key_file, error)).ok();
     }
     let credential = format!("{name}.client_secret");
-    let places = Places { value: Some(&value), file: &secret_file, credential: &credential };
+    let places = Places { value: Some(&value), file: &secret_file, credential: &credential, for_platform: true };
     let secret = secrets::read(reader, &places, environment);
     if reader.has(&key_file) {
         reader

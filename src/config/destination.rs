@@ -26,7 +26,12 @@ pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Option<Des
         return path.map(Destination::File);
     }
     let keys = influxdb_keys(reader);
-    let places = Places { value: Some("influxdb.token"), file: "influxdb.token_file", credential: "influxdb.token" };
+    let places = Places {
+        value: Some("influxdb.token"),
+        file: "influxdb.token_file",
+        credential: "influxdb.token",
+        for_platform: false,
+    };
     let token = secrets::read(reader, &places, environment);
     if token.as_ref().is_some_and(|token| token.expose_secret().chars().any(char::is_control)) {
         let key = if reader.has("influxdb.token") { "influxdb.token" } else { "influxdb.token_file" };

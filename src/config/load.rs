@@ -18,8 +18,22 @@ use crate::cron::Cron;
 ///
 /// Every problem of the configuration, each with the file or variable and the key; none of them shows a secret.
 pub fn load(source: &Source, environment: &Environment) -> Result<Config, Problems> {
+    load_for(source, environment, false)
+}
+
+/// The same for a simulated platform, before which a bot's credentials need not exist yet.
+///
+/// # Errors
+///
+/// Those of [`load`].
+pub fn load_simulated(source: &Source, environment: &Environment) -> Result<Config, Problems> {
+    load_for(source, environment, true)
+}
+
+fn load_for(source: &Source, environment: &Environment, simulated: bool) -> Result<Config, Problems> {
     let figment = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
     let mut reader = Reader::new(figment, source.name());
+    reader.simulated = simulated;
     let reader = &mut reader;
 
     let state_dir = reader.get("state_dir", "the path of a folder", |path: &PathBuf| !path.as_os_str().is_empty());

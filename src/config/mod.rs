@@ -18,7 +18,7 @@ use secrecy::SecretString;
 
 pub use self::bots::RESERVED_TAGS;
 pub use self::layers::{Environment, Source};
-pub use self::load::load;
+pub use self::load::{load, load_simulated};
 pub use self::reader::{Problem, Problems};
 use crate::cron::Cron;
 use crate::platform::token::SigningKey;

@@ -44,6 +44,8 @@ pub(super) struct Reader {
     /// The paths of tables whose keys the user chooses, and of tables that may be empty.
     tables: BTreeSet<String>,
     problems: Vec<Problem>,
+    /// Whether bots without credentials get some, for the simulated platform takes what it is told.
+    pub(super) simulated: bool,
     /// Valid but unusual.
     pub(super) warnings: Vec<String>,
 }
@@ -59,6 +61,7 @@ impl Reader {
             known: BTreeSet::new(),
             tables: BTreeSet::new(),
             problems: Vec::new(),
+            simulated: false,
             warnings: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! Secrets: by value, by file, by systemd credential; never shown.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -15,6 +16,23 @@ pub(super) struct Places<'a> {
     pub(super) file: &'a str,
     /// The name of the file in `$CREDENTIALS_DIRECTORY`.
     pub(super) credential: &'a str,
+    /// Whether it is for the platform, so that before a simulated one it need not exist yet.
+    pub(super) for_platform: bool,
+}
+
+/// What stands for a secret that a simulated platform does without.
+pub(super) const STAND_IN: &str = "a stand-in for a secret";
+
+impl Places<'_> {
+    fn may_be_absent(&self, reader: &mut Reader) -> bool {
+        let absent = reader.simulated && self.for_platform;
+        if absent {
+            reader
+                .warnings
+                .push(format!("{} does not exist yet: the simulated platform does without", self.credential));
+        }
+        absent
+    }
 }
 
 /// The secret, or a problem. What the environment says goes before what the document says.
@@ -28,7 +46,7 @@ pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Envir
             let key = places.value?;
             match (reader.is_from_environment(key), reader.is_from_environment(places.file)) {
                 (true, false) => value?,
-                (false, true) => (places.file, from_file(reader, places.file, &file?)?),
+                (false, true) => (places.file, from_file(reader, places, &file?)?),
                 _ => {
                     reader.problem(key, format!("is given beside {}; keep one of them", places.file));
                     return None;
@@ -36,17 +54,20 @@ pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Envir
             }
         }
         (true, false) => value?,
-        (false, true) => (places.file, from_file(reader, places.file, &file?)?),
+        (false, true) => (places.file, from_file(reader, places, &file?)?),
         (false, false) => {
             let folder = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
             let credential = folder.map(|folder| folder.join(places.credential)).filter(|path| path.exists());
+            if credential.is_none() && places.may_be_absent(reader) {
+                return Some(SecretString::from(STAND_IN));
+            }
             let Some(path) = credential else {
                 let keys: Vec<&str> = places.value.into_iter().chain([places.file]).collect();
                 let message = format!("is missing; set {} or the credential {}", keys.join(" or "), places.credential);
                 reader.problem(keys[0], message);
                 return None;
             };
-            (places.file, from_file(reader, places.file, &path)?)
+            (places.file, from_file(reader, places, &path)?)
         }
     };
     if text.is_empty() {
@@ -57,15 +78,16 @@ pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Envir
 }
 
 /// The text of the file without its trailing newline.
-fn from_file(reader: &mut Reader, key: &str, path: &Path) -> Option<String> {
+fn from_file(reader: &mut Reader, places: &Places<'_>, path: &Path) -> Option<String> {
     match std::fs::read_to_string(path) {
         Ok(text) => {
             let text = text.strip_suffix('\n').unwrap_or(&text);
             Some(text.strip_suffix('\r').unwrap_or(text).to_owned())
         }
+        Err(error) if error.kind() == ErrorKind::NotFound && places.may_be_absent(reader) => Some(STAND_IN.to_owned()),
         Err(error) => {
             // The path is not shown: a secret may have been put in its place.
-            reader.problem(key, format!("the file cannot be read: {error}"));
+            reader.problem(places.file, format!("the file cannot be read: {error}"));
             None
         }
     }

@@ -3,6 +3,7 @@
 use influxdb_line_protocol::{FieldValue, parse_lines};
 
 use crate::support::fake_influxdb::FakeInfluxDb;
+use crate::support::process::Running;
 use crate::support::workspace::{Template, Workspace};
 
 /// Whether an independent parser takes every line as a point of this program.
@@ -97,4 +98,32 @@ fn a_wrong_configuration_is_wrong_in_the_demo_too() {
     let workspace = Workspace::with(&Template { platform: "per_minute = 0", ..Template::default() });
     workspace.run(&["--demo", "-c", "config.toml", "--once"]).expect_code(78);
     workspace.run(&["--demo", "--once"]).expect_code(0);
+}
+
+/// Bots whose credentials somebody still has to get.
+const WITHOUT_CREDENTIALS: &str = "[bots.support]\nid = \"st-1\"\nclient_id = \"cs-1\"\n\n\
+    [bots.signed]\nid = \"st-2\"\nclient_id = \"cs-2\"\nalgorithm = \"RS256\"\nprivate_key_file = \"not-there.pem\"\n";
+
+#[test]
+fn a_dashboard_can_be_tried_before_credentials_exist() {
+    let database = FakeInfluxDb::accepting();
+    let sink = database.config();
+    let template = Template { sink: &sink, bots: WITHOUT_CREDENTIALS, ..Template::default() };
+    let workspace = Workspace::with(&template);
+    let output = workspace.run(&["--demo", "-c", "config.toml", "--once"]).expect_code(0);
+    assert!(output.stdout.contains("2 of 2 series complete"), "{}", output.stdout);
+    assert!(points_in(&database.stored().join("\n")) > 2 * 24 * 6);
+    let output = workspace.run(&["--once"]).expect_code(78);
+    for key in ["bots.support.client_secret", "bots.signed.private_key_file"] {
+        assert!(output.stderr.contains(key), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn the_variables_of_real_services_do_not_disturb_it() {
+    let workspace = Workspace::new();
+    let mut command = workspace.command();
+    command.args(["--demo", "--once", "--dry-run"]);
+    command.env("KORE_TREND__INFLUXDB__TOKEN", "real").env("KORE_TREND__BOTS__OTHER__ID", "st-9");
+    Running::start(command).finish().expect_code(0);
 }

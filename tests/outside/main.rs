@@ -25,6 +25,7 @@ mod limits;
 mod once;
 mod outages;
 mod platform_failures;
+mod secrets;
 mod state;
 mod stopping;
 mod tokens;

@@ -155,6 +155,7 @@ fn a_throttled_bot_is_left_alone_for_as_long_as_the_platform_says() {
     let row = |bot, reply| Row { bot, reply, requests: 2, says: &[] };
     let rows = vec![
         row("s429", |_, number| first(number, 429, "", "1")),
+        row("zero", |_, number| first(number, 429, "", "0")),
         row("dated", |_, number| first(number, 429, "", &date())),
         row("s400", |_, number| first(number, 400, "API rate limit exceeded", "1")),
         row("s403", |_, number| first(number, 403, "Rate-Limit reached", "1")),
@@ -176,6 +177,11 @@ fn a_refusal_is_not_asked_again_and_says_what_to_do() {
         "",
         7,
         vec![
+            row(
+                "e200",
+                |_, _| plain(200, "{\"results\":[],\"errors\":[{\"msg\":\"no such thing\"}]}"),
+                &["no such thing"],
+            ),
             row("e401", |_, _| error(401, "Invalid SDK credentials"), CREDENTIALS),
             row("e403", |_, _| plain(403, ""), CREDENTIALS),
             row(
