@@ -198,7 +198,7 @@ fn a_refusal_is_not_asked_again_and_says_what_to_do() {
                 |_, _| Some(Reply::from((302, String::new())).header("location", "/x")),
                 &["answered 302", "redirects"],
             ),
-            row("e200", |_, _| error(200, "Invalid StreamId"), &["answered 200", "Invalid StreamId"]),
+            row("half", |_, _| error(200, "Invalid StreamId"), &["answered 200", "Invalid StreamId"]),
         ],
     );
 }
