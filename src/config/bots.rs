@@ -59,7 +59,7 @@ pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Vec<Arc<Bo
     if names.is_empty() {
         reader.problem("bots", "there are none; add a [bots.NAME] table");
     }
-    let mut bots = Vec::new();
+    let (mut bots, mut claims) = (Vec::new(), Vec::new());
     for name in names {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
         if name.is_empty() || !name.bytes().all(allowed) {
@@ -68,13 +68,14 @@ pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Vec<Arc<Bo
             reader.problem(&path, "the name of a bot is made of lower-case letters, digits, '-' and '_'");
             continue;
         }
-        bots.extend(bot(reader, &name, environment).map(Arc::new));
+        bots.extend(bot(reader, &name, environment, &mut claims).map(Arc::new));
     }
-    refuse_common_series(reader, &bots);
+    refuse_common_series(reader, &claims);
     bots
 }
 
-fn bot(reader: &mut Reader, name: &str, environment: &Environment) -> Option<Bot> {
+/// Reads one bot and adds the series that it claims, which are known also where something else of it is wrong.
+fn bot(reader: &mut Reader, name: &str, environment: &Environment, claims: &mut Vec<Claim>) -> Option<Bot> {
     let path = format!("bots.{name}");
     let at = |key: &str| format!("{path}.{key}");
     reader.table(&path);
@@ -86,6 +87,10 @@ fn bot(reader: &mut Reader, name: &str, environment: &Environment) -> Option<Bot
     let intervals = intervals(reader, &at("intervals"));
     let tags = tags(reader, &at("tags"));
     let cron = cron(reader, &at("cron"));
+    if let (Some(id), Some(channels), Some(intervals)) = (&id, &channels, &intervals) {
+        let series = channels.iter().flat_map(|channel| intervals.iter().map(|interval| (channel.clone(), *interval)));
+        claims.push(Claim { bot: name.to_owned(), id: id.clone(), series: series.collect() });
+    }
     Some(Bot {
         name: name.to_owned(),
         id: id?,
@@ -134,7 +139,7 @@ fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Op
         let pem = secrets::read(reader, &places, environment);
         for unused in [&value, &secret_file] {
             if reader.has(unused) {
-                reader.warnings.push(format!("{unused} is not used: {algorithm:?} signs with private_key_file"));
+                reader.warnings.push(format!("{unused} is not used: {algorithm} signs with private_key_file"));
             }
             reader.get_secret(unused);
         }
@@ -149,8 +154,7 @@ fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Op
     let places = Places { value: Some(&value), file: &secret_file, credential: &credential, for_platform: true };
     let secret = secrets::read(reader, &places, environment);
     if reader.has(&key_file) {
-        reader
-            .problem(&key_file, format!("{algorithm:?} signs with the client secret; set algorithm to RS256 or RS512"));
+        reader.problem(&key_file, format!("{algorithm} signs with the client secret; set algorithm to RS256 or RS512"));
     }
     reader.get_secret(&key_file);
     Some(SigningKey::hmac(algorithm, secret?.expose_secret().as_bytes()))
@@ -201,14 +205,17 @@ fn is_set<T: PartialEq>(items: &[T]) -> bool {
 fn tags(reader: &mut Reader, path: &str) -> Vec<(String, String)> {
     let mut tags = Vec::new();
     for (key, value) in reader.entries(path) {
+        // A key that is no plain word is shown quoted by the message alone.
+        let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+        let at = if plain && !key.is_empty() { format!("{path}.{key}") } else { path.to_owned() };
         let Value::String(_, value) = value else {
-            reader.problem(path, format!("the tag {key:?} must have a string as its value"));
+            reader.problem(&at, format!("the tag {key:?} must have a string as its value"));
             continue;
         };
         if RESERVED_TAGS.contains(&key.as_str()) {
-            reader.problem(path, format!("the tag {key:?} has a meaning of its own; choose another name"));
+            reader.problem(&at, format!("the tag {key:?} has a meaning of its own; choose another name"));
         } else if let Some(problem) = tag_problem(&key).or_else(|| tag_problem(&value)) {
-            reader.problem(path, format!("the tag {key:?} = {value:?}: {problem}"));
+            reader.problem(&at, format!("the tag {key:?} = {value:?}: {problem}"));
         } else {
             tags.push((key, value));
         }
@@ -216,16 +223,21 @@ fn tags(reader: &mut Reader, path: &str) -> Vec<(String, String)> {
     tags
 }
 
+/// The series that a bot would write.
+struct Claim {
+    bot: String,
+    id: String,
+    series: Vec<(String, Interval)>,
+}
+
 /// Two names for one bot of the platform are fine as long as they divide its series between them.
-fn refuse_common_series(reader: &mut Reader, bots: &[Arc<Bot>]) {
+fn refuse_common_series(reader: &mut Reader, claims: &[Claim]) {
     let mut owners: BTreeMap<(&str, &str, Interval), &str> = BTreeMap::new();
-    for bot in bots {
-        let series =
-            bot.channels.iter().flat_map(|channel| bot.intervals.iter().map(move |interval| (channel, *interval)));
+    for Claim { bot, id, series } in claims {
         for (channel, interval) in series {
-            if let Some(other) = owners.insert((&bot.id, channel, interval), &bot.name) {
+            if let Some(other) = owners.insert((id, channel, *interval), bot) {
                 reader.problem(
-                    &format!("bots.{}.id", bot.name),
+                    &format!("bots.{bot}.id"),
                     format!(
                         "bots.{other} has the same id and exports {interval} {channel} as well: the same series twice"
                     ),

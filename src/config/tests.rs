@@ -121,9 +121,9 @@ fn a_bot_that_cannot_be_is_refused() {
         ("intervals = []", "bots.support.intervals: found []"),
         ("algorithm = \"none\"", "bots.support.algorithm: found \"none\", must be \"HS256\""),
         ("algorithm = \"RS256\"", "bots.support.private_key_file: is missing"),
-        ("private_key_file = \"f\"", "bots.support.private_key_file: Hs256 signs with the client secret"),
+        ("private_key_file = \"f\"", "bots.support.private_key_file: HS256 signs with the client secret"),
         ("client_secret_file = \"f\"", "bots.support.client_secret: is given beside bots.support.client_secret_file"),
-        ("tags = { bot = \"x\" }", "bots.support.tags: the tag \"bot\" has a meaning of its own"),
+        ("tags = { bot = \"x\" }", "bots.support.tags.bot: the tag \"bot\" has a meaning of its own"),
         ("tags = { bot_id = \"x\" }", "the tag \"bot_id\" has a meaning of its own"),
         ("tags = { channel = \"x\" }", "the tag \"channel\" has a meaning of its own"),
         ("tags = { time = \"x\" }", "the tag \"time\" has a meaning of its own"),
@@ -134,7 +134,7 @@ fn a_bot_that_cannot_be_is_refused() {
         ("tags = { team = 'a\\' }", "a tag must not end in a backslash"),
         ("tags = { 'team\\' = \"a\" }", "a tag must not end in a backslash"),
         ("tags = { team = 'a\\,b' }", "InfluxDB cannot hold a backslash before a comma"),
-        ("tags = { team = 5 }", "bots.support.tags: the tag \"team\" must have a string as its value"),
+        ("tags = { team = 5 }", "bots.support.tags.team: the tag \"team\" must have a string as its value"),
         ("tags = \"team=care\"", "bots.support.tags: must be a table (what was found is not shown)"),
         ("[bots.Support]", "bots.Support: the name of a bot is made of lower-case letters"),
         ("[bots.\"a b\"]", "bots.a b: the name of a bot is made of lower-case letters"),
@@ -218,4 +218,12 @@ fn all_problems_are_told_in_one_run() {
         "bots.sales.client_secret",
     ];
     check_problems(text, &Environment::from([("KORE_TREND__SCHEDULE__CRON", "x")]), &expected);
+}
+
+#[test]
+fn two_bots_of_the_same_series_are_told_also_where_one_of_them_is_wrong_otherwise() {
+    let text = "[influxdb]\ntoken = \"t\"\n[bots.a]\nid = \"st-1\"\nclient_id = \"cs-1\"\nclient_secret = \"s\"\n\
+        [bots.b]\nid = \"st-1\"\nclient_id = \"cs-1\"\n";
+    let expected = ["bots.b.client_secret: is missing", "bots.b.id: bots.a has the same id"];
+    check_problems(text, &Environment::default(), &expected);
 }

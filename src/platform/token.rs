@@ -35,12 +35,17 @@ pub enum Algorithm {
 impl Algorithm {
     /// Reads the name that the configuration uses, as in `HS256`.
     pub fn parse(name: &str) -> Option<Algorithm> {
-        match name {
-            "HS256" => Some(Algorithm::Hs256),
-            "HS512" => Some(Algorithm::Hs512),
-            "RS256" => Some(Algorithm::Rs256),
-            "RS512" => Some(Algorithm::Rs512),
-            _ => None,
+        let all = [Algorithm::Hs256, Algorithm::Hs512, Algorithm::Rs256, Algorithm::Rs512];
+        all.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// The name that the configuration uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Hs256 => "HS256",
+            Algorithm::Hs512 => "HS512",
+            Algorithm::Rs256 => "RS256",
+            Algorithm::Rs512 => "RS512",
         }
     }
 
@@ -56,6 +61,12 @@ impl Algorithm {
             Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
             Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
         }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -98,7 +98,7 @@ fn a_wrong_configuration_exits_with_78_and_names_every_problem() {
             "KORE_TREND__PLATFORM__BACKFILL_SHARE: platform.backfill_share: found \"2\"",
             "config.toml: bots.support.client_id: is missing",
             "config.toml: bots.support.client_secret: the secret is empty",
-            "config.toml: bots.support.tags: the tag \"bot\"",
+            "config.toml: bots.support.tags.bot: the tag \"bot\"",
         ] {
             assert!(output.stderr.contains(words), "no {words:?} in\n{}", output.stderr);
         }
