@@ -9,9 +9,9 @@ use secrecy::ExposeSecret;
 
 use super::Bot;
 use super::layers::Environment;
-use super::load::cron;
 use super::reader::Reader;
 use super::secrets::{self, Places};
+use super::values::cron;
 use crate::platform::token::{Algorithm, SigningKey};
 use crate::point::tag_problem;
 use crate::series::{ALL_CHANNELS, Interval};

@@ -6,9 +6,9 @@ use reqwest::Url;
 use secrecy::ExposeSecret;
 
 use super::layers::Environment;
-use super::load::{duration, service_url};
 use super::reader::Reader;
 use super::secrets::{self, Places};
+use super::values::{duration, service_url};
 use super::{Destination, InfluxDb};
 
 pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Option<Destination> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
-use super::reader::Problem;
+use super::problem::Problem;
 
 /// Where the TOML document comes from.
 #[derive(Clone, Debug)]
