@@ -1,4 +1,4 @@
-//! What the program is told to do: types that cannot be wrong once built. [`load`](mod@load) builds them and reports
+//! What the program is told to do: types that cannot be wrong once built. [`load`] builds them and reports
 //! every problem at once.
 
 mod bots;
