@@ -1,7 +1,7 @@
 //! The built program as a whole: processor time, memory and waiting, measured from outside while it works against a
 //! simulated platform and a database that takes everything, both in this process.
 //!
-//! `cargo bench --bench whole_process` prints what it measured beside what the program promises.
+//! `cargo bench --bench whole_process` prints what it measured; words after `--` choose the cases that hold them.
 
 #![allow(
     clippy::unwrap_used,
@@ -68,6 +68,10 @@ struct Case<'a> {
 }
 
 fn report(name: &str, case: &Case) {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    if !wanted.iter().all(|word| name.contains(word.as_str())) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let services = Services::start(&folder, case);
     let before = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
