@@ -136,7 +136,8 @@ impl Client {
             let permit = self.limiter.acquire(&bot.id, question.purpose, &self.places, stop).await?;
             *requests += 1;
             let mut request = Some(permit.request);
-            let answered = match self.attempt(question).await {
+            // On the heap, for of many series only a few make a request while the others wait.
+            let answered = match Box::pin(self.attempt(question)).await {
                 Ok(received) => {
                     // The place of this request is free; let the next one go out before this answer is read.
                     request = None;
