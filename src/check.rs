@@ -32,7 +32,7 @@ type Finding = Result<String, String>;
 ///
 /// If the clients cannot be set up, or standard output cannot be written.
 pub async fn run(config: &Config, name: &str, series: &[Series], around: &Surroundings) -> Result<bool, anyhow::Error> {
-    let tls = native_tls::TlsConnector::new().context("cannot set up TLS")?;
+    let tls = crate::tls::connector().context("cannot set up TLS")?;
     let mut report = Report { all_well: true };
     let bots = bots(series);
     report.line("configuration", &Ok(format!("{name}: {} bots, {} series", bots.len(), series.len())))?;

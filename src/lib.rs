@@ -22,6 +22,7 @@ pub mod flatten;
 pub mod point;
 pub mod retry;
 
+pub mod tls;
 pub mod platform;
 pub mod sink;
 pub mod state_file;

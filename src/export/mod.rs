@@ -246,7 +246,7 @@ fn take_folder(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::
 
 /// Opens everything that errands need.
 fn means(config: &Config, purpose: Purpose, around: &Surroundings) -> Result<Arc<Means>, RunError> {
-    let tls = native_tls::TlsConnector::new().context("cannot set up TLS")?;
+    let tls = crate::tls::connector().context("cannot set up TLS")?;
     let path: PathBuf = config.state_dir.join("requests.ledger");
     let ledger = match around.dry_run {
         // What others use counts, but nothing is remembered.

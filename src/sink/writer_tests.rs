@@ -49,7 +49,7 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
         timeout: Duration::from_secs(10),
         gzip: false,
     };
-    let tls = native_tls::TlsConnector::new().unwrap();
+    let tls = crate::tls::connector().unwrap();
     let sink = Sink::InfluxDb(InfluxDbSink::new(&database, tls).unwrap());
     (start(sink, Places::new(8), Stop::never()), kept)
 }
