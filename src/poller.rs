@@ -218,8 +218,7 @@ impl Errand {
         window.split_before(self.live_from?)
     }
 
-    /// Decides how to go on. A day that keeps failing must not keep the live days from being
-    /// exported.
+    /// Decides how to go on. A day that keeps failing must not keep the live days from being exported.
     fn after(&mut self, window: Window, failure: &Failure) -> Next {
         match (retry::platform(failure, window.days()), self.together(window)) {
             (Verdict::Narrow, Some((owed, live))) => {

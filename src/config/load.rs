@@ -32,17 +32,15 @@ fn load_for(source: &Source, environment: &Environment, simulated: bool) -> Resu
     let figment = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
     let mut reader = Reader::new(figment, source.name());
     reader.simulated = simulated;
-    let reader = &mut reader;
 
     let state_dir = reader.get("state_dir", "the path of a folder", |path: &PathBuf| !path.as_os_str().is_empty());
-    let shutdown_grace = duration(reader, "shutdown_grace", "20s", true);
-    let schedule = schedule(reader);
-    let platform = platform(reader);
-    let destination = destination::read(reader, environment);
-    let admin = admin(reader);
-    let bots = bots::read(reader, environment);
+    let shutdown_grace = duration(&mut reader, "shutdown_grace", "20s", true);
+    let schedule = schedule(&mut reader);
+    let platform = platform(&mut reader);
+    let destination = destination::read(&mut reader, environment);
+    let admin = admin(&mut reader);
+    let bots = bots::read(&mut reader, environment);
 
-    let reader = std::mem::replace(reader, Reader::new(figment::Figment::new(), String::new()));
     let (problems, warnings) = reader.finish();
     match (platform, destination) {
         (Some(platform), Some(destination)) if problems.is_empty() => Ok(Config {

@@ -79,9 +79,8 @@ impl Reader {
     pub(super) fn table(&mut self, path: &str) -> Vec<String> {
         self.tables.insert(path.to_owned());
         match self.root.find_ref(path) {
-            None => Vec::new(),
             Some(Value::Dict(_, dict)) => dict.keys().cloned().collect(),
-            Some(_) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
@@ -111,7 +110,7 @@ impl Reader {
         self.problems.push(Problem { origin, key: Some(path.to_owned()), message: message.into() });
     }
 
-    /// Notes every key that was never asked for, and returns all problems, warnings aside.
+    /// Notes every key that was never asked for, and returns all problems and all warnings.
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
         let (mut unknown, mut no_tables) = (Vec::new(), Vec::new());
         self.look_for_strays(&self.root, "", &mut unknown, &mut no_tables);
@@ -127,9 +126,7 @@ impl Reader {
         }
         (self.problems, self.warnings)
     }
-}
 
-impl Reader {
     /// The topmost paths under which nothing is known, and those of values that stand where a table should.
     fn look_for_strays(&self, value: &Value, path: &str, unknown: &mut Vec<String>, no_tables: &mut Vec<String>) {
         let Value::Dict(_, dict) = value else {

@@ -70,6 +70,8 @@ pub struct Fetched {
 struct Received {
     status: u16,
     body: Vec<u8>,
+    /// What it was asked with, so that an echo of it is known.
+    token: String,
     asked_at: Timestamp,
     platform_time: Option<Timestamp>,
 }
@@ -192,19 +194,19 @@ impl Client {
         }
         let status = response.status().as_u16();
         let body = self.body(response, LONGEST_ANSWER).await?;
-        Ok(Received { status, body, asked_at, platform_time })
+        Ok(Received { status, body, token, asked_at, platform_time })
     }
 
     fn read(&self, received: Received, interval: Interval) -> Result<Fetched, Failure> {
-        let Received { status, body, asked_at, platform_time } = received;
+        let Received { status, body, token, asked_at, platform_time } = received;
         let parsed = match self.platform.api {
             Api::V1(_) => parse_v1(&body, interval),
             Api::V2 => parse_v2(&body, interval),
         };
-        let answer = parsed.map_err(|problem| match errors_in(&body) {
+        let answer = parsed.map_err(|problem| match errors_in(&without(&token, &body)) {
             // A success that speaks of errors is none.
             Some(message) => Failure::Refused(Refusal { status, message, retry_after: None, clock_ahead: None }),
-            None => Failure::Shape(shorten(&problem)),
+            None => Failure::Shape(shorten(&without(&token, problem.as_bytes()))),
         })?;
         Ok(Fetched { answer, asked_at, platform_time, hand: None })
     }
@@ -267,9 +269,8 @@ impl Client {
             Err(Failure::TooLarge(_)) => b"(a long text)".to_vec(),
             Err(failure) => return Err(failure),
         };
-        // Before it is shortened: a part of the token is as bad.
-        let body = String::from_utf8_lossy(&body).replace(token, "(the token)");
-        let message = errors_in(body.as_bytes()).unwrap_or_else(|| shorten(body.trim()));
+        let body = without(token, &body);
+        let message = errors_in(&body).unwrap_or_else(|| shorten(body.trim()));
         Ok(Refusal { status, message, retry_after, clock_ahead })
     }
 
@@ -322,8 +323,8 @@ pub fn chain(error: &dyn Error) -> String {
 }
 
 /// The words of `{"errors":[{"msg":"…","code":4002}]}`, whatever type the code has.
-fn errors_in(body: &[u8]) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+fn errors_in(body: &str) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_str(body).ok()?;
     let errors = body.get("errors")?.as_array()?;
     let words = errors.iter().filter_map(|error| {
         let message = error.get("msg").or_else(|| error.get("message"))?.as_str()?;
@@ -333,6 +334,12 @@ fn errors_in(body: &[u8]) -> Option<String> {
     });
     let words: Vec<String> = words.collect();
     (!words.is_empty()).then(|| shorten(&words.join(", ")))
+}
+
+/// What the other side said, without the token should it echo it. To be done before anything is cut short: a part of a
+/// token is as bad.
+fn without(token: &str, text: &[u8]) -> String {
+    String::from_utf8_lossy(text).replace(token, "(the token)")
 }
 
 /// Enough of a foreign text to recognize it.

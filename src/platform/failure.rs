@@ -74,6 +74,9 @@ impl Failure {
 impl Refusal {
     fn advice(&self) -> String {
         let advice = match self.status {
+            _ if self.is_throttling() => {
+                "something else uses this bot's limits: lower platform.per_minute and per_hour"
+            }
             401 | 403 if self.message.to_ascii_lowercase().contains("scope") => {
                 "give the app the scope \"User Engagement Trend\", in the account of this bot, and publish the bot again"
             }
@@ -90,9 +93,6 @@ impl Refusal {
                 "redirects are not followed, for they would carry the token: set platform.url to the new address"
             }
             413 => "lower platform.max_days_per_request",
-            _ if self.is_throttling() => {
-                "something else uses this bot's limits: lower platform.per_minute and per_hour"
-            }
             _ => "the next tick asks again; if it lasts, ask the vendor",
         };
         match self.clock_ahead {

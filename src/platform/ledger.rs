@@ -43,7 +43,7 @@ pub struct Ledger {
     owner: u64,
     generation: u64,
     read_to: u64,
-    /// The newest time that was read, in Unix milliseconds: what is older was counted.
+    /// The newest time that was read, in Unix milliseconds: where the file is read anew, what is older was counted.
     seen_until: u64,
     /// Records beyond which it is worth looking for old ones to drop.
     compact_beyond: u64,
@@ -176,12 +176,13 @@ impl Ledger {
         let mut header = [0; HEADER as usize];
         self.file.read_exact_at(&mut header, 0)?;
         let generation = u64_at(&header, 8);
+        // What was appended always counts, whatever its time: the clock may have been set back since.
+        let mut counted_until = 0;
         if generation != self.generation {
-            (self.generation, self.read_to) = (generation, HEADER);
+            (self.generation, self.read_to, counted_until) = (generation, HEADER, self.seen_until);
         }
         let end = self.end()?;
         let now = unix_time();
-        let counted_until = self.seen_until;
         for record in self.records(self.read_to, end)?.chunks_exact(RECORD) {
             let time = u64_at(record, 8) / 2;
             self.seen_until = self.seen_until.max(time);
@@ -343,6 +344,18 @@ mod tests {
         again.file.read_exact_at(&mut record, HEADER).unwrap();
         assert!(u64_at(&record, 8) / 2 <= milliseconds(unix_time()));
         assert_eq!(Record::decode(&record, unix_time()).purpose, Purpose::Backfill);
+    }
+
+    #[test]
+    fn what_others_do_after_the_clock_was_set_back_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        let (mut one, mut two) = (Ledger::open(&path).unwrap(), Ledger::open(&path).unwrap());
+        make(&mut two, 1, Purpose::Live);
+        assert_eq!(others(&mut one).len(), 1);
+        let earlier = encode(1, unix_time() - KEPT / 2, Purpose::Live, two.owner);
+        two.file.write_all_at(&earlier, HEADER + RECORD as u64).unwrap();
+        assert_eq!(others(&mut one).len(), 1);
     }
 
     #[test]

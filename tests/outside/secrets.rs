@@ -54,7 +54,9 @@ fn where_all_is_well_no_secret_is_shown() {
 fn a_platform_that_echoes_the_token_does_not_spread_it() {
     let platform = SimulatedPlatform::start(&bots(), |asked, number| {
         let token = &asked.headers["auth"];
-        Some(match number % 2 {
+        Some(match number % 4 {
+            1 => Reply::errors(200, 4002, &format!("Invalid JWT token {token}")),
+            3 => (200, format!("{{\"results\":\"{token}\"}}")).into(),
             0 => Reply::errors(401, 4002, &format!("Invalid JWT token {token}")),
             _ => (400, format!("bad request\r\nauth: {token}\r\n{}", "x".repeat(400))).into(),
         })
