@@ -30,11 +30,14 @@ pub mod watermark;
 pub mod backfill;
 
 pub mod stop;
+pub mod status;
 pub mod poller;
 pub mod export;
 pub mod check;
 pub mod summary;
 pub mod progress;
+
+pub mod admin;
 
 pub mod cli;
 pub mod logging;
