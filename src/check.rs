@@ -15,7 +15,7 @@ use crate::calendar;
 use crate::config::{Bot, Config, Destination, InfluxDb};
 use crate::export::Surroundings;
 use crate::platform::answer::Counted;
-use crate::platform::client::{Client, FetchError, Question, chain};
+use crate::platform::client::{Client, FetchError, Lasting, Question, chain};
 use crate::platform::ledger::Ledger;
 use crate::platform::limiter::{Limiter, Purpose};
 use crate::series::{Series, Window, day_after};
@@ -42,8 +42,9 @@ pub async fn run(config: &Config, name: &str, series: &[Series], around: &Surrou
     }
     let ledger = Some(config.state_dir.join("requests.ledger")).filter(|path| path.exists());
     let ledger = ledger.and_then(|path| Ledger::open(&path).ok());
-    let limiter = Limiter::new(config.platform.limits, ledger);
-    let client = Client::new(config.platform.clone(), limiter, tls.clone(), around.simulated, around.clock)
+    let limiter = Arc::new(Limiter::new(config.platform.limits, ledger));
+    let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock };
+    let client = Client::new(config.platform.clone(), lasting, tls.clone(), around.simulated)
         .context("cannot set up the platform's client")?;
     for (_, its_series) in &bots {
         report.line(

@@ -20,6 +20,8 @@ pub struct Asked<'a> {
     pub at: Timestamp,
     /// Whether open buckets are wanted. Those that had not begun never are.
     pub include_open: bool,
+    /// From which day on the figures are wanted one by one; `None` is never.
+    pub recent_from: Option<Date>,
 }
 
 /// The points of one answer.
@@ -31,6 +33,8 @@ pub struct Flattened {
     pub nonexistent: Vec<(Date, Option<usize>)>,
     /// A figure for each day that has a point: its users, or those of its busiest hour.
     pub days: Vec<(Date, i64)>,
+    /// The users of recent buckets, by day and hour; those of a day are at hour 0.
+    pub recent: Vec<(Date, usize, i64)>,
 }
 
 /// Places the buckets of an answer in time.
@@ -65,6 +69,10 @@ impl Flattened {
                 let due = if asked.include_open { span.start } else { span.end };
                 if due <= asked.at {
                     self.points.push(Point { timestamp: span.start.as_second(), figures: *figures });
+                    let (day, hour) = bucket;
+                    let is_recent = asked.recent_from.is_some_and(|from| from <= day);
+                    self.recent
+                        .extend(figures.users.filter(|_| is_recent).map(|users| (day, hour.unwrap_or(0), users)));
                 }
             }
         }
@@ -105,7 +113,8 @@ mod tests {
 
         fn asked<'a>(&self, zone: &'a TimeZone) -> Asked<'a> {
             let window = Window { first: self.first, last: self.last };
-            Asked { window, zone, at: self.at.parse().unwrap(), include_open: self.include_open }
+            let recent_from = Some(self.last);
+            Asked { window, zone, at: self.at.parse().unwrap(), include_open: self.include_open, recent_from }
         }
     }
 
@@ -128,6 +137,7 @@ mod tests {
         let found = TODAY.flatten(body, Interval::Hourly);
         assert_eq!(points(&found), [("2026-08-06T00:00:00Z".to_owned(), 5)]);
         assert_eq!(found.days, [(date(2026, 8, 6), 5)]);
+        assert_eq!(found.recent, [(date(2026, 8, 6), 0, 5)]);
     }
 
     #[test]
@@ -208,7 +218,13 @@ mod tests {
     fn a_day_whose_last_hour_comes_twice_is_not_over_before_the_second() {
         let zone = TimeZone::get("America/St_Johns").unwrap();
         let window = Window { first: date(2006, 10, 20), last: date(2006, 10, 29) };
-        let asked = |at: &str| Asked { window, zone: &zone, at: at.parse().unwrap(), include_open: false };
+        let asked = |at: &str| Asked {
+            window,
+            zone: &zone,
+            at: at.parse().unwrap(),
+            include_open: false,
+            recent_from: None,
+        };
         assert_eq!(complete_through(&asked("2006-10-29T02:30:30Z"), None), Some(date(2006, 10, 27)));
         assert_eq!(complete_through(&asked("2006-10-29T03:30:00Z"), None), Some(date(2006, 10, 28)));
     }

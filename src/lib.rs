@@ -22,6 +22,9 @@ pub mod flatten;
 pub mod point;
 pub mod retry;
 
+pub mod metrics;
+pub mod pulse;
+
 pub mod tls;
 pub mod platform;
 pub mod sink;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
@@ -12,6 +13,9 @@ use kore_trend_exporter::config::{self, Config, Environment, Problems};
 use kore_trend_exporter::demo::{Behaviour, Platform};
 use kore_trend_exporter::export::{self, RunError, Surroundings};
 use kore_trend_exporter::logging::{self, Console};
+use kore_trend_exporter::metrics::Watch;
+use kore_trend_exporter::progress::Show;
+use kore_trend_exporter::status::board::Board;
 use kore_trend_exporter::stop::Stop;
 use kore_trend_exporter::summary::{Row, Summary};
 use kore_trend_exporter::watermark::WatermarkError;
@@ -91,13 +95,16 @@ async fn run(invocation: Invocation, environment: &Environment, console: Console
     if invocation.demo {
         simulate(&mut config, &invocation.source).await.map_err(|error| Fault::Run(RunError::Other(error.into())))?;
     }
+    let watch = Watch::new(Timestamp::now());
     let mut around = Surroundings {
         clock: Timestamp::now,
         stop: Stop::after(told_to_end()),
         simulated: invocation.demo,
         dry_run: false,
         console,
-        progress: invocation.progress,
+        show: if invocation.progress { Show::Bar } else { Show::Lines },
+        board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
+        watch,
     };
     let rows = match invocation.mode {
         Mode::Once { dry_run } => {
@@ -173,6 +180,7 @@ async fn told_to_end() {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
+    tracing::info!("told to end: finishing the requests in hand; told again, it ends at once");
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -14,8 +14,10 @@ use crate::platform::failure::Failure;
 use crate::platform::limiter::Purpose;
 use crate::point::Encoder;
 use crate::retry::{self, TRIES, Verdict};
-use crate::series::{Series, Window};
+use crate::series::{Series, Window, day_after};
+use crate::sink::WriteFailure;
 use crate::sink::writer::{Parcel, WriteError, Written};
+use crate::status::recent::DAYS;
 use crate::stop::Stop;
 
 /// What one series is to do.
@@ -84,10 +86,16 @@ pub struct Confirmed {
     pub written: Written,
     /// Requests it took, retries included.
     pub requests: u64,
-    /// Buckets with users whose local hour never was.
-    pub nonexistent: usize,
+    /// The timestamp of the newest point, in Unix seconds.
+    pub newest: Option<i64>,
+    /// Buckets with users whose local hour (or whole day: `None`) never was: day and hour.
+    pub nonexistent: Vec<(Date, Option<usize>)>,
+    /// A mismatch in the answer that deserves a look but fails nothing.
+    pub oddity: Option<String>,
     /// A figure for each day that has points.
     pub days: Vec<(Date, i64)>,
+    /// Of a tick's last days the users by day and hour; those of a day are at hour 0.
+    pub recent: Vec<(Date, usize, i64)>,
 }
 
 /// Why a series ended before its windows were done.
@@ -108,6 +116,28 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// A word for this kind of problem, by which a new one is told from one that lasts.
+    pub fn kind(&self) -> String {
+        match self {
+            Problem::Platform(failure) => format!("platform {}", failure.label()),
+            Problem::Sink(WriteError::Failed(failure)) => format!("database {}", failure.label()),
+            Problem::Sink(WriteError::LinesRefused { .. }) => "lines refused".to_owned(),
+            Problem::Stopped => "stopped".to_owned(),
+            Problem::Panicked(_) => "defect".to_owned(),
+        }
+    }
+
+    /// Whether the other side did not accept the credentials.
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Problem::Platform(Failure::Refused(refusal)) => matches!(refusal.status, 401 | 403),
+            Problem::Sink(WriteError::Failed(failure)) => {
+                matches!(failure, WriteFailure::Refused { status: 401 | 403, .. })
+            }
+            _ => false,
+        }
+    }
+
     /// The next step for the person on call.
     pub fn advice(&self) -> String {
         match self {
@@ -256,26 +286,20 @@ async fn export(
     means: &Means,
 ) -> Result<Confirmed, WriteError> {
     let zone = &series.bot.time_zone;
-    let asked = Asked { window, zone, at: fetched.asked_at, include_open: means.include_open };
-    if let Some(oddity) = &fetched.answer.oddity {
-        tracing::warn!(bot = series.bot.name, channel = series.channel, interval = %series.interval, days = %window, "{oddity}");
-    }
+    let recent_from = match means.purpose {
+        Purpose::Live => Some(day_after(window.last, 1 - DAYS as i64)),
+        Purpose::Backfill => None,
+    };
+    let asked = Asked { window, zone, at: fetched.asked_at, include_open: means.include_open, recent_from };
     let flattened = flatten(&fetched.answer, &asked);
     let complete = complete_through(&asked, fetched.platform_time).map(|last| Window { first: window.first, last });
-    for (day, hour) in &flattened.nonexistent {
-        let bucket = hour.map_or_else(|| "the whole day".to_owned(), |hour| format!("the hour {hour}"));
-        tracing::warn!(
-            bot = series.bot.name, channel = series.channel, interval = %series.interval, day = %day,
-            "the platform counts users in a time that never was, {bucket} in {}: not written; check the bot's time_zone",
-            zone.iana_name().unwrap_or("its zone")
-        );
-    }
+    let newest = flattened.points.last().map(|point| point.timestamp);
     let written = if flattened.points.is_empty() {
         Written::default()
     } else {
         let (reply, told) = oneshot::channel();
         let parcel = Parcel { key: series.key(), encoder: Arc::clone(encoder), points: flattened.points, reply };
-        let gone = || WriteError::Failed(crate::sink::WriteFailure::Io("the writer has ended".to_owned()));
+        let gone = || WriteError::Failed(WriteFailure::Io("the writer has ended".to_owned()));
         means.writer.send(parcel).await.map_err(|_| gone())?;
         told.await.map_err(|_| gone())??
     };
@@ -285,8 +309,11 @@ async fn export(
         complete,
         written,
         requests: 0,
-        nonexistent: flattened.nonexistent.len(),
+        newest,
+        nonexistent: flattened.nonexistent,
+        oddity: fetched.answer.oddity,
         days: flattened.days,
+        recent: flattened.recent,
     })
 }
 

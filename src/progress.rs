@@ -11,9 +11,21 @@ use crate::logging::Console;
 use crate::platform::limiter::Purpose;
 use crate::poller::Errand;
 
+/// How much is shown while errands run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// A bar, if standard error is a terminal, else lines.
+    Bar,
+    /// A line a minute.
+    Lines,
+    /// Nothing, for errands that nobody waits for.
+    Nothing,
+}
+
 /// What is shown while errands run.
 #[derive(Debug)]
 pub struct Progress {
+    show: Show,
     bar: Option<ProgressBar>,
     console: Console,
     started: Instant,
@@ -30,22 +42,25 @@ pub struct Progress {
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
 impl Progress {
-    /// Shows a bar if standard error is a terminal and `wanted`.
-    pub fn start(errands: &[Errand], console: &Console, wanted: bool, limits: Limits, purpose: Purpose) -> Progress {
+    /// Begins to show what is wanted.
+    pub fn start(errands: &[Errand], console: &Console, show: Show, limits: Limits, purpose: Purpose) -> Progress {
         let mut owed: HashMap<String, u64> = HashMap::new();
         for errand in errands {
             *owed.entry(errand.series.bot.id.clone()).or_default() += errand.windows.len() as u64;
         }
         let all = owed.values().sum();
-        let bar = (wanted && std::io::stderr().is_terminal()).then(|| {
+        let bar = (show == Show::Bar && std::io::stderr().is_terminal()).then(|| {
             let style = ProgressStyle::with_template("{bar:24} {pos}/{len} requests  {msg}");
             let bar = ProgressBar::with_draw_target(Some(all), ProgressDrawTarget::stderr());
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         });
-        console.show(bar.clone());
+        if show != Show::Nothing {
+            console.show(bar.clone());
+        }
         let now = Instant::now();
         let line_due = now + LINE_EVERY;
         Progress {
+            show,
             bar,
             console: console.clone(),
             started: now,
@@ -82,7 +97,7 @@ impl Progress {
     /// Writes a line where there is no bar, once a minute however often it is called.
     pub fn line(&mut self) {
         let now = Instant::now();
-        if self.bar.is_none() && now >= self.line_due {
+        if self.show != Show::Nothing && self.bar.is_none() && now >= self.line_due {
             self.line_due = now + LINE_EVERY;
             tracing::info!("{} of {} requests done, {}", self.done(), self.all, self.message());
         }
@@ -105,7 +120,9 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.console.show(None);
+        if self.show != Show::Nothing {
+            self.console.show(None);
+        }
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

@@ -71,7 +71,7 @@ impl Row {
         self.days += u64::from(confirmed.window.days());
         self.points += confirmed.written.points as u64;
         self.beyond_retention += confirmed.written.beyond_retention as u64;
-        self.nonexistent += confirmed.nonexistent as u64;
+        self.nonexistent += confirmed.nonexistent.len() as u64;
         self.requests += confirmed.requests;
         self.users.extend(confirmed.days.iter().copied());
         while self.users.len() > SPARK_DAYS {
@@ -171,7 +171,10 @@ mod tests {
             complete: None,
             written: Written { points: 4, beyond_retention: 0 },
             requests: 2,
-            nonexistent: 0,
+            newest: None,
+            nonexistent: Vec::new(),
+            oddity: None,
+            recent: Vec::new(),
             days: (0..4).map(|day| (day_after(first, day), day * 10)).collect(),
         });
         done.end(Outcome::Complete, 0);

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::plan::Progress;
 use crate::series::SeriesKey;
@@ -14,11 +17,25 @@ use crate::state_file::{self, Loaded};
 
 const VERSION: u64 = 1;
 
-/// The progress of every series that was ever exported from this state folder.
+/// How often the file is written while series come further, at most.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
+
+/// The progress of every series that was ever exported from this state folder. Ticks share it; whoever runs them also
+/// runs [`keep_saving`](Watermarks::keep_saving), and saves once more at the end.
 #[derive(Debug)]
 pub struct Watermarks {
-    entries: BTreeMap<SeriesKey, Progress>,
-    /// Whether something changed since the last save.
+    path: PathBuf,
+    may_write: bool,
+    entries: Mutex<Entries>,
+    /// Held while the file is written, so that an older state never replaces a newer one.
+    saving: tokio::sync::Mutex<()>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Entries {
+    by_key: BTreeMap<SeriesKey, Progress>,
+    /// Whether something changed since the file was written.
     changed: bool,
 }
 
@@ -90,34 +107,70 @@ impl Watermarks {
                 BTreeMap::new()
             }
         };
-        Ok(Watermarks { entries, changed: false })
+        let entries = Mutex::new(Entries { by_key: entries, changed: false });
+        Ok(Watermarks { path, may_write, entries, saving: tokio::sync::Mutex::default(), changed: Notify::new() })
     }
 
     /// How far this series has come.
     pub fn get(&self, key: &SeriesKey) -> Option<Progress> {
-        self.entries.get(key).copied()
+        self.lock().by_key.get(key).copied()
     }
 
     /// Remembers how far this series has come.
-    pub fn set(&mut self, key: SeriesKey, progress: Progress) {
-        self.changed |= self.entries.insert(key, progress) != Some(progress);
+    pub fn set(&self, key: SeriesKey, progress: Progress) {
+        let mut entries = self.lock();
+        if entries.by_key.insert(key, progress) != Some(progress) {
+            entries.changed = true;
+            self.changed.notify_one();
+        }
     }
 
-    /// Writes the file if something changed since it was written.
+    /// Writes the file if something changed since it was written, unless nothing may be remembered.
     ///
     /// # Errors
     ///
     /// What the disk said; the old file then stands, and the next call tries again.
-    pub async fn save(&mut self, state_dir: &Path) -> io::Result<()> {
-        if !self.changed {
-            return Ok(());
-        }
-        let series = self.entries.iter().map(|(key, progress)| Entry::join(key, progress)).collect();
-        let path = path_in(state_dir);
+    pub async fn save(&self) -> io::Result<()> {
+        let _one_at_a_time = self.saving.lock().await;
+        let series = {
+            let mut entries = self.lock();
+            if !self.may_write || !std::mem::take(&mut entries.changed) {
+                return Ok(());
+            }
+            entries.by_key.iter().map(|(key, progress)| Entry::join(key, progress)).collect()
+        };
+        let path = self.path.clone();
         let write = move || state_file::replace(&path, VERSION, &Content { series });
-        tokio::task::spawn_blocking(write).await.map_err(io::Error::other)??;
-        self.changed = false;
-        Ok(())
+        let written = tokio::task::spawn_blocking(write).await.map_err(io::Error::other).flatten();
+        self.lock().changed |= written.is_err();
+        written
+    }
+
+    /// Writes the file soon after every change, and again while that fails, until `done` completes. What came of it
+    /// goes to `report` each time.
+    pub async fn keep_saving(&self, done: impl Future<Output = ()>, report: impl Fn(io::Result<()>)) {
+        tokio::pin!(done);
+        loop {
+            let something_to_save = async {
+                while !self.lock().changed {
+                    self.changed.notified().await;
+                }
+            };
+            tokio::select! {
+                () = &mut done => return,
+                () = something_to_save => {}
+            }
+            // Not to be cut off: whoever saves next must know what came of it.
+            report(self.save().await);
+            tokio::select! {
+                () = &mut done => return,
+                () = tokio::time::sleep(SAVE_EVERY) => {}
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -147,13 +200,31 @@ mod tests {
     #[tokio::test]
     async fn watermarks_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
-        let mut watermarks = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
+        let watermarks = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
         watermarks.set(key("a"), PROGRESS);
         watermarks.set(key("b"), Progress { through: None, apart: false, ..PROGRESS });
-        watermarks.save(folder.path()).await.unwrap();
+        watermarks.save().await.unwrap();
         let again = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
-        assert_eq!(again.entries, watermarks.entries);
+        assert_eq!(again.lock().by_key, watermarks.lock().by_key);
         assert_eq!(again.get(&SeriesKey { bot_id: "st-other".into(), ..key("a") }), None, "another bot of that name");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_are_saved_without_being_asked_for_and_again_after_a_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let watermarks = Watermarks::load(&state, Timestamp::UNIX_EPOCH, true).unwrap();
+        watermarks.set(key("a"), PROGRESS);
+        let reports = Mutex::new(Vec::new());
+        let report = |result: io::Result<()>| {
+            reports.lock().unwrap().push(result.is_ok());
+            // The folder is not there when it is first needed.
+            std::fs::create_dir_all(&state).unwrap();
+        };
+        watermarks.keep_saving(tokio::time::sleep(Duration::from_secs(60)), report).await;
+        assert_eq!(*reports.lock().unwrap(), [false, true]);
+        let again = Watermarks::load(&state, Timestamp::UNIX_EPOCH, true).unwrap();
+        assert_eq!(again.get(&key("a")), Some(PROGRESS));
     }
 
     #[test]
@@ -161,9 +232,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = path_in(folder.path());
         std::fs::write(&path, "{}").unwrap();
-        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, false).unwrap().entries.is_empty());
+        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, false).unwrap().lock().by_key.is_empty());
         assert!(path.exists(), "a dry run moves nothing");
-        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap().entries.is_empty());
+        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap().lock().by_key.is_empty());
         assert!(!path.exists());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         std::fs::write(&path, "{\"version\": 2}").unwrap();

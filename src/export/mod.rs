@@ -9,22 +9,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::sync::oneshot;
 
 use self::run::{News, Run};
 use crate::backfill::{self, BackfillError, BackfillProgress, Range};
 use crate::calendar;
 use crate::config::{Config, Destination};
 use crate::logging::Console;
+use crate::metrics::Watch;
 use crate::plan::{self, Reach};
-use crate::platform::client::{Client, Clock};
+use crate::platform::client::{Client, Clock, Lasting};
 use crate::platform::ledger::Ledger;
 use crate::platform::limiter::{Limiter, Purpose};
 use crate::poller::{self, Errand, Means};
+use crate::progress::Show;
 use crate::series::{Series, SeriesKey, Window};
 use crate::sink::file::LineFile;
 use crate::sink::influxdb::InfluxDbSink;
 use crate::sink::{Sink, writer};
 use crate::state_file;
+use crate::status::board::Board;
 use crate::stop::Stop;
 use crate::summary::{Outcome, Row};
 use crate::watermark::{WatermarkError, Watermarks};
@@ -42,8 +46,12 @@ pub struct Surroundings {
     pub dry_run: bool,
     /// Where a progress bar goes.
     pub console: Console,
-    /// Whether one is wanted.
-    pub progress: bool,
+    /// What of the progress is shown.
+    pub show: Show,
+    /// Counts, and watches over what is under way.
+    pub watch: Watch,
+    /// Told everything that happens to a series.
+    pub board: Arc<Board>,
 }
 
 /// Why a run could not begin or not be recorded.
@@ -66,26 +74,51 @@ pub enum RunError {
 ///
 /// If the state folder cannot be used, or the run cannot be recorded in it.
 pub async fn once(config: &Config, series: Vec<Series>, around: &Surroundings) -> Result<Vec<Row>, RunError> {
-    let _lock = if around.dry_run { None } else { Some(take_folder(&config.state_dir, "lock", "exporter")?) };
-    let now = (around.clock)();
-    let mut watermarks = Watermarks::load(&config.state_dir, now, !around.dry_run)?;
-    let means = means(config, Purpose::Live, around)?;
-    tick(config, series, &mut watermarks, means, around).await
+    let _lock = if around.dry_run { None } else { Some(take_folder(&config.state_dir)?) };
+    let watermarks = Watermarks::load(&config.state_dir, (around.clock)(), !around.dry_run)?;
+    let means = means(config, limiter(config, around)?, Purpose::Live, around)?;
+    around.board.expect(&series);
+    let (done, until) = oneshot::channel::<()>();
+    let ticking = async {
+        let ticked = tick(config, series, &watermarks, means, around).await;
+        drop(done);
+        ticked
+    };
+    let saving = watermarks.keep_saving(async { drop(until.await) }, |saved| around.board.state_saved(saved));
+    let (ticked, ()) = tokio::join!(ticking, saving);
+    if ticked.was_left {
+        say_left(config);
+    }
+    watermarks.save().await.with_context(|| cannot_record(&config.state_dir))?;
+    Ok(ticked.rows)
 }
 
-/// Carries out one tick, and records in `watermarks` what the database confirmed.
-async fn tick(
+/// What became of a tick.
+#[derive(Debug)]
+pub struct Ticked {
+    /// A row for each series.
+    pub rows: Vec<Row>,
+    /// Whether the grace after a stop was over before all series had ended.
+    pub was_left: bool,
+}
+
+/// Carries out one tick, and sets in `watermarks` what the database confirmed. Saving them is the caller's.
+pub async fn tick(
     config: &Config,
     series: Vec<Series>,
-    watermarks: &mut Watermarks,
+    watermarks: &Watermarks,
     means: Arc<Means>,
     around: &Surroundings,
-) -> Result<Vec<Row>, RunError> {
+) -> Ticked {
     let now = (around.clock)();
     let reach = Reach {
         refresh_days: config.schedule.refresh_days,
         initial_days: config.schedule.initial_days,
         max_days: config.platform.max_days_per_request,
+    };
+    let record = |key: SeriesKey, progress: plan::Progress| {
+        around.board.set_progress(&key, progress);
+        watermarks.set(key, progress);
     };
     let mut progress = Vec::with_capacity(series.len());
     let errands: Vec<Errand> = series
@@ -100,17 +133,13 @@ async fn tick(
                     plan.progress.next()
                 );
             }
-            watermarks.set(series.key(), plan.progress);
+            // The first owed day must be known even if nothing of this tick succeeds.
+            record(series.key(), plan.progress);
             progress.push(plan.progress);
             Errand { series, windows: plan.windows.into(), live_from: Some(plan.live_from) }
         })
         .collect();
 
-    let save = !around.dry_run;
-    if save {
-        // The first owed day must be known even if nothing of this tick succeeds.
-        watermarks.save(&config.state_dir).await.context("cannot write the watermarks")?;
-    }
     let mut confirmed: Vec<Vec<Window>> = vec![Vec::new(); errands.len()];
     let mut run = Run::start(errands, means, config, around);
     while let Some((number, news)) = run.next().await {
@@ -122,19 +151,11 @@ async fn tick(
             }
             News::Ended { apart } => state.apart |= apart,
             News::Done => state.apart = false,
-            News::SaveNow => {
-                if save && let Err(error) = watermarks.save(&config.state_dir).await {
-                    run.state_failed(&error);
-                }
-                continue;
-            }
+            News::SaveNow => continue,
         }
-        watermarks.set(run.rows[number].series().key(), *state);
+        record(run.rows[number].series().key(), *state);
     }
-    if save {
-        watermarks.save(&config.state_dir).await.with_context(|| cannot_record(&config.state_dir))?;
-    }
-    Ok(run.rows)
+    Ticked { rows: run.rows, was_left: run.was_left }
 }
 
 /// Exports a range of days, whatever the watermarks say, and leaves them alone.
@@ -150,7 +171,7 @@ pub async fn backfill(
     restart: bool,
     around: &Surroundings,
 ) -> Result<Vec<Row>, RunError> {
-    let _lock = if around.dry_run { None } else { Some(take_folder(&config.state_dir, "backfill.lock", "backfill")?) };
+    let _lock = if around.dry_run { None } else { Some(take(&config.state_dir, "backfill.lock", "backfill")?) };
     let now = (around.clock)();
     let mut progress = match (around.dry_run, restart) {
         (false, false) => BackfillProgress::load(&config.state_dir, range)?,
@@ -171,7 +192,8 @@ pub async fn backfill(
         .collect();
     announce(&errands, range, config)?;
 
-    let means = means(config, Purpose::Backfill, around)?;
+    let means = means(config, limiter(config, around)?, Purpose::Backfill, around)?;
+    around.board.expect(&errands.iter().map(|errand| errand.series.clone()).collect::<Vec<_>>());
     let save = !around.dry_run;
     if save {
         progress.save(&config.state_dir).await.context("cannot write the progress of the backfill")?;
@@ -181,12 +203,13 @@ pub async fn backfill(
         match news {
             News::Confirmed(Some(complete)) => progress.done(run.rows[number].series().key(), complete),
             News::SaveNow if save => {
-                if let Err(error) = progress.save(&config.state_dir).await {
-                    run.state_failed(&error);
-                }
+                around.board.state_saved(progress.save(&config.state_dir).await);
             }
             News::Confirmed(None) | News::SaveNow | News::Ended { .. } | News::Done => {}
         }
+    }
+    if run.was_left {
+        say_left(config);
     }
     if save {
         let folder = &config.state_dir;
@@ -225,8 +248,20 @@ fn cannot_record(folder: &Path) -> String {
     format!("the points are written, their progress cannot be recorded in {}", folder.display())
 }
 
-/// Makes the state folder and takes a lock in it.
-fn take_folder(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> {
+fn say_left(config: &Config) {
+    tracing::warn!("requests in hand did not end within {:?}: leaving them", config.shutdown_grace);
+}
+
+/// Makes the state folder and takes the lock of those who move watermarks. It is free again when the file is dropped.
+///
+/// # Errors
+///
+/// If the folder cannot be written, or another process holds the lock.
+pub fn take_folder(state_dir: &Path) -> Result<File, anyhow::Error> {
+    take(state_dir, "lock", "exporter")
+}
+
+fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> {
     state_file::make_folder(state_dir).with_context(|| {
         format!("the state folder {} cannot be made; set state_dir to one that can", state_dir.display())
     })?;
@@ -244,17 +279,35 @@ fn take_folder(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::
     })
 }
 
-/// Opens everything that errands need.
-fn means(config: &Config, purpose: Purpose, around: &Surroundings) -> Result<Arc<Means>, RunError> {
-    let tls = crate::tls::connector().context("cannot set up TLS")?;
+/// Opens the count of requests, which outlives a reload.
+///
+/// # Errors
+///
+/// If its file in the state folder cannot be opened.
+pub fn limiter(config: &Config, around: &Surroundings) -> Result<Arc<Limiter>, anyhow::Error> {
     let path: PathBuf = config.state_dir.join("requests.ledger");
     let ledger = match around.dry_run {
         // What others use counts, but nothing is remembered.
         true => Ledger::open_to_read(&path).ok(),
         false => Some(Ledger::open(&path).with_context(|| format!("cannot open {}", path.display()))?),
     };
-    let limiter = Limiter::new(config.platform.limits, ledger);
-    let client = Client::new(config.platform.clone(), limiter, tls.clone(), around.simulated, around.clock)
+    Ok(Arc::new(Limiter::new(config.platform.limits, ledger)))
+}
+
+/// Opens everything that errands need.
+///
+/// # Errors
+///
+/// Only where the clients cannot be set up.
+pub fn means(
+    config: &Config,
+    limiter: Arc<Limiter>,
+    purpose: Purpose,
+    around: &Surroundings,
+) -> Result<Arc<Means>, anyhow::Error> {
+    let tls = crate::tls::connector().context("cannot set up TLS")?;
+    let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock };
+    let client = Client::new(config.platform.clone(), lasting, tls.clone(), around.simulated)
         .context("cannot set up the platform's client")?;
     let sink = match &config.destination {
         _ if around.dry_run => Sink::Stdout,
@@ -263,7 +316,7 @@ fn means(config: &Config, purpose: Purpose, around: &Surroundings) -> Result<Arc
             Sink::InfluxDb(InfluxDbSink::new(database, tls).context("cannot set up the database's client")?)
         }
     };
-    let writer = writer::start(sink, client.places().clone(), around.stop.clone());
+    let writer = writer::start(sink, client.places().clone(), around.watch.clone(), around.stop.clone());
     let include_open = config.schedule.include_open;
     Ok(Arc::new(Means { client, writer, include_open, purpose, stop: around.stop.clone() }))
 }

@@ -7,9 +7,11 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Surroundings;
 use crate::config::Config;
+use crate::platform::client::Clock;
 use crate::poller::{self, Errand, Event, Happened, Means, Problem};
 use crate::progress::Progress;
 use crate::series::Window;
+use crate::status::board::Board;
 use crate::stop::Stop;
 use crate::summary::{Outcome, Row};
 
@@ -26,7 +28,10 @@ pub(super) struct Run {
     deadline: Option<Instant>,
     stop: Stop,
     grace: Duration,
-    state_has_failed: bool,
+    board: Arc<Board>,
+    clock: Clock,
+    /// Whether the grace after a stop was over before all errands had ended.
+    pub(super) was_left: bool,
 }
 
 /// What a memory needs to know.
@@ -47,13 +52,15 @@ impl Run {
         Run {
             rows: errands.iter().map(|errand| Row::new(errand.series.clone())).collect(),
             windows: errands.iter().map(|errand| errand.windows.len() as u64).collect(),
-            progress: Progress::start(&errands, &around.console, around.progress, limits, means.purpose),
+            progress: Progress::start(&errands, &around.console, around.show, limits, means.purpose),
             events: poller::start(errands, means),
             save_due: None,
             deadline: None,
             stop: around.stop.clone(),
             grace: config.shutdown_grace,
-            state_has_failed: false,
+            board: Arc::clone(&around.board),
+            clock: around.clock,
+            was_left: false,
         }
     }
 
@@ -73,11 +80,10 @@ impl Run {
                 }
                 () = tokio::time::sleep(Duration::from_secs(60)) => self.progress.line(),
                 () = self.stop.told(), if stop_not_seen => {
-                    tracing::info!("told to end: finishing the requests in hand, at most {:?}", self.grace);
                     self.deadline = Some(Instant::now() + self.grace);
                 }
                 () = sleep_until(self.deadline.unwrap_or(later)), if !stop_not_seen => {
-                    tracing::warn!("requests in hand did not end within {:?}: leaving them", self.grace);
+                    self.was_left = true;
                     return None;
                 }
             }
@@ -89,6 +95,7 @@ impl Run {
         let bot_id = row.series().bot.id.clone();
         self.save_due.get_or_insert_with(|| Instant::now() + SAVE_EVERY);
         self.progress.line();
+        self.board.saw(row.series(), &event.happened, (self.clock)());
         match event.happened {
             Happened::Confirmed(confirmed) => {
                 row.add(&confirmed);
@@ -100,27 +107,12 @@ impl Run {
                 row.end(Outcome::Complete, 0);
                 News::Done
             }
-            Happened::Ended { problem, window, requests, apart } => {
+            Happened::Ended { problem, requests, apart, .. } => {
                 let stopped = matches!(problem, Problem::Stopped);
                 row.end(if stopped { Outcome::Unfinished } else { Outcome::Failed }, requests);
                 self.progress.give_up(&bot_id, self.windows[event.errand]);
-                if !stopped {
-                    let series = row.series();
-                    tracing::error!(
-                        bot = series.bot.name, channel = series.channel, interval = %series.interval, days = %window,
-                        "{problem}; {}", problem.advice()
-                    );
-                }
                 News::Ended { apart }
             }
         }
-    }
-
-    /// The state cannot be written: the export goes on, and saving is tried again.
-    pub(super) fn state_failed(&mut self, error: &std::io::Error) {
-        if !self.state_has_failed {
-            tracing::error!("the state folder cannot be written: {error}; the export goes on, check the disk");
-        }
-        self.state_has_failed = true;
     }
 }

@@ -1,7 +1,8 @@
 //! Asks the platform: one series, one window of days, one channel a request.
 
 use std::error::Error;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
@@ -12,6 +13,7 @@ use super::answer::{Answer, parse_v1, parse_v2};
 use super::failure::{Failure, Refusal};
 use super::limiter::{Hand, Limiter, Places, Purpose};
 use crate::config::{self, Api, Send};
+use crate::metrics::Watch;
 use crate::retry::{self, Verdict};
 use crate::series::{ALL_CHANNELS, Interval, Series, Window};
 use crate::stop::{Stop, Stopped};
@@ -33,9 +35,19 @@ pub type Clock = fn() -> Timestamp;
 pub struct Client {
     http: reqwest::Client,
     platform: config::Platform,
-    limiter: Limiter,
     places: Places,
-    clock: Clock,
+    lasting: Lasting,
+}
+
+/// What a client works with and leaves behind for the next one, when the configuration is read again.
+#[derive(Clone, Debug)]
+pub struct Lasting {
+    /// How often each bot may be asked, and was.
+    pub limiter: Arc<Limiter>,
+    /// Counts requests and watches over them.
+    pub watch: Watch,
+    /// Tells the time.
+    pub clock: Clock,
 }
 
 /// What is asked.
@@ -99,10 +111,9 @@ impl Client {
     /// Only where the HTTP client cannot be set up.
     pub fn new(
         platform: config::Platform,
-        limiter: Limiter,
+        lasting: Lasting,
         tls: native_tls::TlsConnector,
         direct: bool,
-        clock: Clock,
     ) -> Result<Client, reqwest::Error> {
         let mut http = reqwest::Client::builder()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
@@ -116,7 +127,7 @@ impl Client {
             http = http.no_proxy();
         }
         let places = Places::new(platform.concurrency);
-        Ok(Client { http: http.build()?, platform, limiter, places, clock })
+        Ok(Client { http: http.build()?, platform, places, lasting })
     }
 
     /// How many answers are asked for or not yet written.
@@ -135,11 +146,11 @@ impl Client {
         let mut pauses = retry::pauses(question.tries);
         let (mut throttled, mut waited) = (0, Duration::ZERO);
         loop {
-            let permit = self.limiter.acquire(&bot.id, question.purpose, &self.places, stop).await?;
+            let permit = self.lasting.limiter.acquire(&bot.id, question.purpose, &self.places, stop).await?;
             *requests += 1;
             let mut request = Some(permit.request);
             // On the heap, for of many series only a few make a request while the others wait.
-            let answered = match Box::pin(self.attempt(question)).await {
+            let answered = match Box::pin(self.timed(question)).await {
                 Ok(received) => {
                     // The place of this request is free; let the next one go out before this answer is read.
                     request = None;
@@ -159,13 +170,16 @@ impl Client {
                     throttled += 1;
                     let delay = delay.map(|delay| delay.max(retry::least_pause(throttled)));
                     waited += delay.unwrap_or(Duration::from_secs(60));
-                    let wait =
-                        delay.map_or_else(|| "until its minute has passed".to_owned(), |delay| format!("{delay:?}"));
-                    tracing::info!(
-                        bot = bot.name,
-                        "the platform says that this bot is asked too often: pausing it, {wait}"
-                    );
-                    self.limiter.pause(&bot.id, delay);
+                    // Said when it begins, and ever less often while it lasts.
+                    if throttled.is_power_of_two() {
+                        let wait = delay
+                            .map_or_else(|| "until its minute has passed".to_owned(), |delay| format!("{delay:?}"));
+                        tracing::info!(
+                            bot = bot.name,
+                            "the platform says that this bot is asked too often: pausing it, {wait}"
+                        );
+                    }
+                    self.lasting.limiter.pause(&bot.id, delay);
                     // Only now, for the next request of this bot must see the pause.
                     drop(request);
                     continue;
@@ -181,9 +195,26 @@ impl Client {
         }
     }
 
+    /// One request, counted and watched over.
+    async fn timed(&self, question: Question<'_>) -> Result<Received, Failure> {
+        let began = Instant::now();
+        let operation = self.lasting.watch.pulse.begin("a request to the platform", self.platform.timeout);
+        let answered = self.attempt(question).await;
+        drop(operation);
+        let bot = &question.series.bot.name;
+        let status = answered.as_ref().map_or_else(Failure::label, |received| received.status.to_string());
+        self.lasting.watch.metrics.asked(bot, status, began.elapsed());
+        if let Err(Failure::Refused(refusal)) = &answered
+            && refusal.is_throttling()
+        {
+            self.lasting.watch.metrics.throttled(bot);
+        }
+        answered
+    }
+
     /// One request and its answer, or what came instead.
     async fn attempt(&self, question: Question<'_>) -> Result<Received, Failure> {
-        let asked_at = (self.clock)();
+        let asked_at = (self.lasting.clock)();
         let bot = &question.series.bot;
         let token = bot.key.mint(&bot.client_id, asked_at).map_err(|error| Failure::NoToken(error.to_string()))?;
         let request = self.request(question).header("auth", &token).header(CONTENT_TYPE, "application/json");

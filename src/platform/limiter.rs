@@ -62,7 +62,7 @@ impl Limits {
 /// The limits of all bots, by the platform's bot id: two names for one bot share its limit.
 #[derive(Debug)]
 pub struct Limiter {
-    limits: Limits,
+    limits: Mutex<Limits>,
     bots: Mutex<HashMap<u64, Arc<Bot>>>,
     ledger: Option<Mutex<Ledger>>,
 }
@@ -87,6 +87,17 @@ struct Usage {
     paused_until: Option<Instant>,
 }
 
+/// The requests of one bot that count now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Against the limit of the minute.
+    pub minute: u32,
+    /// Against the limit of the hour.
+    pub hour: u32,
+    /// How much longer the bot is left alone, as the platform asked for.
+    pub paused_for: Option<Duration>,
+}
+
 /// When a request may be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
@@ -99,7 +110,35 @@ enum Turn {
 impl Limiter {
     /// With a ledger, requests of earlier and of other processes count as well.
     pub fn new(limits: Limits, ledger: Option<Ledger>) -> Limiter {
-        Limiter { limits, bots: Mutex::default(), ledger: ledger.map(Mutex::new) }
+        Limiter { limits: Mutex::new(limits), bots: Mutex::default(), ledger: ledger.map(Mutex::new) }
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> Limits {
+        *lock(&self.limits)
+    }
+
+    /// Puts other limits in force. What was used stays used.
+    pub fn set_limits(&self, limits: Limits) {
+        *lock(&self.limits) = limits;
+        for bot in lock(&self.bots).values() {
+            bot.changed.notify_waiters();
+        }
+    }
+
+    /// How much of its limits a bot has used.
+    pub fn usage(&self, bot_id: &str) -> Budget {
+        let now = Instant::now();
+        let Some(bot) = lock(&self.bots).get(&stable_hash(bot_id)).cloned() else { return Budget::default() };
+        let usage = lock(&bot.usage);
+        let in_flight = usage.live_in_flight + usage.backfill_in_flight;
+        let within = |length: Duration| {
+            let over = usage.ended.partition_point(|(ended, _)| *ended + length + MARGIN <= now);
+            let ended = usage.ended.len() - over;
+            u32::try_from(ended + in_flight).unwrap_or(u32::MAX)
+        };
+        let paused_for = usage.paused_until.and_then(|until| until.checked_duration_since(now));
+        Budget { minute: within(MINUTE), hour: within(HOUR), paused_for: paused_for.filter(|pause| !pause.is_zero()) }
     }
 
     /// Waits for the bot's turn and for a place among the requests of all bots, in the order of asking.
@@ -164,9 +203,9 @@ impl Limiter {
 
     /// Whether it is the bot's turn; if so and `take` is set, a request counts from now on.
     fn turn(&self, key: u64, bot: &Bot, purpose: Purpose, take: bool) -> Turn {
-        let now = Instant::now();
+        let (now, limits) = (Instant::now(), self.limits());
         let decide = |usage: &mut Usage| {
-            let turn = usage.turn(now, purpose, &self.limits);
+            let turn = usage.turn(now, purpose, &limits);
             let taken = take && turn == Turn::Now;
             if taken {
                 *usage.in_flight(purpose) += 1;

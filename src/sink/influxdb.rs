@@ -61,6 +61,11 @@ impl InfluxDbSink {
         })
     }
 
+    /// The time that one write may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Writes lines whose timestamps are seconds.
     ///
     /// # Errors

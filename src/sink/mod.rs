@@ -43,6 +43,14 @@ pub enum WriteFailure {
 }
 
 impl Sink {
+    /// The time that one write may take.
+    pub fn timeout(&self) -> Duration {
+        match self {
+            Sink::InfluxDb(database) => database.timeout(),
+            Sink::File(_) | Sink::Stdout => DISK_TIMEOUT,
+        }
+    }
+
     /// Writes whole lines, all or none as far as the sink can: a database may keep the good ones of a refused write,
     /// and taking the same line twice does no harm.
     ///
@@ -67,6 +75,9 @@ impl Sink {
     }
 }
 
+/// The time that a disk gets; nothing but a watchdog waits for it.
+const DISK_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// A disk, or a reader of standard output, may take its time.
 async fn blocking(write: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> Result<(), WriteFailure> {
     let written = tokio::task::spawn_blocking(write).await;
@@ -74,6 +85,16 @@ async fn blocking(write: impl FnOnce() -> std::io::Result<()> + Send + 'static) 
 }
 
 impl WriteFailure {
+    /// A status, or a word for what came instead.
+    pub fn label(&self) -> String {
+        match self {
+            WriteFailure::Unreachable(_) => "unreachable".to_owned(),
+            WriteFailure::TimedOut(_) => "timeout".to_owned(),
+            WriteFailure::Refused { status, .. } => status.to_string(),
+            WriteFailure::Io(_) => "io".to_owned(),
+        }
+    }
+
     /// Whether the same write may well succeed a moment later.
     pub fn is_passing(&self) -> bool {
         match self {

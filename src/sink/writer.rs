@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Sink, WriteFailure};
+use crate::metrics::{Watch, Write};
 use crate::platform::limiter::Places;
 use crate::point::{Encoder, Point};
 use crate::retry;
@@ -68,9 +69,9 @@ pub enum WriteError {
 }
 
 /// Starts the writer. It ends when the last sender is dropped.
-pub fn start(sink: Sink, places: Places, stop: Stop) -> mpsc::Sender<Parcel> {
+pub fn start(sink: Sink, places: Places, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
     let (sender, receiver) = mpsc::channel(64);
-    let writer = Writer { sink, places, stop, is_away: false, retention_told: HashSet::new() };
+    let writer = Writer { sink, places, watch, stop, is_away: false, retention_told: HashSet::new() };
     tokio::spawn(writer.run(receiver));
     sender
 }
@@ -78,6 +79,7 @@ pub fn start(sink: Sink, places: Places, stop: Stop) -> mpsc::Sender<Parcel> {
 struct Writer {
     sink: Sink,
     places: Places,
+    watch: Watch,
     stop: Stop,
     /// Whether the last write failed in spite of all tries. Until one succeeds, a write is tried once, so that many
     /// series do not wait one after the other for a database that is away.
@@ -167,10 +169,15 @@ impl Writer {
         let lines = encode(pieces, batch);
         let mut pauses = retry::pauses(if self.is_away { 1 } else { retry::TRIES });
         loop {
-            let Err(failure) = self.sink.write(lines.clone()).await else {
+            let operation = self.watch.pulse.begin("a write to the database", self.sink.timeout());
+            let written = self.sink.write(lines.clone()).await;
+            drop(operation);
+            let Err(failure) = written else {
+                self.watch.metrics.wrote(Write::Success);
                 self.is_away = false;
                 return Ok(());
             };
+            self.watch.metrics.wrote(if failure.is_passing() { Write::Failure } else { Write::Refused });
             tracing::debug!("a write failed: {failure}");
             self.is_away = failure.is_passing();
             let pause = if self.is_away { pauses.next() } else { None };

@@ -51,7 +51,7 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
     };
     let tls = crate::tls::connector().unwrap();
     let sink = Sink::InfluxDb(InfluxDbSink::new(&database, tls).unwrap());
-    (start(sink, Places::new(8), Stop::never()), kept)
+    (start(sink, Places::new(8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::never()), kept)
 }
 
 /// Sends `count` points of the bot, whose figures are 0, 1, 2, … and whose hours follow each other.

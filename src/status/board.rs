@@ -1,0 +1,241 @@
+//! The board on which everything that is known stands: written by runs and by the daemon, read by whoever asks.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::series::SeriesStatus;
+use super::view::{BotView, Condition, NextTick, TickView, Used, View};
+use crate::metrics::Metrics;
+use crate::plan::Progress;
+use crate::platform::limiter::Limiter;
+use crate::poller::{Happened, Problem};
+use crate::series::{Interval, Series, SeriesKey};
+
+/// Ticks that are remembered.
+const TICKS: usize = 10;
+
+/// What is known, and the metrics that follow it.
+#[derive(Debug)]
+pub struct Board {
+    metrics: Arc<Metrics>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    series: BTreeMap<SeriesKey, SeriesStatus>,
+    ticks: VecDeque<TickView>,
+    next: Vec<NextTick>,
+    running: BTreeSet<String>,
+    refused_reload: Vec<String>,
+    state_problem: Option<String>,
+    /// Whether credentials were not accepted since somebody asked.
+    denied: bool,
+}
+
+/// A series for which `/readyz` is not ready.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotReady {
+    bot: String,
+    channel: String,
+    interval: Interval,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+impl Board {
+    /// A board with nothing on it.
+    pub fn new(metrics: Arc<Metrics>) -> Board {
+        Board { metrics, known: Mutex::default() }
+    }
+
+    /// From now on these series are exported and no others. Those known already stay as they are.
+    pub fn expect(&self, series: &[Series]) {
+        let mut known = self.lock();
+        let mut before = std::mem::take(&mut known.series);
+        for series in series {
+            let key = series.key();
+            let status = match before.remove(&key) {
+                // The bot may have another secret or zone now.
+                Some(mut status) => {
+                    status.series = series.clone();
+                    status
+                }
+                None => {
+                    self.metrics.add(&key);
+                    SeriesStatus::new(series.clone())
+                }
+            };
+            known.series.insert(key, status);
+        }
+        self.forget(before.into_keys().collect(), &known);
+    }
+
+    /// Metrics that a run of a removed series left behind are removed once more.
+    pub fn forget_strangers(&self, series: impl Iterator<Item = SeriesKey>) {
+        let known = self.lock();
+        self.forget(series.filter(|key| !known.series.contains_key(key)).collect(), &known);
+    }
+
+    fn forget(&self, gone: Vec<SeriesKey>, known: &Known) {
+        let bots: BTreeSet<&str> = known.series.keys().map(|key| key.bot.as_str()).collect();
+        for key in gone {
+            self.metrics.remove(&key);
+            if !bots.contains(key.bot.as_str()) {
+                self.metrics.remove_bot(&key.bot);
+            }
+        }
+    }
+
+    /// Something happened to a series. One that is not expected any more is left aside.
+    pub fn saw(&self, series: &Series, happened: &Happened, now: Timestamp) {
+        let mut known = self.lock();
+        if let Happened::Ended { problem, .. } = happened {
+            known.denied |= Problem::is_denied(problem);
+        }
+        if let Some(status) = known.series.get_mut(&series.key()) {
+            status.saw(happened, now, &self.metrics);
+        }
+    }
+
+    /// How far a series has come.
+    pub fn set_progress(&self, key: &SeriesKey, progress: Progress) {
+        if let Some(status) = self.lock().series.get_mut(key) {
+            status.set_progress(progress, &self.metrics);
+        }
+    }
+
+    /// Whether credentials were not accepted since this was asked last.
+    pub fn take_denied(&self) -> bool {
+        std::mem::take(&mut self.lock().denied)
+    }
+
+    /// The series that are not well: no tick of them has ended, or the last one failed.
+    pub fn not_well(&self) -> Vec<Series> {
+        let known = self.lock();
+        let unwell = known.series.values().filter(|status| status.condition != Condition::Well);
+        unwell.map(|status| status.series.clone()).collect()
+    }
+
+    /// What keeps `/readyz` from being ready; nothing if all is well.
+    pub fn not_ready(&self) -> Vec<NotReady> {
+        let known = self.lock();
+        let unwell = known.series.iter().filter(|(_, status)| status.condition != Condition::Well);
+        unwell
+            .map(|(key, status)| {
+                let failure = match status.condition {
+                    Condition::Failing { since } => status.last_failure.as_ref().map(|failure| (since, failure)),
+                    _ => None,
+                };
+                NotReady {
+                    bot: key.bot.clone(),
+                    channel: key.channel.clone(),
+                    interval: key.interval,
+                    since: failure.map(|(since, _)| since),
+                    error: failure
+                        .map_or("no tick of it has ended yet".to_owned(), |(_, failure)| failure.error.clone()),
+                    advice: failure.map(|(_, failure)| failure.advice.clone()),
+                }
+            })
+            .collect()
+    }
+
+    /// A tick of a bot begins or ends.
+    pub fn set_running(&self, bot: &str, running: bool) {
+        let mut known = self.lock();
+        if running {
+            known.running.insert(bot.to_owned());
+        } else {
+            known.running.remove(bot);
+        }
+    }
+
+    /// A tick has ended.
+    pub fn tick_ended(&self, tick: TickView) {
+        let mut known = self.lock();
+        known.ticks.push_front(tick);
+        known.ticks.truncate(TICKS);
+    }
+
+    /// When the next ticks are due, soonest first.
+    pub fn set_next(&self, next: Vec<NextTick>) {
+        self.lock().next = next;
+    }
+
+    /// The configuration was read: accepted, or refused for these reasons.
+    pub fn reloaded(&self, problems: Vec<String>) {
+        self.metrics.reloaded(problems.is_empty());
+        self.lock().refused_reload = problems;
+    }
+
+    /// The state folder was written, or could not be: said when that changes.
+    pub fn state_saved(&self, saved: std::io::Result<()>) {
+        self.metrics.state_failing(saved.is_err());
+        let problem = saved.err().map(|error| error.to_string());
+        let before = std::mem::replace(&mut self.lock().state_problem, problem.clone());
+        match (before, problem) {
+            (None, Some(error)) => {
+                tracing::error!("the state folder cannot be written: {error}; the export goes on, check the disk");
+            }
+            (Some(_), None) => tracing::info!("the state folder can be written again"),
+            _ => {}
+        }
+    }
+
+    /// Everything, for the status page.
+    pub fn view(&self, limiter: &Limiter, started: Timestamp, simulated: bool, now: Timestamp) -> View {
+        let known = self.lock();
+        let mut bots: Vec<BotView> = Vec::new();
+        for status in known.series.values() {
+            let bot = &status.series.bot;
+            if bots.last().is_none_or(|last| last.name != bot.name) {
+                let (limits, budget) = (limiter.limits(), limiter.usage(&bot.id));
+                bots.push(BotView {
+                    name: bot.name.clone(),
+                    zone: bot.time_zone.iana_name().unwrap_or("UTC").to_owned(),
+                    minute: Used { requests: budget.minute, limit: limits.per_minute },
+                    hour: Used { requests: budget.hour, limit: limits.per_hour },
+                    paused_for: budget.paused_for,
+                    running: known.running.contains(&bot.name),
+                    series: Vec::new(),
+                });
+            }
+            if let Some(bot) = bots.last_mut() {
+                bot.series.push(status.view(now));
+            }
+        }
+        View {
+            now,
+            started,
+            simulated,
+            bots,
+            ticks: known.ticks.iter().cloned().collect(),
+            next: known.next.clone(),
+            skipped: self.metrics.ticks_skipped(),
+            refused_reload: known.refused_reload.clone(),
+            state_problem: known.state_problem.clone(),
+        }
+    }
+
+    /// Brings the gauges of each bot's budget up to date.
+    pub fn measure_budgets(&self, limiter: &Limiter) {
+        let limits = limiter.limits();
+        let bots: BTreeMap<String, String> =
+            self.lock().series.keys().map(|key| (key.bot.clone(), key.bot_id.clone())).collect();
+        for (bot, id) in bots {
+            let budget = limiter.usage(&id);
+            let part = |used: u32, limit: u32| f64::from(used) / f64::from(limit.max(1));
+            self.metrics.budget(&bot, part(budget.minute, limits.per_minute), part(budget.hour, limits.per_hour));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
