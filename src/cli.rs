@@ -10,13 +10,12 @@ use clap_complete::Shell;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
-use tracing::level_filters::LevelFilter;
 
 use crate::backfill::Range;
 use crate::calendar;
 use crate::config::{Config, Environment, Source};
 use crate::demo;
-use crate::logging::Format;
+use crate::logging::{Format, parse_filter};
 use crate::series::{Series, Shard, day_after};
 
 /// Exports the Kore.ai User Engagement Trend of chatbots to InfluxDB
@@ -56,9 +55,9 @@ pub struct Arguments {
     /// How log lines look
     #[arg(long, value_enum, default_value_t = Format::Auto)]
     log_format: Format,
-    /// Which log lines are written: error, warn, info, debug, trace, or directives by module
-    #[arg(long, value_name = "FILTER", default_value = "info", value_parser = parse_filter)]
-    log_level: String,
+    /// Which log lines are written: error, warn, info, debug, trace, or directives by module; default log_level of the configuration, else info
+    #[arg(long, value_name = "FILTER", value_parser = parse_filter)]
+    log_level: Option<String>,
     /// Show no progress bar
     #[arg(long)]
     no_progress: bool,
@@ -80,8 +79,8 @@ pub struct Invocation {
     pub selection: Selection,
     /// How log lines look.
     pub log_format: Format,
-    /// Which log lines are written.
-    pub log_level: String,
+    /// Which log lines are written, if the command line says.
+    pub log_level: Option<String>,
     /// Whether a terminal shows a bar.
     pub progress: bool,
 }
@@ -249,20 +248,6 @@ fn parse_day(text: &str) -> Result<Date, String> {
         return Err(wrong(&"it must be YYYY-MM-DD"));
     }
     Date::from_str(text).map_err(|error| wrong(&error))
-}
-
-fn parse_filter(text: &str) -> Result<String, String> {
-    let allowed = "must be error, warn, info, debug, trace, off or directives by module";
-    // A single word may be a module as well, and a misspelt level would then silence everything.
-    let is_misspelt = |word: &&str| {
-        let is_module = word.contains(['=', '[']) || word.starts_with(env!("CARGO_CRATE_NAME"));
-        !is_module && LevelFilter::from_str(word).is_err()
-    };
-    if let Some(word) = text.split(',').map(str::trim).find(is_misspelt) {
-        return Err(format!("{word:?} is no level; {allowed}"));
-    }
-    tracing_subscriber::EnvFilter::try_new(text).map_err(|error| format!("{error}; {allowed}"))?;
-    Ok(text.to_owned())
 }
 
 #[cfg(test)]

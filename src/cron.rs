@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds};
+use jiff::Timestamp;
 
 /// A schedule in UTC that is known to be valid and to have a next tick.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,13 @@ impl Cron {
     /// The six fields.
     pub fn line(&self) -> &str {
         &self.line
+    }
+
+    /// The first slot after `now`.
+    pub fn next_after(&self, now: Timestamp) -> Option<Timestamp> {
+        let from = DateTime::<Utc>::from_timestamp(now.as_second(), 0)?;
+        let next = self.schedule.find_next_occurrence(&from, false).ok()?;
+        Timestamp::from_second(next.timestamp()).ok()
     }
 
     /// The most ticks that any hour of the four weeks after `now` (Unix seconds) holds.
@@ -85,6 +93,14 @@ mod tests {
             let error = Cron::parse(line).unwrap_err();
             assert!(error.contains(field), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn the_next_slot_is_after_now() {
+        let next = |line, now: &str| Cron::parse(line).unwrap().next_after(now.parse().unwrap()).unwrap().to_string();
+        assert_eq!(next("0 10 * * * *", "2026-08-06T12:10:00Z"), "2026-08-06T13:10:00Z");
+        assert_eq!(next("* * * * * *", "2026-08-06T12:10:00.7Z"), "2026-08-06T12:10:01Z");
+        assert_eq!(next("0 0 0 29 2 *", "2026-08-06T12:10:00Z"), "2028-02-29T00:00:00Z");
     }
 
     #[test]

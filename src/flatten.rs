@@ -218,13 +218,8 @@ mod tests {
     fn a_day_whose_last_hour_comes_twice_is_not_over_before_the_second() {
         let zone = TimeZone::get("America/St_Johns").unwrap();
         let window = Window { first: date(2006, 10, 20), last: date(2006, 10, 29) };
-        let asked = |at: &str| Asked {
-            window,
-            zone: &zone,
-            at: at.parse().unwrap(),
-            include_open: false,
-            recent_from: None,
-        };
+        let asked =
+            |at: &str| Asked { window, zone: &zone, at: at.parse().unwrap(), include_open: false, recent_from: None };
         assert_eq!(complete_through(&asked("2006-10-29T02:30:30Z"), None), Some(date(2006, 10, 27)));
         assert_eq!(complete_through(&asked("2006-10-29T03:30:00Z"), None), Some(date(2006, 10, 28)));
     }

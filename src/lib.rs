@@ -40,8 +40,10 @@ pub mod check;
 pub mod summary;
 pub mod progress;
 
-pub mod admin;
-
 pub mod cli;
 pub mod logging;
 pub mod demo;
+pub mod launch;
+
+pub mod daemon;
+pub mod admin;

@@ -1,16 +1,18 @@
 //! Log lines on standard error: text for people, plain under the journal, JSON for collectors.
 
 use std::io::{self, IsTerminal, Write};
+use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::ValueEnum;
 use indicatif::ProgressBar;
 use tracing::Level;
-use tracing_subscriber::filter::filter_fn;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::config::Environment;
 
@@ -63,20 +65,90 @@ impl<'a> MakeWriter<'a> for Console {
     }
 }
 
+/// What a log level may be.
+pub const LEVELS: &str = "error, warn, info, debug, trace, off or directives by module";
+
+/// Checks a log level as the command line and the configuration take it.
+///
+/// # Errors
+///
+/// What is wrong with it, and what may be.
+pub fn parse_filter(text: &str) -> Result<String, String> {
+    // A single word may be a module as well, and a misspelt level would then silence everything.
+    let is_misspelt = |word: &&str| {
+        let is_module = word.contains(['=', '[']) || word.starts_with(env!("CARGO_CRATE_NAME"));
+        !is_module && LevelFilter::from_str(word).is_err()
+    };
+    if let Some(word) = text.split(',').map(str::trim).find(is_misspelt) {
+        return Err(format!("{word:?} is no level; must be {LEVELS}"));
+    }
+    EnvFilter::try_new(text).map_err(|error| format!("{error}; must be {LEVELS}"))?;
+    Ok(text.to_owned())
+}
+
+/// Changes which log lines are written while the program runs.
+#[derive(Clone, Debug)]
+pub struct Levels {
+    handle: reload::Handle<EnvFilter, Registry>,
+    /// What the command line says goes before what a configuration says.
+    fixed: bool,
+}
+
+impl Levels {
+    /// Follows the configuration, unless the command line said what to write.
+    pub fn set(&self, configured: Option<&str>) {
+        if !self.fixed
+            && let Err(error) = self.handle.reload(filter(configured))
+        {
+            tracing::error!("the log level cannot be changed: {error}");
+        }
+    }
+}
+
+fn filter(text: Option<&str>) -> EnvFilter {
+    // It was parsed where it came from.
+    EnvFilter::try_new(text.unwrap_or("info")).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
 /// Starts logging for the whole process. Other crates say only what is a warning or worse: below that some of them
 /// would show what travels.
-pub fn start(format: Format, filter: &str, environment: &Environment, console: &Console) {
+pub fn start(format: Format, level: Option<&str>, environment: &Environment, console: &Console) -> Levels {
     let own_or_grave =
         filter_fn(|event| *event.level() <= Level::WARN || event.target().starts_with(env!("CARGO_CRATE_NAME")));
     let is_terminal = io::stderr().is_terminal();
-    let journal = format == Format::Auto && !is_terminal && environment.get("JOURNAL_STREAM").is_some();
+    let journal = environment.get("JOURNAL_STREAM").filter(|_| format == Format::Auto && !is_terminal);
     let lines = fmt::layer().with_writer(console.clone()).with_target(false);
-    let lines = match format {
-        Format::Json => lines.json().flatten_event(true).boxed(),
-        _ if journal => lines.with_ansi(false).without_time().boxed(),
-        _ => lines.with_ansi(is_terminal).boxed(),
+    let lines = match (format, journal.map(native_journal)) {
+        (_, Some(Some(journal))) => journal.boxed(),
+        (_, Some(None)) => lines.with_ansi(false).without_time().boxed(),
+        (Format::Json, None) => lines.json().flatten_event(true).boxed(),
+        (_, None) => lines.with_ansi(is_terminal).boxed(),
     };
-    // The filter was parsed with the command line.
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::registry().with(lines.with_filter(own_or_grave).with_filter(filter)).init();
+    let (levels, handle) = reload::Layer::new(filter(level));
+    tracing_subscriber::registry().with(lines.with_filter(own_or_grave.and(levels))).init();
+    Levels { handle, fixed: level.is_some() }
+}
+
+/// The journal itself, where standard error leads there: lines keep their level and their fields.
+fn native_journal(stream: &str) -> Option<tracing_journald::Layer> {
+    let stderr = rustix::fs::fstat(io::stderr()).ok()?;
+    if stream != format!("{}:{}", stderr.st_dev, stderr.st_ino) {
+        return None;
+    }
+    tracing_journald::layer().ok().map(|layer| layer.with_field_prefix(None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_level_is_no_level() {
+        for level in ["info", "warn,kore_trend_exporter::platform=debug", "off", "TRACE"] {
+            assert_eq!(parse_filter(level).as_deref(), Ok(level));
+        }
+        for level in ["inof", "", "debug,verbose", "loud=very"] {
+            assert!(parse_filter(level).is_err(), "{level}");
+        }
+    }
 }

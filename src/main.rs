@@ -9,17 +9,17 @@ use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
 use kore_trend_exporter::backfill::BackfillError;
 use kore_trend_exporter::cli::{Arguments, Invocation, Mode, UsageError, range_is_sensible};
-use kore_trend_exporter::config::{self, Config, Environment, Problems};
-use kore_trend_exporter::demo::{Behaviour, Platform};
+use kore_trend_exporter::config::{Config, Destination, Environment, Problems, Source};
 use kore_trend_exporter::export::{self, RunError, Surroundings};
-use kore_trend_exporter::logging::{self, Console};
+use kore_trend_exporter::launch::{Launch, LaunchError, Loaded};
+use kore_trend_exporter::logging::{self, Console, Levels};
 use kore_trend_exporter::metrics::Watch;
 use kore_trend_exporter::progress::Show;
 use kore_trend_exporter::status::board::Board;
 use kore_trend_exporter::stop::Stop;
 use kore_trend_exporter::summary::{Row, Summary};
 use kore_trend_exporter::watermark::WatermarkError;
-use kore_trend_exporter::{calendar, check};
+use kore_trend_exporter::{calendar, check, daemon};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Something failed; what succeeded is kept.
@@ -31,9 +31,14 @@ const WRONG_CONFIGURATION: u8 = 78;
 
 /// Why the program ends without having done its work.
 enum Fault {
-    Usage(UsageError),
-    Configuration(Problems),
+    Launch(LaunchError),
     Run(RunError),
+}
+
+impl<E: Into<RunError>> From<E> for Fault {
+    fn from(error: E) -> Self {
+        Fault::Run(error.into())
+    }
 }
 
 fn main() -> ExitCode {
@@ -50,7 +55,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let console = Console::default();
-    logging::start(invocation.log_format, &invocation.log_level, &environment, &console);
+    let levels = logging::start(invocation.log_format, invocation.log_level.as_deref(), &environment, &console);
 
     // One thread: the work is waiting for two services, and what little there is to compute needs no second core.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -60,107 +65,101 @@ fn main() -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let ended = runtime.block_on(run(invocation, &environment, console));
+    let ended = runtime.block_on(run(invocation, environment, console, levels));
     // What is left behind after the grace of a stop is not waited for.
     runtime.shutdown_background();
     match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
-        Err(Fault::Usage(error)) => wrong_usage(&error),
-        Err(Fault::Configuration(Problems(problems))) => {
-            for problem in problems {
-                tracing::error!("{problem}");
-            }
-            ExitCode::from(WRONG_CONFIGURATION)
-        }
-        Err(Fault::Run(error)) => {
-            tracing::error!("{error}");
-            if matches!(error, RunError::Backfill(BackfillError::AnotherRange { .. })) {
-                return ExitCode::from(WRONG_USAGE);
-            }
-            let newer = matches!(error, RunError::Watermarks(WatermarkError::Newer { .. }));
-            ExitCode::from(if newer { WRONG_CONFIGURATION } else { FAILED })
-        }
+        Err(fault) => fault.end(),
     }
 }
 
 /// Does what was asked for and says whether all of it is done.
-async fn run(invocation: Invocation, environment: &Environment, console: Console) -> Result<bool, Fault> {
-    let load = if invocation.demo { config::load_simulated } else { config::load };
-    let mut config = load(&invocation.source, environment).map_err(Fault::Configuration)?;
+async fn run(
+    invocation: Invocation,
+    environment: Environment,
+    console: Console,
+    levels: Levels,
+) -> Result<bool, Fault> {
+    let Invocation { mode, demo, source, selection, progress, .. } = invocation;
+    let mut launch = Launch::new(source, environment, selection, demo);
+    let Loaded { config, series } = launch.load().await.map_err(Fault::Launch)?;
+    levels.set(config.log_level.as_deref());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
-    }
-    let series = invocation.selection.choose(&config).map_err(Fault::Usage)?;
-    if invocation.demo {
-        simulate(&mut config, &invocation.source).await.map_err(|error| Fault::Run(RunError::Other(error.into())))?;
     }
     let watch = Watch::new(Timestamp::now());
     let mut around = Surroundings {
         clock: Timestamp::now,
         stop: Stop::after(told_to_end()),
-        simulated: invocation.demo,
+        simulated: demo,
         dry_run: false,
         console,
-        show: if invocation.progress { Show::Bar } else { Show::Lines },
+        show: if progress { Show::Bar } else { Show::Lines },
         board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
         watch,
     };
-    let rows = match invocation.mode {
+    let rows = match mode {
+        Mode::Daemon => {
+            around.show = Show::Nothing;
+            daemon::run(launch, Loaded { config, series }, levels, around).await?;
+            return Ok(true);
+        }
         Mode::Once { dry_run } => {
             around.dry_run = dry_run;
-            export::once(&config, series, &around).await.map_err(Fault::Run)?
+            export::once(&config, series, &around).await?
         }
         Mode::Backfill { range, restart, dry_run } => {
             around.dry_run = dry_run;
             let todays = series.iter().map(|series| calendar::today(&series.bot.time_zone, Timestamp::now()));
             if let Some(today) = todays.max() {
-                range_is_sensible(&range, today).map_err(Fault::Usage)?;
+                range_is_sensible(&range, today).map_err(|error| Fault::Launch(error.into()))?;
             }
-            export::backfill(&config, series, range, restart, &around).await.map_err(Fault::Run)?
+            export::backfill(&config, series, range, restart, &around).await?
         }
-        Mode::Check => {
-            let name = invocation.source.name();
-            let well = check::run(&config, &name, &series, &around).await;
-            return well.map_err(|error| Fault::Run(RunError::Other(error)));
-        }
-        Mode::Daemon | Mode::Completions(_) => {
-            return Err(Fault::Usage(UsageError("choose one of --once, --backfill and --check".to_owned())));
-        }
+        Mode::Check => return Ok(check::run(&config, &launch.source.name(), &series, &around).await?),
+        Mode::Completions(_) => return Ok(true),
     };
     if !around.dry_run {
-        summarize(&rows, &invocation, &config);
+        summarize(&rows, &launch, &config);
     }
     Ok(export::is_complete(&rows))
 }
 
-/// Puts the simulated platform in the place of the real one.
-async fn simulate(config: &mut Config, source: &config::Source) -> io::Result<()> {
-    let address = Platform::new(&config.bots, Behaviour::LIVELY, Timestamp::now).start().await?;
-    let url = format!("http://{address}").parse();
-    config.platform.url = url.map_err(io::Error::other)?;
-    if let config::Source::BuiltIn(..) = source {
-        return Ok(());
+impl Fault {
+    /// Says what is wrong, and which exit code it has.
+    fn end(self) -> ExitCode {
+        match self {
+            Fault::Launch(LaunchError::Usage(error)) => wrong_usage(&error),
+            Fault::Launch(LaunchError::Configuration(Problems(problems))) => {
+                for problem in problems {
+                    tracing::error!("{problem}");
+                }
+                ExitCode::from(WRONG_CONFIGURATION)
+            }
+            Fault::Launch(error @ LaunchError::Simulation(_)) => {
+                tracing::error!("{error}");
+                ExitCode::from(FAILED)
+            }
+            Fault::Run(error) => {
+                tracing::error!("{error}");
+                ExitCode::from(match error {
+                    RunError::Backfill(BackfillError::AnotherRange { .. }) => WRONG_USAGE,
+                    RunError::Watermarks(WatermarkError::Newer { .. }) => WRONG_CONFIGURATION,
+                    _ => FAILED,
+                })
+            }
+        }
     }
-    // Invented figures must not move the watermarks of the real ones.
-    config.state_dir.push("demo");
-    let destination = match &config.destination {
-        config::Destination::InfluxDb(database) => format!("the bucket {} at {}", database.bucket, database.url),
-        config::Destination::File(path) => path.display().to_string(),
-    };
-    tracing::warn!(
-        "the figures of this run are invented and go to {destination}; their state is kept in {}",
-        config.state_dir.display()
-    );
-    Ok(())
 }
 
 /// Prints the table, and to whoever tries the demo what to try next.
-fn summarize(rows: &[Row], invocation: &Invocation, config: &Config) {
+fn summarize(rows: &[Row], launch: &Launch, config: &Config) {
     // Nothing is lost where nobody reads it any more.
     let _closed = write!(io::stdout(), "{}", Summary(rows));
-    if invocation.demo && export::is_complete(rows) && matches!(invocation.source, config::Source::BuiltIn(..)) {
-        if let config::Destination::File(path) = &config.destination {
+    if launch.demo && export::is_complete(rows) && matches!(launch.source, Source::BuiltIn(..)) {
+        if let Destination::File(path) = &config.destination {
             tracing::info!("the points are in {} as line protocol", path.display());
         }
         tracing::info!(

@@ -3,6 +3,6 @@
 use crate::status::view::View;
 
 /// The page.
-pub fn render(view: &View) -> String {
+pub fn render(view: &View, _only_bot: Option<&str>) -> String {
     view.sentence()
 }

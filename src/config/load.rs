@@ -9,6 +9,7 @@ use super::reader::Reader;
 use super::values::{cron, duration, is_loopback, service_url};
 use super::{Api, Config, Limits, Platform, Schedule, Send, bots, destination};
 use crate::cron::Cron;
+use crate::logging::{LEVELS, parse_filter};
 
 /// Reads the document and puts the environment over it.
 ///
@@ -39,6 +40,7 @@ fn load_for(source: &Source, environment: &Environment, simulated: bool) -> Resu
     let platform = platform(&mut reader);
     let destination = destination::read(&mut reader, environment);
     let admin = admin(&mut reader);
+    let log_level = reader.get("log_level", LEVELS, |text: &String| parse_filter(text).is_ok());
     let bots = bots::read(&mut reader, environment);
 
     let (problems, warnings) = reader.finish();
@@ -50,6 +52,7 @@ fn load_for(source: &Source, environment: &Environment, simulated: bool) -> Resu
             platform,
             destination,
             admin,
+            log_level,
             bots,
             warnings,
         }),

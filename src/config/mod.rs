@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use reqwest::Url;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 pub use self::bots::RESERVED_TAGS;
 pub use self::layers::{Environment, Source};
@@ -41,10 +41,39 @@ pub struct Config {
     pub destination: Destination,
     /// Where `/metrics` and the status page are served; `None` is off.
     pub admin: Option<std::net::SocketAddr>,
+    /// Which log lines are written, where the command line does not say; directives as it takes them.
+    pub log_level: Option<String>,
     /// In the order of their names; never empty.
     pub bots: Vec<Arc<Bot>>,
     /// Valid but unusual: one sentence each, for the log.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// This configuration with the secrets that another reading of it found, if any of them is another one.
+    pub fn with_secrets_of(&self, other: &Config) -> Option<Config> {
+        let mut fresh = self.clone();
+        let mut changed = false;
+        for bot in &mut fresh.bots {
+            let is_same =
+                |found: &&Arc<Bot>| (&found.name, &found.id, &found.client_id) == (&bot.name, &bot.id, &bot.client_id);
+            if let Some(found) = other.bots.iter().find(is_same)
+                && found.key != bot.key
+            {
+                *bot = Arc::new(Bot { key: found.key.clone(), ..(**bot).clone() });
+                changed = true;
+            }
+        }
+        if let (Destination::InfluxDb(mine), Destination::InfluxDb(found)) =
+            (&mut fresh.destination, &other.destination)
+            && (&mine.url, &mine.org, &mine.bucket) == (&found.url, &found.org, &found.bucket)
+            && mine.token.expose_secret() != found.token.expose_secret()
+        {
+            mine.token = found.token.clone();
+            changed = true;
+        }
+        changed.then_some(fresh)
+    }
 }
 
 /// When to ask, and for which days.

@@ -41,18 +41,24 @@ const fn refusal(status: StatusCode, code: u16, message: &'static str) -> Refusa
 
 /// The configured bots and the tokens they used.
 pub(super) struct Gate {
-    bots: Vec<Arc<Bot>>,
+    bots: Mutex<Vec<Arc<Bot>>>,
     used: Mutex<Used>,
 }
 
 impl Gate {
     pub(super) fn new(bots: &[Arc<Bot>]) -> Gate {
-        Gate { bots: bots.to_vec(), used: Mutex::default() }
+        Gate { bots: Mutex::new(bots.to_vec()), used: Mutex::default() }
+    }
+
+    /// From now on these bots are known.
+    pub(super) fn set_bots(&self, bots: &[Arc<Bot>]) {
+        *self.bots.lock().unwrap_or_else(PoisonError::into_inner) = bots.to_vec();
     }
 
     /// The bot of that id whose app made the token, which is good for this one request.
-    pub(super) fn admit(&self, bot_id: &str, token: Option<&str>, now: Timestamp) -> Result<&Arc<Bot>, Refusal> {
-        let of_that_id = || self.bots.iter().filter(|bot| bot.id == bot_id);
+    pub(super) fn admit(&self, bot_id: &str, token: Option<&str>, now: Timestamp) -> Result<Arc<Bot>, Refusal> {
+        let bots = self.bots.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_that_id = || bots.iter().filter(|bot| bot.id == bot_id);
         of_that_id().next().ok_or(Refusal::UNKNOWN_BOT)?;
         let token = token.ok_or(Refusal::CREDENTIALS)?;
         jsonwebtoken::decode_header(token).map_err(|_| Refusal::NO_TOKEN)?;
@@ -66,7 +72,7 @@ impl Gate {
             ..=0 => Err(Refusal::EXPIRED),
             3601.. => Err(Refusal::TOO_FAR),
             _ if !self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(claims.jti) => Err(Refusal::REPLAY),
-            _ => Ok(bot),
+            _ => Ok(Arc::clone(bot)),
         }
     }
 }

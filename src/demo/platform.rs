@@ -27,6 +27,12 @@ pub struct Platform {
     inner: Arc<Inner>,
 }
 
+impl std::fmt::Debug for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Platform").field("behaviour", &self.inner.behaviour).finish_non_exhaustive()
+    }
+}
+
 struct Inner {
     gate: Gate,
     behaviour: Behaviour,
@@ -38,6 +44,11 @@ impl Platform {
     /// A platform that knows these bots and their credentials.
     pub fn new(bots: &[Arc<config::Bot>], behaviour: Behaviour, clock: fn() -> Timestamp) -> Platform {
         Platform { inner: Arc::new(Inner { gate: Gate::new(bots), behaviour, clock, requests: AtomicU64::new(0) }) }
+    }
+
+    /// From now on it knows these bots and their credentials.
+    pub fn set_bots(&self, bots: &[Arc<config::Bot>]) {
+        self.inner.gate.set_bots(bots);
     }
 
     /// Its paths, from the root of the host.

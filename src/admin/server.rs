@@ -1,0 +1,84 @@
+//! Connections: a bounded number of them, each with one request and a bounded time, so that no client can hold up the
+//! export or its own successors.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// Connections at once; further ones wait in the system's queue.
+const CONNECTIONS: usize = 64;
+
+/// From the connection to the last byte of the answer.
+const TIME: Duration = Duration::from_secs(10);
+
+/// For the head of the request alone.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+
+/// The longest head, in bytes.
+const HEAD_BYTES: usize = 16 << 10;
+
+/// A running server; ends when dropped.
+#[derive(Debug)]
+pub struct Serving(JoinHandle<()>);
+
+/// Listens on this address.
+///
+/// # Errors
+///
+/// A sentence with the address, what the system said and what to do.
+pub async fn bind(address: SocketAddr) -> Result<TcpListener, anyhow::Error> {
+    TcpListener::bind(address).await.map_err(|error| {
+        anyhow::anyhow!("cannot listen on {address}: {error}; set admin.listen to a free address, or to \"\" for none")
+    })
+}
+
+impl Serving {
+    pub(super) fn start(listener: TcpListener, router: Router) -> Serving {
+        let places = Arc::new(Semaphore::new(CONNECTIONS));
+        Serving(tokio::spawn(async move {
+            // The semaphore is never closed.
+            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+                match listener.accept().await {
+                    Ok((stream, _)) => {
+                        let router = router.clone();
+                        tokio::spawn(async move {
+                            let _in_time = tokio::time::timeout(TIME, answer(stream, router)).await;
+                            drop(place);
+                        });
+                    }
+                    // Out of file descriptors, or a client that is gone already: the next one may fare better.
+                    Err(error) => {
+                        tracing::debug!("a connection cannot be accepted: {error}");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                }
+            }
+        }))
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn answer(stream: TcpStream, router: Router) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_BYTES)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = connection.await {
+        tracing::debug!("a request was not answered: {error}");
+    }
+}

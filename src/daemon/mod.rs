@@ -1,0 +1,306 @@
+//! The daemon: the tick of `--once` on a schedule, for years. This file is the loop; it decides nothing that is not
+//! decided elsewhere: when a tick is due is the [agenda](agenda)'s, what a tick does is [`export::tick`]'s.
+
+pub mod agenda;
+mod alarm;
+pub mod heart;
+mod manager;
+mod reload;
+mod rounds;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::Timestamp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, MissedTickBehavior, sleep_until};
+
+use self::agenda::Agenda;
+use self::alarm::Alarm;
+use self::heart::Heart;
+use self::manager::Manager;
+use self::rounds::{Number, Rounds, Start};
+use crate::admin::{self, Admin, Serving};
+use crate::config::Config;
+use crate::export::{self, RunError, Surroundings, Ticked};
+use crate::launch::{Launch, Loaded};
+use crate::logging::Levels;
+use crate::platform::limiter::Limiter;
+use crate::poller::Means;
+use crate::series::Series;
+use crate::status::view::{TickView, View};
+use crate::watermark::Watermarks;
+
+/// What the loop works with.
+struct Daemon {
+    launch: Launch,
+    levels: Levels,
+    around: Surroundings,
+    started: Timestamp,
+
+    config: Arc<Config>,
+    /// By the bot's name.
+    series: BTreeMap<String, Vec<Series>>,
+    means: Arc<Means>,
+    admin: Arc<Admin>,
+    serving: Option<Serving>,
+
+    watermarks: Arc<Watermarks>,
+    limiter: Arc<Limiter>,
+    heart: Arc<Heart>,
+    manager: Manager,
+
+    agenda: Agenda,
+    alarm: Alarm,
+    rounds: Rounds,
+    running: JoinSet<Ticked>,
+    tasks: HashMap<Id, (Number, String)>,
+    busy: HashMap<String, Busy>,
+    /// Bots whose series that are not well are asked for as soon as their running tick has ended.
+    again: BTreeSet<String>,
+}
+
+/// A bot with a running tick.
+#[derive(Debug, Default)]
+struct Busy {
+    /// Ticks that came meanwhile.
+    skipped: u32,
+}
+
+/// Runs until it is told to stop.
+///
+/// # Errors
+///
+/// If it cannot start: the state folder, the listener, the clients.
+pub async fn run(launch: Launch, loaded: Loaded, levels: Levels, around: Surroundings) -> Result<(), RunError> {
+    // From here on a signal to reload is heard, not deadly.
+    let hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let started = (around.clock)();
+    let config = Arc::new(loaded.config.clone());
+    let _lock = export::take_folder(&config.state_dir)?;
+    let watermarks = Arc::new(Watermarks::load(&config.state_dir, started, true)?);
+    let limiter = export::limiter(&config, &around)?;
+    let heart = Arc::new(Heart::new(around.watch.pulse.clone(), manager::watchdog()));
+    let admin = Arc::new(Admin {
+        board: Arc::clone(&around.board),
+        limiter: Arc::clone(&limiter),
+        metrics: Arc::clone(&around.watch.metrics),
+        heart: Arc::clone(&heart),
+        clock: around.clock,
+        started,
+        simulated: around.simulated,
+    });
+    let (alarm, rung) = Alarm::start().await?;
+    let means = reload::live_means(&config, &limiter, &around)?;
+    let mut daemon = Daemon {
+        launch,
+        levels,
+        started,
+        config,
+        series: BTreeMap::new(),
+        means,
+        admin,
+        serving: None,
+        watermarks: Arc::clone(&watermarks),
+        limiter,
+        heart,
+        manager: Manager::default(),
+        agenda: Agenda::default(),
+        alarm,
+        rounds: Rounds::default(),
+        running: JoinSet::new(),
+        tasks: HashMap::new(),
+        busy: HashMap::new(),
+        again: BTreeSet::new(),
+        around,
+    };
+    if let Some(address) = daemon.config.admin {
+        daemon.serving = Some(daemon.listen(address).await?);
+    }
+    daemon.export_these(loaded.series).await?;
+    let status = daemon.view().sentence();
+    daemon.manager.ready(status);
+    daemon.say_schedule();
+
+    let board = Arc::clone(&daemon.around.board);
+    let (done, until) = oneshot::channel::<()>();
+    let living = async {
+        daemon.live(hangups, rung).await;
+        drop(done);
+    };
+    tokio::join!(living, watermarks.keep_saving(async { drop(until.await) }, |saved| board.state_saved(saved)));
+    board.state_saved(watermarks.save().await);
+    tracing::info!("ended");
+    Ok(())
+}
+
+impl Daemon {
+    async fn live(&mut self, mut hangups: Signal, mut rung: mpsc::Receiver<()>) {
+        let mut beat = tokio::time::interval(self.heart.every());
+        beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stop = self.around.stop.clone();
+        if self.config.schedule.run_on_start {
+            self.start_unwell();
+        }
+        let mut is_stopping = false;
+        while !(is_stopping && self.running.is_empty()) {
+            let next_start = self.rounds.next_start();
+            tokio::select! {
+                () = stop.told(), if !is_stopping => {
+                    is_stopping = true;
+                    self.manager.stopping();
+                    self.rounds.forget_starts();
+                }
+                Some(()) = hangups.recv(), if !is_stopping => self.reload().await,
+                Some(()) = rung.recv(), if !is_stopping => self.ring(),
+                Some(ended) = self.running.join_next_with_id() => self.ended(ended, is_stopping).await,
+                () = sleep_until(next_start.unwrap_or_else(Instant::now)), if next_start.is_some() => {}
+                _ = beat.tick() => self.beat(is_stopping),
+            }
+            while let Some(start) = self.rounds.take_start() {
+                self.start(start);
+            }
+        }
+    }
+
+    /// The loop has come round: the watchdog may know, unless something is stuck.
+    fn beat(&mut self, is_stopping: bool) {
+        self.heart.beat();
+        match self.heart.trouble() {
+            None => self.manager.alive(),
+            Some(trouble) => tracing::error!("{trouble}: the watchdog is not fed"),
+        }
+        if !is_stopping {
+            // A clock that was set, or a machine that slept, may have left slots behind that no alarm rang for.
+            self.ring();
+        }
+    }
+
+    /// Begins the ticks that are due.
+    fn ring(&mut self) {
+        let due = self.agenda.due((self.around.clock)());
+        if due.is_empty() {
+            return;
+        }
+        for due in due {
+            let delay = |bot: &String| {
+                let series = self.series.get(bot).and_then(|series| series.first());
+                series.map_or(Duration::ZERO, |series| agenda::delay(&series.bot, self.config.schedule.spread))
+            };
+            let starts = due.bots.iter().map(|bot| (bot.clone(), None, delay(bot))).collect();
+            self.rounds.open(due.at, starts);
+        }
+        self.around.board.set_next(self.agenda.next());
+    }
+
+    /// Asks at once for what is not well: new series, and those whose last tick failed.
+    fn start_unwell(&mut self) {
+        let mut unwell: BTreeMap<String, Vec<Series>> = BTreeMap::new();
+        for series in self.around.board.not_well() {
+            unwell.entry(series.bot.name.clone()).or_default().push(series);
+        }
+        let (busy, free): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            unwell.into_iter().partition(|(bot, _)| self.busy.contains_key(bot));
+        self.again.extend(busy.into_keys());
+        let starts = free.into_iter().map(|(bot, series)| (bot, Some(series), Duration::ZERO)).collect();
+        self.rounds.open((self.around.clock)(), starts);
+    }
+
+    fn start(&mut self, start: Start) {
+        let Start { round, bot, series } = start;
+        let tick = match (self.busy.get_mut(&bot), self.series.get(&bot)) {
+            (Some(busy), _) => {
+                self.around.watch.metrics.skipped();
+                busy.skipped += 1;
+                if busy.skipped == 1 {
+                    tracing::warn!(
+                        bot,
+                        "its last tick is still running: this one is skipped, and so are those that follow"
+                    );
+                }
+                self.rounds.fall_out(round)
+            }
+            // A reload came in between.
+            (None, None) => self.rounds.fall_out(round),
+            (None, Some(all)) => {
+                let series = series.unwrap_or_else(|| all.clone());
+                let (config, means) = (Arc::clone(&self.config), Arc::clone(&self.means));
+                let (watermarks, around) = (Arc::clone(&self.watermarks), self.around.clone());
+                let tick = async move { export::tick(&config, series, &watermarks, means, &around).await };
+                let id = self.running.spawn(tick).id();
+                self.around.board.set_running(&bot, true);
+                self.tasks.insert(id, (round, bot.clone()));
+                self.busy.insert(bot, Busy::default());
+                None
+            }
+        };
+        self.tick_over(tick);
+    }
+
+    async fn ended(&mut self, ended: Result<(Id, Ticked), JoinError>, is_stopping: bool) {
+        let (id, ticked) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::error!("a defect in this program ended a tick: {error}; report it with this line");
+                (error.id(), Ticked { rows: Vec::new(), was_left: false })
+            }
+        };
+        let Some((round, bot)) = self.tasks.remove(&id) else { return };
+        if let Some(Busy { skipped: skipped @ 1.. }) = self.busy.remove(&bot) {
+            tracing::info!(bot, "its long tick has ended, {skipped} were skipped meanwhile");
+        }
+        self.around.board.set_running(&bot, false);
+        self.around.board.forget_strangers(ticked.rows.iter().map(|row| row.series().key()));
+        if ticked.was_left {
+            let grace = self.config.shutdown_grace;
+            tracing::warn!(bot, "requests in hand did not end within {grace:?}: leaving them");
+        }
+        let tick = self.rounds.bot_ended(round, &ticked);
+        self.tick_over(tick);
+        if is_stopping {
+            return;
+        }
+        if self.around.board.take_denied() {
+            self.read_secrets_again().await;
+        }
+        if self.again.remove(&bot) {
+            let series: Vec<Series> =
+                self.around.board.not_well().into_iter().filter(|series| series.bot.name == bot).collect();
+            if !series.is_empty() {
+                self.rounds.open((self.around.clock)(), vec![(bot, Some(series), Duration::ZERO)]);
+            }
+        }
+    }
+
+    /// Says and counts a tick that has ended.
+    fn tick_over(&mut self, tick: Option<TickView>) {
+        let Some(tick) = tick else { return };
+        self.around.watch.metrics.tick((self.around.clock)(), tick.took);
+        let TickView { bots, series, failed, points, requests, took, .. } = &tick;
+        let next = self.agenda.next().first().map_or_else(|| "none".to_owned(), |next| next.at.to_string());
+        let failed = if *failed == 0 { String::new() } else { format!(", {failed} not complete") };
+        tracing::info!(
+            "tick ended after {took:.1?}: {series} series of {bots} bots{failed}, {points} points, {requests} requests; \
+             the next one is at {next}"
+        );
+        self.around.board.tick_ended(tick);
+        let status = self.view().sentence();
+        self.manager.status(status);
+    }
+
+    fn view(&self) -> View {
+        let around = &self.around;
+        around.board.view(&self.limiter, self.started, around.simulated, (around.clock)())
+    }
+
+    async fn listen(&self, address: std::net::SocketAddr) -> Result<Serving, anyhow::Error> {
+        let listener = admin::bind(address).await?;
+        let address = listener.local_addr().unwrap_or(address);
+        tracing::info!("listening on http://{address}: a status page, /metrics, /healthz and /readyz");
+        Ok(admin::serve(listener, Arc::clone(&self.admin)))
+    }
+}

@@ -1,0 +1,142 @@
+//! Taking over another configuration while the daemon runs: whole or not at all, without a tick lost or doubled.
+//!
+//! Counters, watermarks and the limiter's memory stay; a running tick ends with what it began with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Daemon;
+use crate::config::Config;
+use crate::export::{self, Surroundings};
+use crate::launch::{LaunchError, Loaded};
+use crate::platform::limiter::{Limiter, Purpose};
+use crate::poller::Means;
+use crate::series::Series;
+
+/// What live ticks work with under this configuration.
+pub(super) fn live_means(
+    config: &Config,
+    limiter: &Arc<Limiter>,
+    around: &Surroundings,
+) -> Result<Arc<Means>, anyhow::Error> {
+    export::means(config, Arc::clone(limiter), Purpose::Live, around)
+}
+
+impl Daemon {
+    /// Reads the configuration again. What is new, and what failed, is then asked for at once.
+    pub(super) async fn reload(&mut self) {
+        self.manager.reloading();
+        // What is due now is due under the old schedules.
+        self.ring();
+        let taken = match self.launch.load().await {
+            Ok(loaded) => self.take_over(loaded).await.map_err(|error| vec![format!("{error:#}")]),
+            Err(LaunchError::Configuration(problems)) => Err(problems.0.iter().map(ToString::to_string).collect()),
+            Err(error) => Err(vec![error.to_string()]),
+        };
+        match taken {
+            Ok(()) => {
+                tracing::info!("configuration reloaded");
+                self.around.board.reloaded(Vec::new());
+                self.say_schedule();
+                if self.config.schedule.run_on_start {
+                    self.start_unwell();
+                }
+            }
+            Err(problems) => {
+                for problem in &problems {
+                    tracing::error!("{problem}");
+                }
+                tracing::error!(
+                    "the configuration is not reloaded: the old one stays in force; correct it and reload again"
+                );
+                self.around.board.reloaded(problems);
+            }
+        }
+        let status = self.view().sentence();
+        self.manager.ready(status);
+    }
+
+    /// A secret was not accepted: it may have been replaced where it is kept. Nothing else of the configuration is
+    /// taken over, for nobody asked to.
+    pub(super) async fn read_secrets_again(&mut self) {
+        if self.around.simulated {
+            return;
+        }
+        let fresh = match self.launch.load().await {
+            Ok(loaded) => self.config.with_secrets_of(&loaded.config),
+            Err(error) => {
+                tracing::debug!("the secrets cannot be read again: {error}");
+                None
+            }
+        };
+        let Some(config) = fresh else { return };
+        tracing::info!("credentials were not accepted and have changed where they are kept: using the new ones");
+        let series = self.launch.selection.choose(&config);
+        let taken = match series {
+            Ok(series) => self.take_over(Loaded { config, series }).await,
+            Err(error) => Err(error.into()),
+        };
+        match taken {
+            Ok(()) => self.start_unwell(),
+            Err(error) => tracing::error!("the new credentials cannot be used: {error:#}"),
+        }
+    }
+
+    /// Works with this configuration from now on.
+    async fn take_over(&mut self, loaded: Loaded) -> Result<(), anyhow::Error> {
+        let Loaded { mut config, series } = loaded;
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
+        }
+        if config.state_dir != self.config.state_dir {
+            tracing::warn!("state_dir stays {} until the next start", self.config.state_dir.display());
+            config.state_dir.clone_from(&self.config.state_dir);
+        }
+        // What may fail comes before what changes anything.
+        let means = live_means(&config, &self.limiter, &self.around)?;
+        let serving = match config.admin {
+            address if address == self.config.admin => None,
+            None => Some(None),
+            Some(address) => Some(Some(self.listen(address).await?)),
+        };
+        if let Some(serving) = serving {
+            self.serving = serving;
+        }
+        self.means = means;
+        self.limiter.set_limits(config.platform.limits);
+        self.levels.set(config.log_level.as_deref());
+        self.config = Arc::new(config);
+        self.export_these(series).await
+    }
+
+    /// Exports these series from now on, and no others.
+    pub(super) async fn export_these(&mut self, series: Vec<Series>) -> Result<(), anyhow::Error> {
+        self.around.board.expect(&series);
+        for key in series.iter().map(Series::key) {
+            if let Some(progress) = self.watermarks.get(&key) {
+                self.around.board.set_progress(&key, progress);
+            }
+        }
+        let mut by_bot: BTreeMap<String, Vec<Series>> = BTreeMap::new();
+        for series in series {
+            by_bot.entry(series.bot.name.clone()).or_default().push(series);
+        }
+        let bots = by_bot.values().filter_map(|series| Some(series.first()?.bot.as_ref()));
+        self.agenda.set(bots, &self.config.schedule, (self.around.clock)());
+        self.alarm.set(self.agenda.lines().collect()).await?;
+        self.around.board.set_next(self.agenda.next());
+        self.series = by_bot;
+        Ok(())
+    }
+
+    /// Says what is exported, and when the next ticks are.
+    pub(super) fn say_schedule(&self) {
+        let series: usize = self.series.values().map(Vec::len).sum();
+        let next = self.agenda.next();
+        let ticks: Vec<String> =
+            next.iter().take(3).map(|next| format!("{} for {} bots", next.at, next.bots)).collect();
+        let more = if next.len() > 3 { ", …" } else { "" };
+        let ticks = if ticks.is_empty() { "none".to_owned() } else { ticks.join(", ") };
+        tracing::info!("exporting {series} series of {} bots; next ticks: {ticks}{more}", self.series.len());
+    }
+}
