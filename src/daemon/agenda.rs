@@ -116,7 +116,8 @@ mod tests {
 
     fn agenda(line: &str, now: &str) -> Agenda {
         let mut agenda = Agenda::default();
-        agenda.set([&test_bot("support")], &schedule(line), at(now));
+        let bot = test_bot("support");
+        agenda.set([&bot], &schedule(line), at(now));
         agenda
     }
 

@@ -73,9 +73,10 @@ fn the_sample_configuration_is_made_of_the_defaults() {
 
     let minimal = accepted(MINIMAL, &Environment::from(SECRETS));
     let without_secrets = |config: &Config| {
-        let Config { state_dir, shutdown_grace, schedule, platform, destination, admin, bots, warnings } = config;
+        let Config { state_dir, shutdown_grace, schedule, platform, destination, admin, bots, warnings, log_level } =
+            config;
         format!(
-            "{state_dir:?} {shutdown_grace:?} {schedule:?} {platform:?} {destination:?} {admin:?} {bots:?} {warnings:?}"
+            "{state_dir:?} {shutdown_grace:?} {schedule:?} {platform:?} {destination:?} {admin:?} {bots:?} {warnings:?} {log_level:?}"
         )
     };
     assert_eq!(without_secrets(&config), without_secrets(&minimal));
@@ -96,7 +97,7 @@ fn the_sample_configuration_names_every_key() {
     }
     keys.sort();
     let sections = [
-        ("", "state_dir shutdown_grace"),
+        ("", "state_dir shutdown_grace log_level"),
         ("schedule.", "cron run_on_start spread refresh_days initial_days include_open"),
         ("platform.", "url api send timeout max_days_per_request concurrency per_minute per_hour backfill_share"),
         ("influxdb.", "url org bucket token_file token timeout gzip"),
