@@ -60,6 +60,8 @@ struct Daemon {
     running: JoinSet<Ticked>,
     tasks: HashMap<Id, (Number, String)>,
     busy: HashMap<String, Busy>,
+    /// Whether the manager is to be told how things are, with the next beat.
+    has_news: bool,
     /// Bots whose series that are not well are asked for as soon as their running tick has ended.
     again: BTreeSet<String>,
 }
@@ -115,6 +117,7 @@ pub async fn run(launch: Launch, loaded: Loaded, levels: Levels, around: Surroun
         running: JoinSet::new(),
         tasks: HashMap::new(),
         busy: HashMap::new(),
+        has_news: false,
         again: BTreeSet::new(),
         around,
     };
@@ -173,6 +176,10 @@ impl Daemon {
         match self.heart.trouble() {
             None => self.manager.alive(),
             Some(trouble) => tracing::error!("{trouble}: the watchdog is not fed"),
+        }
+        if std::mem::take(&mut self.has_news) && !is_stopping {
+            let status = self.view().sentence();
+            self.manager.status(status);
         }
         if !is_stopping {
             // A clock that was set, or a machine that slept, may have left slots behind that no alarm rang for.
@@ -288,8 +295,7 @@ impl Daemon {
              the next one is at {next}"
         );
         self.around.board.tick_ended(tick);
-        let status = self.view().sentence();
-        self.manager.status(status);
+        self.has_news = true;
     }
 
     fn view(&self) -> View {

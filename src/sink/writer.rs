@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::{Sink, WriteFailure};
 use crate::metrics::{Watch, Write};
@@ -27,6 +28,10 @@ const MOMENT: Duration = Duration::from_millis(20);
 
 /// Requests that may be spent on finding the lines that a database refuses.
 const MOST_SEARCHES: usize = 64;
+
+/// How long a database that did not take a write counts as away; longer than one tick's series take to find out,
+/// shorter than the time to the next tick.
+const AWAY: Duration = Duration::from_secs(30);
 
 /// The points of one answer, and whom to tell.
 #[derive(Debug)]
@@ -71,7 +76,7 @@ pub enum WriteError {
 /// Starts the writer. It ends when the last sender is dropped.
 pub fn start(sink: Sink, places: Places, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
     let (sender, receiver) = mpsc::channel(64);
-    let writer = Writer { sink, places, watch, stop, is_away: false, retention_told: HashSet::new() };
+    let writer = Writer { sink, places, watch, stop, away_until: None, retention_told: HashSet::new() };
     tokio::spawn(writer.run(receiver));
     sender
 }
@@ -81,9 +86,9 @@ struct Writer {
     places: Places,
     watch: Watch,
     stop: Stop,
-    /// Whether the last write failed in spite of all tries. Until one succeeds, a write is tried once, so that many
-    /// series do not wait one after the other for a database that is away.
-    is_away: bool,
+    /// Until when the database counts as away, because the last write failed in spite of all tries. Until then a write
+    /// is tried once, so that many series do not wait one after the other.
+    away_until: Option<Instant>,
     /// Series whose points were beyond retention, which is said once.
     retention_told: HashSet<SeriesKey>,
 }
@@ -118,7 +123,7 @@ impl Writer {
     async fn gather(&self, first: Parcel, parcels: &mut mpsc::Receiver<Parcel>) -> Vec<Parcel> {
         let mut lines = first.points.len();
         let mut batch = vec![first];
-        let deadline = tokio::time::Instant::now() + MOMENT;
+        let deadline = Instant::now() + MOMENT;
         while lines < ENOUGH_LINES {
             let next = match parcels.try_recv() {
                 Ok(parcel) => Some(parcel),
@@ -167,20 +172,21 @@ impl Writer {
 
     async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<(), WriteFailure> {
         let lines = encode(pieces, batch);
-        let mut pauses = retry::pauses(if self.is_away { 1 } else { retry::TRIES });
+        let is_away = self.away_until.is_some_and(|until| Instant::now() < until);
+        let mut pauses = retry::pauses(if is_away { 1 } else { retry::TRIES });
         loop {
             let operation = self.watch.pulse.begin("a write to the database", self.sink.timeout());
             let written = self.sink.write(lines.clone()).await;
             drop(operation);
             let Err(failure) = written else {
                 self.watch.metrics.wrote(Write::Success);
-                self.is_away = false;
+                self.away_until = None;
                 return Ok(());
             };
             self.watch.metrics.wrote(if failure.is_passing() { Write::Failure } else { Write::Refused });
             tracing::debug!("a write failed: {failure}");
-            self.is_away = failure.is_passing();
-            let pause = if self.is_away { pauses.next() } else { None };
+            self.away_until = failure.is_passing().then(|| Instant::now() + AWAY);
+            let pause = if failure.is_passing() { pauses.next() } else { None };
             match pause {
                 Some(pause) if self.stop.or(tokio::time::sleep(pause)).await.is_ok() => {}
                 _ => return Err(failure),
