@@ -32,6 +32,7 @@ use crate::logging::Levels;
 use crate::platform::limiter::Limiter;
 use crate::poller::Means;
 use crate::series::Series;
+use crate::status::memory;
 use crate::status::view::{TickView, View};
 use crate::watermark::Watermarks;
 
@@ -125,6 +126,7 @@ pub async fn run(launch: Launch, loaded: Loaded, levels: Levels, around: Surroun
         daemon.serving = Some(daemon.listen(address).await?);
     }
     daemon.export_these(loaded.series).await?;
+    daemon.around.board.restore(memory::load(&daemon.config.state_dir));
     let status = daemon.view().sentence();
     daemon.manager.ready(status);
     daemon.say_schedule();
@@ -137,6 +139,9 @@ pub async fn run(launch: Launch, loaded: Loaded, levels: Levels, around: Surroun
     };
     tokio::join!(living, watermarks.keep_saving(async { drop(until.await) }, |saved| board.state_saved(saved)));
     board.state_saved(watermarks.save().await);
+    if let Err(error) = memory::save(&daemon.config.state_dir, board.figures()).await {
+        tracing::debug!("the figures for the status page cannot be saved: {error}");
+    }
     tracing::info!("ended");
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::recent::Recent;
 use super::series::SeriesStatus;
 use super::view::{BotView, Condition, NextTick, TickView, Used, View};
 use crate::metrics::Metrics;
@@ -102,6 +103,20 @@ impl Board {
         if let Some(status) = known.series.get_mut(&series.key()) {
             status.saw(happened, now, &self.metrics);
         }
+    }
+
+    /// The figures of the last days that an earlier process knew.
+    pub fn restore(&self, mut figures: BTreeMap<SeriesKey, Recent>) {
+        for (key, status) in &mut self.lock().series {
+            status.recent = status.recent.take().or_else(|| figures.remove(key));
+        }
+    }
+
+    /// The figures of the last days.
+    pub fn figures(&self) -> Vec<(SeriesKey, Recent)> {
+        let known = self.lock();
+        let figures = known.series.iter().filter_map(|(key, status)| Some((key.clone(), status.recent.clone()?)));
+        figures.collect()
     }
 
     /// How far a series has come.

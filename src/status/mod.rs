@@ -2,6 +2,7 @@
 //! checks. Every event of a run passes through the [`board`], whatever the mode.
 
 pub mod board;
+pub mod memory;
 pub mod recent;
 mod series;
 mod trouble;

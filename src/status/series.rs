@@ -22,7 +22,7 @@ pub(super) struct SeriesStatus {
     trouble: Option<Trouble>,
     newest_point: Option<i64>,
     progress: Option<Progress>,
-    recent: Option<Recent>,
+    pub(super) recent: Option<Recent>,
     /// Oddities and hours that never were come again with every answer, and are said once.
     told_oddity: Option<String>,
     told_nonexistent: Option<Date>,
