@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 pub use self::server::{Serving, bind};
-use crate::daemon::heart::Heart;
+use crate::heart::Heart;
 use crate::metrics::{Exposition, Metrics};
 use crate::platform::client::Clock;
 use crate::platform::limiter::Limiter;

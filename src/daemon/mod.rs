@@ -3,7 +3,6 @@
 
 pub mod agenda;
 mod alarm;
-pub mod heart;
 mod manager;
 mod reload;
 mod rounds;
@@ -21,12 +20,12 @@ use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
 use self::agenda::Agenda;
 use self::alarm::Alarm;
-use self::heart::Heart;
 use self::manager::Manager;
 use self::rounds::{Number, Rounds, Start};
 use crate::admin::{self, Admin, Serving};
 use crate::config::Config;
 use crate::export::{self, RunError, Surroundings, Ticked};
+use crate::heart::Heart;
 use crate::launch::{Launch, Loaded};
 use crate::logging::Levels;
 use crate::platform::limiter::Limiter;

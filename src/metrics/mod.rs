@@ -2,6 +2,7 @@
 //!
 //! Labels are those of the contract. A series that a reload removes takes its metrics along.
 
+mod labels;
 mod process;
 mod text;
 
@@ -12,13 +13,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::labels::{Bot, BotAndReason, BotAndStatus, BotAndWindow, OneSeries, Version, WriteResult};
 pub use self::text::Exposition;
 use crate::pulse::Pulse;
 use crate::series::SeriesKey;
@@ -104,52 +105,6 @@ impl Write {
             Write::Refused => "refused",
             Write::Failure => "failure",
         }
-    }
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Bot {
-    bot: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct BotAndStatus {
-    bot: String,
-    status: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct BotAndReason {
-    bot: String,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct BotAndWindow {
-    bot: String,
-    window: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OneSeries {
-    bot: String,
-    channel: String,
-    interval: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct WriteResult {
-    result: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Version {
-    version: &'static str,
-}
-
-impl From<&SeriesKey> for OneSeries {
-    fn from(key: &SeriesKey) -> Self {
-        OneSeries { bot: key.bot.clone(), channel: key.channel.clone(), interval: key.interval.name() }
     }
 }
 

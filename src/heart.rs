@@ -24,18 +24,18 @@ pub struct Heart {
 
 impl Heart {
     /// Beats often enough for a watchdog that waits this long.
-    pub(super) fn new(pulse: Pulse, watchdog: Option<Duration>) -> Heart {
+    pub fn new(pulse: Pulse, watchdog: Option<Duration>) -> Heart {
         let every = watchdog.map_or(BEAT, |watchdog| (watchdog / 3).min(BEAT));
         Heart { last: Mutex::new(Instant::now()), pulse, every }
     }
 
     /// How often [`beat`](Heart::beat) is to be called.
-    pub(super) fn every(&self) -> Duration {
+    pub fn every(&self) -> Duration {
         self.every
     }
 
     /// The loop has come round.
-    pub(super) fn beat(&self) {
+    pub fn beat(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
