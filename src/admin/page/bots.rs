@@ -53,7 +53,7 @@ impl Page<'_> {
         if !left_out.is_empty() {
             let rows: Vec<String> = order.iter().map(|place| row(bot, &bot.series[*place], self.now)).collect();
             let (rows, left) = first_of(&rows, room);
-            overview = table("All series of this bot", "Series", &rows);
+            overview = table("All series of this bot, with the age of their newest hour or day", "Series", &rows);
             let left_out;
             (cards, left_out) = fit(order.len(), room - rows.len(), card);
             let series = left_out.iter().map(|place| &bot.series[order[*place]]);
@@ -81,7 +81,7 @@ impl Page<'_> {
         }
         let rows: Vec<String> = order.iter().map(|place| self.bot_row(&self.bots[*place])).collect();
         let overview = match first_of(&rows, room) {
-            (rows, 0) => table("All bots", "Bot", &rows),
+            (rows, 0) => table("All bots, with the age of their newest hour", "Bot", &rows),
             _ => {
                 let name = |place: &usize| format!("<li>{}</li>", bot_link(&self.bots[*place].name));
                 let (mut names, left) = first_of(&order.iter().map(name).collect::<Vec<_>>(), room);
@@ -127,7 +127,8 @@ impl Page<'_> {
             tally(&bot.series),
             oldest.map_or("–".to_owned(), |series| {
                 let (what, age) = freshness(bot, series, self.now);
-                if hourly { age } else { format!("{what} {age}") }
+                let age = age.trim_end_matches(" old");
+                if hourly { age.to_owned() } else { format!("{age} ({what})") }
             }),
             owed(bot.series.iter().map(|series| series.owed_days).max().unwrap_or(0)),
         )
@@ -224,7 +225,7 @@ fn limit(used: Used, window: &str) -> String {
 fn table(caption: &str, first: &str, rows: &str) -> String {
     format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table><caption>{caption}</caption>\
-         <thead><tr><th scope=\"col\">{first}</th><th scope=\"col\">State</th><th scope=\"col\">Newest</th>\
+         <thead><tr><th scope=\"col\">{first}</th><th scope=\"col\">State</th><th scope=\"col\">Age</th>\
          <th scope=\"col\">Owed</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )
 }

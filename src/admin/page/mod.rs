@@ -25,9 +25,6 @@ pub const LIMIT: usize = 60 * 1024;
 /// Seconds after which the page asks for itself again.
 pub const REFRESH: u32 = 20;
 
-/// What the page needs of a browser, as the value of the header `Content-Security-Policy`.
-pub const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
-
 const STYLE: &str = include_str!("style.css");
 
 /// Characters of a sentence that are shown.

@@ -91,6 +91,7 @@ pub(super) fn card(
 pub(super) fn row(bot: &BotView, series: &SeriesView, now: Timestamp) -> String {
     let (class, sign, state) = condition(series.condition, now);
     let (_, age) = freshness(bot, series, now);
+    let age = age.trim_end_matches(" old");
     format!(
         "<tr><th scope=\"row\">{} {}</th><td class=\"{class}\"><span aria-hidden=\"true\">{sign}</span> \
          {state}</td><td>{age}</td><td>{}</td></tr>",
