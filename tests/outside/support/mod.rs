@@ -5,6 +5,7 @@
     reason = "a support for tests offers both halves of a thing, also the half that no test needs today"
 )]
 
+pub(crate) mod chromium;
 pub(crate) mod expected;
 pub(crate) mod fake_influxdb;
 pub(crate) mod http;
@@ -13,6 +14,7 @@ pub(crate) mod platform;
 pub(crate) mod process;
 pub(crate) mod server;
 pub(crate) mod victoriametrics;
+pub(crate) mod views;
 pub(crate) mod workspace;
 
 use std::time::{Duration, Instant};
