@@ -63,10 +63,13 @@ struct PageQuery {
     bot: Option<String>,
 }
 
-async fn status_page(State(admin): State<Arc<Admin>>, query: Result<Query<PageQuery>, QueryRejection>) -> Html<String> {
+async fn status_page(State(admin): State<Arc<Admin>>, query: Result<Query<PageQuery>, QueryRejection>) -> Response {
     let only_bot = query.ok().and_then(|Query(query)| query.bot);
     let view = admin.board.view(&admin.limiter, admin.started, admin.simulated, (admin.clock)());
-    Html(page::render(&view, only_bot.as_deref()))
+    let only_bot = only_bot.as_deref();
+    let is_known = only_bot.is_none_or(|only| view.bots.iter().any(|bot| bot.name == only));
+    let status = if is_known { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    (status, Html(page::render(&view, only_bot))).into_response()
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {

@@ -143,7 +143,8 @@ impl View {
         let pending = series().filter(|(_, series)| series.condition == Condition::Pending).count();
         let next = self.next.first().map_or_else(String::new, |next| format!(", next tick at {}", clock_time(next.at)));
         let things = match failing.as_slice() {
-            [] if pending == all && all > 0 => format!("no tick of the {all} series has ended yet"),
+            [] if all == 0 => "no series to export".to_owned(),
+            [] if pending == all => format!("no tick of the {all} series has ended yet"),
             [] if pending > 0 => format!("{} of {all} series up to date, {pending} not asked for yet", all - pending),
             [] => format!("all {all} series up to date"),
             [(bot, series)] => {
@@ -217,5 +218,7 @@ mod tests {
         assert_eq!(view.sentence(), "1 of 2 series up to date, 1 not asked for yet, the last reload was refused");
         view.bots[0].series[0].condition = Condition::Pending;
         assert!(view.sentence().starts_with("no tick of the 2 series has ended yet"));
+        view.bots.clear();
+        assert!(view.sentence().starts_with("no series to export"));
     }
 }
