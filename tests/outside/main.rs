@@ -29,6 +29,7 @@ mod platform_failures;
 mod secrets;
 mod state;
 mod stopping;
+mod systemd;
 mod tokens;
 mod usage;
 mod victoriametrics;
