@@ -1,4 +1,9 @@
-//! The shipped units, as far as they can be judged without a system that runs them.
+//! The shipped units: what can be seen of them without a system that runs them, and then in one that does.
+//!
+//! `tests/run` knows by the name of this module and of the one within which tests need a machine to boot and a database.
+
+mod influxdb;
+mod service;
 
 use std::path::PathBuf;
 use std::process::Command;
