@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use indicatif::ProgressBar;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
@@ -135,7 +136,9 @@ fn native_journal(stream: &str) -> Option<tracing_journald::Layer> {
     if stream != format!("{}:{}", stderr.st_dev, stderr.st_ino) {
         return None;
     }
-    tracing_journald::layer().ok().map(|layer| layer.with_field_prefix(None))
+    // What is called information here is called so there; without this it would be a notice, in bold.
+    let levels = PriorityMappings { info: Priority::Informational, debug: Priority::Debug, ..PriorityMappings::new() };
+    tracing_journald::layer().ok().map(|layer| layer.with_field_prefix(None).with_priority_mappings(levels))
 }
 
 #[cfg(test)]
