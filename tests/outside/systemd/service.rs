@@ -33,8 +33,7 @@ pub(super) struct Service {
 impl Service {
     /// Everything is in its place, and nothing runs.
     pub(super) fn installed(platform: SimulatedPlatform) -> Service {
-        // Free a moment ago. The network is this machine's, so the usual port may be taken.
-        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let admin = free_address();
         let service = Service { platform, database: Database::fresh(None), machine: Machine::boot(), admin };
         let machine = &service.machine;
         let program = std::fs::read(env!("CARGO_BIN_EXE_kore-trend-exporter")).unwrap();
@@ -103,4 +102,12 @@ impl Service {
             expected.iter().all(|point| of_channel.contains(point)).then_some(())
         });
     }
+}
+
+/// Where nobody listens. The network is shared, so the usual port may be taken; and ports that the kernel hands out may
+/// be, by the time that the daemon listens.
+fn free_address() -> String {
+    let ports = std::iter::repeat_with(|| 20_000 + uuid::Uuid::new_v4().as_u128() as u16 % 12_000);
+    let mut addresses = ports.map(|port| format!("127.0.0.1:{port}"));
+    addresses.find(|address| TcpListener::bind(address).is_ok()).unwrap()
 }
