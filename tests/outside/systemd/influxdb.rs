@@ -213,13 +213,11 @@ fn daemon_and_timer_exclude_each_other_and_a_backfill_runs_beside() {
     assert!(machine.messages(ONCE).contains("another exporter"), "{}", machine.messages(ONCE));
     assert_eq!(machine.property(DAEMON, "ActiveState"), "active");
 
-    // As the README has it.
-    machine.sh(
-        "systemd-run --wait --pipe --collect -p DynamicUser=yes -p User=kore-trend-exporter \
-         -p StateDirectory=kore-trend-exporter -p LoadCredential=influxdb.token:/etc/kore-trend-exporter/influxdb.token \
-         -p LoadCredential=support.client_secret:/etc/kore-trend-exporter/support.client_secret \
-         kore-trend-exporter --backfill 2026-01-01..2026-01-31",
-    );
+    // Here is no terminal.
+    let command = readme_block("systemd-run ").replace("--pty", "--pipe");
+    let checked = machine.sh(&command);
+    assert!(checked.contains("token and scope are good"), "{checked}");
+    machine.sh(&command.replace("--check", "--backfill 2026-01-01..2026-01-31"));
     let stored = service.database.points();
     assert!(stored.iter().filter(|(.., time, _)| *time < 1_769_904_000).count() >= 31 * 24 - 1);
 
@@ -228,4 +226,11 @@ fn daemon_and_timer_exclude_each_other_and_a_backfill_runs_beside() {
     machine.wait_for_property(DAEMON, "ActiveState", "inactive");
     machine.sh(&format!("systemctl start {DAEMON}"));
     machine.wait_for_property(&timer, "ActiveState", "inactive");
+}
+
+/// The block of the README that begins like this.
+fn readme_block(beginning: &str) -> String {
+    let readme = include_str!("../../../README.md");
+    let (_, block) = readme.split_once(&format!("```sh\n{beginning}")).unwrap();
+    format!("{beginning}{}", block.split("```").next().unwrap())
 }
