@@ -16,6 +16,7 @@ mod support;
 
 mod backfill;
 mod check;
+mod daemon;
 mod database_failures;
 mod demo;
 mod fake_influxdb;

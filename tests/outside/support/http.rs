@@ -1,5 +1,7 @@
 //! HTTP for tests that are no async functions: one request, the whole answer.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -39,4 +41,35 @@ pub(crate) fn send(build: impl FnOnce(&Client) -> RequestBuilder) -> Answer {
         let response = build(&CLIENT).send().await.unwrap();
         Answer { status: response.status().as_u16(), body: response.text().await.unwrap() }
     })
+}
+
+/// An answer as it came over the wire.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    /// Status line and headers.
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Response {
+    /// The value of a header.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.into_iter().find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+/// Sends these bytes over a connection of their own and reads until the other side closes it; `None` where it closes it
+/// without an answer.
+pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> std::io::Result<Option<Response>> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.write_all(request)?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return Ok(None) };
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    Ok(Some(Response { status, head: head.to_owned(), body: body.to_owned() }))
 }

@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod chromium;
+pub(crate) mod daemon;
 pub(crate) mod expected;
 pub(crate) mod fake_influxdb;
 pub(crate) mod http;

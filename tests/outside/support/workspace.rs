@@ -11,6 +11,10 @@ use super::process::{Output, Running};
 /// as `KORE_TREND__SECTION__KEY`.
 #[derive(Clone, Copy)]
 pub(crate) struct Template<'a> {
+    /// Lines before the first section, such as `log_level`.
+    pub(crate) top: &'a str,
+    /// `[admin] listen`.
+    pub(crate) listen: &'a str,
     /// `[platform] url`.
     pub(crate) platform_url: &'a str,
     /// Further lines of `[platform]`.
@@ -24,9 +28,12 @@ pub(crate) struct Template<'a> {
 }
 
 impl Default for Template<'_> {
-    /// One bot called `support` and the file `engagement.lp`; the platform's port is one where nobody listens.
+    /// One bot called `support` and the file `engagement.lp`; the platform's port is one where nobody listens; no HTTP
+    /// endpoint.
     fn default() -> Self {
         Template {
+            top: "",
+            listen: "",
             platform_url: "http://127.0.0.1:1",
             platform: "",
             schedule: "",
@@ -65,13 +72,13 @@ impl Workspace {
         workspace
     }
 
-    /// Writes `config.toml` from the template. Its state is kept in `state`; no HTTP endpoint.
+    /// Writes `config.toml` from the template. Its state is kept in `state`.
     pub(crate) fn configure(&self, template: &Template) {
-        let Template { platform_url, platform, schedule, sink, bots } = template;
+        let Template { top, listen, platform_url, platform, schedule, sink, bots } = template;
         self.write(
             "config.toml",
             &format!(
-                "state_dir = \"state\"\n\n[admin]\nlisten = \"\"\n\n[schedule]\n{schedule}\n\n\
+                "state_dir = \"state\"\n{top}\n\n[admin]\nlisten = \"{listen}\"\n\n[schedule]\n{schedule}\n\n\
                  [platform]\nurl = \"{platform_url}\"\n{platform}\n\n{sink}\n\n{bots}\n"
             ),
         );

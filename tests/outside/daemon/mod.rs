@@ -1,0 +1,3 @@
+//! The daemon, as whoever runs it sees it: its log, its endpoint, its signals, its service manager.
+
+mod schedule;
