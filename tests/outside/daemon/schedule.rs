@@ -51,7 +51,8 @@ fn a_tick_that_comes_while_the_last_one_runs_is_skipped_and_counted() {
     let platform = SimulatedPlatform::start(&bots, move |asked, _| {
         (asked.bot_id() == "st-stuck").then(|| Reply::own().behind(&closed))
     });
-    let template = Template { platform_url: platform.url(), schedule: EVERY_SECOND, bots: &bots, ..Template::default() };
+    let template =
+        Template { platform_url: platform.url(), schedule: EVERY_SECOND, bots: &bots, ..Template::default() };
     let daemon = Daemon::start(&Workspace::with(&template));
     wait_for("two ticks to be skipped", || (daemon.value("kore_trend_ticks_skipped_total")? >= 2.0).then_some(()));
     assert_eq!(platform.asked_of("stuck").len(), 1);
