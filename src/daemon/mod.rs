@@ -21,16 +21,17 @@ use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use self::agenda::Agenda;
 use self::alarm::Alarm;
 use self::manager::Manager;
-use self::rounds::{Number, Rounds, Start};
+use self::rounds::{Number, Rounds, Scope, Start};
 use crate::admin::{self, Admin, Serving};
 use crate::config::Config;
 use crate::export::{self, RunError, Surroundings, Ticked};
 use crate::heart::Heart;
 use crate::launch::{Launch, Loaded};
 use crate::logging::Levels;
+use crate::metrics::Metrics;
 use crate::platform::limiter::Limiter;
 use crate::poller::Means;
-use crate::series::Series;
+use crate::series::{Series, SeriesKey};
 use crate::status::memory;
 use crate::status::view::{TickView, View};
 use crate::watermark::Watermarks;
@@ -62,14 +63,18 @@ struct Daemon {
     busy: HashMap<String, Busy>,
     /// Whether the manager is to be told how things are, with the next beat.
     has_news: bool,
-    /// Bots whose series that are not well are asked for as soon as their running tick has ended.
+    /// Bots whose series that are not well then are asked for as soon as their running tick has ended.
     again: BTreeSet<String>,
 }
 
 /// A bot with a running tick.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Busy {
-    /// Ticks that came meanwhile.
+    /// Whether only some of its series take part, so that a tick of all of them is owed its turn.
+    is_partial: bool,
+    /// That tick, which starts when this one has ended.
+    waiting: Option<Start>,
+    /// Further ticks that came meanwhile.
     skipped: u32,
 }
 
@@ -145,6 +150,16 @@ pub async fn run(launch: Launch, loaded: Loaded, levels: Levels, around: Surroun
     Ok(())
 }
 
+impl Busy {
+    fn skip(&mut self, bot: &str, metrics: &Metrics) {
+        metrics.skipped();
+        self.skipped += 1;
+        if self.skipped == 1 {
+            tracing::warn!(bot, "its last tick is still running: this one is skipped, and so are those that follow");
+        }
+    }
+}
+
 impl Daemon {
     async fn live(&mut self, mut hangups: Signal, mut rung: mpsc::Receiver<()>) {
         let mut beat = tokio::time::interval(self.heart.every());
@@ -163,7 +178,7 @@ impl Daemon {
                     self.rounds.forget_starts();
                 }
                 Some(()) = hangups.recv(), if !is_stopping => self.reload().await,
-                Some(()) = rung.recv(), if !is_stopping => self.ring(),
+                Some(()) = rung.recv(), if !is_stopping => self.ring((self.around.clock)()),
                 Some(ended) = self.running.join_next_with_id() => self.ended(ended, is_stopping).await,
                 () = sleep_until(next_start.unwrap_or_else(Instant::now)), if next_start.is_some() => {}
                 _ = beat.tick() => self.beat(is_stopping),
@@ -187,13 +202,13 @@ impl Daemon {
         }
         if !is_stopping {
             // A clock that was set, or a machine that slept, may have left slots behind that no alarm rang for.
-            self.ring();
+            self.ring((self.around.clock)());
         }
     }
 
     /// Begins the ticks that are due.
-    fn ring(&mut self) {
-        let due = self.agenda.due((self.around.clock)());
+    fn ring(&mut self, now: Timestamp) {
+        let due = self.agenda.due(now);
         if due.is_empty() {
             return;
         }
@@ -202,54 +217,61 @@ impl Daemon {
                 let series = self.series.get(bot).and_then(|series| series.first());
                 series.map_or(Duration::ZERO, |series| agenda::delay(&series.bot, self.config.schedule.spread))
             };
-            let starts = due.bots.iter().map(|bot| (bot.clone(), None, delay(bot))).collect();
+            let starts = due.bots.iter().map(|bot| (bot.clone(), Scope::All, delay(bot))).collect();
             self.rounds.open(due.at, starts);
         }
         self.around.board.set_next(self.agenda.next());
     }
 
-    /// Asks at once for what is not well: new series, and those whose last tick failed.
+    /// Asks at once for what is not well: new series, and those whose last tick failed. A tick that runs may end so.
     fn start_unwell(&mut self) {
-        let mut unwell: BTreeMap<String, Vec<Series>> = BTreeMap::new();
-        for series in self.around.board.not_well() {
-            unwell.entry(series.bot.name.clone()).or_default().push(series);
-        }
-        let (busy, free): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            unwell.into_iter().partition(|(bot, _)| self.busy.contains_key(bot));
-        self.again.extend(busy.into_keys());
-        let starts = free.into_iter().map(|(bot, series)| (bot, Some(series), Duration::ZERO)).collect();
+        self.again = self.busy.keys().cloned().collect();
+        let unwell: BTreeSet<String> =
+            self.around.board.not_well().into_iter().map(|series| series.bot.name.clone()).collect();
+        let free = unwell.into_iter().filter(|bot| !self.again.contains(bot));
+        let starts = free.map(|bot| (bot, Scope::Unwell, Duration::ZERO)).collect();
         self.rounds.open((self.around.clock)(), starts);
     }
 
     fn start(&mut self, start: Start) {
-        let Start { round, bot, series } = start;
-        let tick = match (self.busy.get_mut(&bot), self.series.get(&bot)) {
-            (Some(busy), _) => {
-                self.around.watch.metrics.skipped();
-                busy.skipped += 1;
-                if busy.skipped == 1 {
-                    tracing::warn!(
-                        bot,
-                        "its last tick is still running: this one is skipped, and so are those that follow"
-                    );
-                }
-                self.rounds.fall_out(round)
-            }
-            // A reload came in between.
-            (None, None) => self.rounds.fall_out(round),
-            (None, Some(all)) => {
-                let series = series.unwrap_or_else(|| all.clone());
-                let (config, means) = (Arc::clone(&self.config), Arc::clone(&self.means));
-                let (watermarks, around) = (Arc::clone(&self.watermarks), self.around.clone());
-                let tick = async move { export::tick(&config, series, &watermarks, means, &around).await };
-                let id = self.running.spawn(tick).id();
-                self.around.board.set_running(&bot, true);
-                self.tasks.insert(id, (round, bot.clone()));
-                self.busy.insert(bot, Busy::default());
+        let tick = match self.busy.get_mut(&start.bot) {
+            Some(Busy { is_partial: true, waiting: waiting @ None, .. }) if start.scope == Scope::All => {
+                *waiting = Some(start);
                 None
             }
+            Some(busy) => {
+                match start.scope {
+                    Scope::All => busy.skip(&start.bot, &self.around.watch.metrics),
+                    Scope::Unwell => drop(self.again.insert(start.bot)),
+                }
+                self.rounds.fall_out(start.round)
+            }
+            None => self.spawn(start),
         };
         self.tick_over(tick);
+    }
+
+    /// Starts the tick of a bot. Returns the whole tick if it is over with that, because there is nothing to do.
+    fn spawn(&mut self, start: Start) -> Option<TickView> {
+        let Start { round, bot, scope } = start;
+        let all = self.series.get(&bot).map_or(&[][..], Vec::as_slice);
+        let mut series = all.to_vec();
+        if scope == Scope::Unwell {
+            let unwell: BTreeSet<SeriesKey> = self.around.board.not_well().iter().map(Series::key).collect();
+            series.retain(|series| unwell.contains(&series.key()));
+        }
+        // A reload may have come in between.
+        if series.is_empty() {
+            return self.rounds.fall_out(round);
+        }
+        self.busy.insert(bot.clone(), Busy { is_partial: series.len() < all.len(), waiting: None, skipped: 0 });
+        let (config, means) = (Arc::clone(&self.config), Arc::clone(&self.means));
+        let (watermarks, around) = (Arc::clone(&self.watermarks), self.around.clone());
+        let tick = async move { export::tick(&config, series, &watermarks, means, &around).await };
+        let id = self.running.spawn(tick).id();
+        self.around.board.set_running(&bot, true);
+        self.tasks.insert(id, (round, bot));
+        None
     }
 
     async fn ended(&mut self, ended: Result<(Id, Ticked), JoinError>, is_stopping: bool) {
@@ -261,7 +283,8 @@ impl Daemon {
             }
         };
         let Some((round, bot)) = self.tasks.remove(&id) else { return };
-        if let Some(Busy { skipped: skipped @ 1.. }) = self.busy.remove(&bot) {
+        let busy = self.busy.remove(&bot);
+        if let Some(Busy { skipped: skipped @ 1.., .. }) = busy {
             tracing::info!(bot, "its long tick has ended, {skipped} were skipped meanwhile");
         }
         self.around.board.set_running(&bot, false);
@@ -278,12 +301,13 @@ impl Daemon {
         if self.around.board.take_denied() {
             self.read_secrets_again().await;
         }
-        if self.again.remove(&bot) {
-            let series: Vec<Series> =
-                self.around.board.not_well().into_iter().filter(|series| series.bot.name == bot).collect();
-            if !series.is_empty() {
-                self.rounds.open((self.around.clock)(), vec![(bot, Some(series), Duration::ZERO)]);
+        let is_asked_again = self.again.remove(&bot);
+        match busy.and_then(|busy| busy.waiting) {
+            Some(waiting) => self.start(waiting),
+            None if is_asked_again => {
+                self.rounds.open((self.around.clock)(), vec![(bot, Scope::Unwell, Duration::ZERO)]);
             }
+            None => {}
         }
     }
 

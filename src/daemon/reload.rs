@@ -26,8 +26,6 @@ impl Daemon {
     /// Reads the configuration again. What is new, and what failed, is then asked for at once.
     pub(super) async fn reload(&mut self) {
         self.manager.reloading();
-        // What is due now is due under the old schedules.
-        self.ring();
         let taken = match self.launch.load().await {
             Ok(loaded) => self.take_over(loaded).await.map_err(|error| vec![format!("{error:#}")]),
             Err(LaunchError::Configuration(problems)) => Err(problems.0.iter().map(ToString::to_string).collect()),
@@ -122,7 +120,10 @@ impl Daemon {
             by_bot.entry(series.bot.name.clone()).or_default().push(series);
         }
         let bots = by_bot.values().filter_map(|series| Some(series.first()?.bot.as_ref()));
-        self.agenda.set(bots, &self.config.schedule, (self.around.clock)());
+        // What is due up to now is due under the old schedules.
+        let now = (self.around.clock)();
+        self.ring(now);
+        self.agenda.set(bots, &self.config.schedule, now);
         self.alarm.set(self.agenda.lines().collect()).await?;
         self.around.board.set_next(self.agenda.next());
         self.series = by_bot;

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::export::Ticked;
-use crate::series::Series;
 use crate::status::view::TickView;
 use crate::summary::Outcome;
 
@@ -31,8 +30,17 @@ pub(super) struct Start {
     pub(super) round: Number,
     /// Its name.
     pub(super) bot: String,
-    /// Only these series; `None` is whatever it has when it starts.
-    pub(super) series: Option<Vec<Series>>,
+    /// Which of its series.
+    pub(super) scope: Scope,
+}
+
+/// The series of a bot that take part, as they are when it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All of them.
+    All,
+    /// Those that are not well: new ones, and those whose last tick failed.
+    Unwell,
 }
 
 #[derive(Debug)]
@@ -46,7 +54,7 @@ struct Round {
 
 impl Rounds {
     /// A tick begins: these bots take part, each after its delay. It was due at `due`.
-    pub(super) fn open(&mut self, due: Timestamp, starts: Vec<(String, Option<Vec<Series>>, Duration)>) {
+    pub(super) fn open(&mut self, due: Timestamp, starts: Vec<(String, Scope, Duration)>) {
         if starts.is_empty() {
             return;
         }
@@ -55,9 +63,9 @@ impl Rounds {
         let sums =
             TickView { started: due, took: Duration::ZERO, bots: 0, series: 0, failed: 0, points: 0, requests: 0 };
         self.open.insert(round, Round { due, since: now, pending: starts.len(), sums });
-        for (bot, series, delay) in starts {
+        for (bot, scope, delay) in starts {
             self.planned += 1;
-            self.starts.insert((now + delay, self.planned), Start { round, bot, series });
+            self.starts.insert((now + delay, self.planned), Start { round, bot, scope });
         }
     }
 
@@ -114,8 +122,8 @@ impl Rounds {
 mod tests {
     use super::*;
 
-    fn bots(delays: &[(&str, u64)]) -> Vec<(String, Option<Vec<Series>>, Duration)> {
-        delays.iter().map(|(bot, seconds)| ((*bot).to_owned(), None, Duration::from_secs(*seconds))).collect()
+    fn bots(delays: &[(&str, u64)]) -> Vec<(String, Scope, Duration)> {
+        delays.iter().map(|(bot, seconds)| ((*bot).to_owned(), Scope::All, Duration::from_secs(*seconds))).collect()
     }
 
     fn nothing() -> Ticked {
