@@ -65,6 +65,14 @@ impl Serving {
     }
 }
 
+impl Serving {
+    /// Ends it and waits until the address is free. Requests in hand are still answered.
+    pub async fn end(mut self) {
+        self.0.abort();
+        let _aborted = (&mut self.0).await;
+    }
+}
+
 impl Drop for Serving {
     fn drop(&mut self) {
         self.0.abort();

@@ -3,9 +3,11 @@
 //! Counters, watermarks and the limiter's memory stay; a running tick ends with what it began with.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Daemon;
+use crate::admin::Serving;
 use crate::config::Config;
 use crate::export::{self, Surroundings};
 use crate::launch::{LaunchError, Loaded};
@@ -95,7 +97,7 @@ impl Daemon {
         let serving = match config.admin {
             address if address == self.config.admin => None,
             None => Some(None),
-            Some(address) => Some(Some(self.listen(address).await?)),
+            Some(address) => Some(Some(self.listen_instead(address).await?)),
         };
         if let Some(serving) = serving {
             self.serving = serving;
@@ -105,6 +107,23 @@ impl Daemon {
         self.levels.set(config.log_level.as_deref());
         self.config = Arc::new(config);
         self.export_these(series).await
+    }
+
+    /// Listens on another address. The old one may be in its way, as that of one interface is in the way of all of them
+    /// on the same port: it is then given up first, and taken again if that did not help.
+    async fn listen_instead(&mut self, address: SocketAddr) -> Result<Serving, anyhow::Error> {
+        let listened = self.listen(address).await;
+        let Some(old) = self.config.admin.filter(|old| listened.is_err() && old.port() == address.port()) else {
+            return listened;
+        };
+        if let Some(serving) = self.serving.take() {
+            serving.end().await;
+        }
+        let listened = self.listen(address).await;
+        if listened.is_err() {
+            self.serving = self.listen(old).await.inspect_err(|error| tracing::error!("{error:#}")).ok();
+        }
+        listened
     }
 
     /// Exports these series from now on, and no others.

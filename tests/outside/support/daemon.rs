@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::http::{Response, exchange};
 use super::process::{Output, Running};
 use super::wait_for;
@@ -14,6 +16,12 @@ pub(crate) const EVERY_SECOND: &str = "cron = \"* * * * * *\"\nspread = \"0s\"";
 
 /// A schedule without a slot while a test runs: what is asked is asked for another reason.
 pub(crate) const NEVER: &str = "cron = \"0 0 0 29 2 *\"\nspread = \"0s\"";
+
+/// A schedule with one slot, so many seconds from now, for all bots together.
+pub(crate) fn once_in(seconds: i64) -> String {
+    let slot = Timestamp::now() + SignedDuration::from_secs(seconds);
+    format!("cron = \"{}\"\nspread = \"0s\"", slot.strftime("%-S %-M %-H %-d %-m *"))
+}
 
 /// The daemon; killed when dropped.
 pub(crate) struct Daemon {
