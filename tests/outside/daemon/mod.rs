@@ -3,4 +3,5 @@
 mod reload;
 mod reload_in_ticks;
 mod schedule;
+mod secrets;
 mod signals;
