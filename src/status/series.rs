@@ -1,7 +1,7 @@
 //! What is known of one series, and what of it is said in the log.
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use super::recent::Recent;
 use super::trouble::Trouble;
@@ -106,7 +106,7 @@ impl SeriesStatus {
         metrics.failing(&self.series.key(), false);
         let Some(trouble) = self.trouble.take() else { return };
         let Series { bot, channel, interval } = &self.series;
-        let lasted = now.duration_since(trouble.since);
+        let lasted = SignedDuration::from_secs(now.duration_since(trouble.since).as_secs());
         let ticks =
             if trouble.times == 1 { "one failed tick".to_owned() } else { format!("{} failed ticks", trouble.times) };
         tracing::info!(bot = bot.name, channel, %interval, "well again after {lasted:#} and {ticks}");

@@ -1,5 +1,6 @@
 //! The daemon, as whoever runs it sees it: its log, its endpoint, its signals, its service manager.
 
+mod logs;
 mod reload;
 mod reload_in_ticks;
 mod schedule;

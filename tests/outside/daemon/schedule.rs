@@ -14,7 +14,8 @@ fn ticks_come_at_their_slots_and_a_bot_may_have_its_own() {
     let platform = SimulatedPlatform::well(&bots);
     let schedule = format!("{EVERY_SECOND}\nrun_on_start = false");
     let template = Template { platform_url: platform.url(), schedule: &schedule, bots: &bots, ..Template::default() };
-    let daemon = Daemon::start(&Workspace::with(&template));
+    let workspace = Workspace::with(&template);
+    let daemon = Daemon::start(&workspace);
     wait_for("three ticks", || (platform.asked_of("quick").len() == 3).then_some(()));
     let asked = platform.asked_of("quick");
     assert!(asked[2].at - asked[0].at >= Duration::from_secs(1), "one a second");
@@ -53,7 +54,8 @@ fn a_tick_that_comes_while_the_last_one_runs_is_skipped_and_counted() {
     });
     let template =
         Template { platform_url: platform.url(), schedule: EVERY_SECOND, bots: &bots, ..Template::default() };
-    let daemon = Daemon::start(&Workspace::with(&template));
+    let workspace = Workspace::with(&template);
+    let daemon = Daemon::start(&workspace);
     wait_for("two ticks to be skipped", || (daemon.value("kore_trend_ticks_skipped_total")? >= 2.0).then_some(()));
     assert_eq!(platform.asked_of("stuck").len(), 1);
     assert!(platform.asked_of("free").len() >= 3, "the other bot goes on");
@@ -90,7 +92,8 @@ fn starts_with(spread: &str) -> Vec<(String, Instant)> {
     let platform = SimulatedPlatform::well(&bots);
     let schedule = format!("cron = \"*/3 * * * * *\"\nspread = \"{spread}\"\nrun_on_start = false");
     let template = Template { platform_url: platform.url(), schedule: &schedule, bots: &bots, ..Template::default() };
-    let daemon = Daemon::start(&Workspace::with(&template));
+    let workspace = Workspace::with(&template);
+    let daemon = Daemon::start(&workspace);
     daemon.wait_for_log("tick ended", 1);
     daemon.end();
     let first = platform.asked().into_iter().take(3);

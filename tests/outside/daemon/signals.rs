@@ -90,7 +90,8 @@ fn who_waits_is_not_waited_for() {
         Some(reply.header("retry-after", 60))
     });
     let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &bots, ..Template::default() };
-    let daemon = Daemon::start(&Workspace::with(&template));
+    let workspace = Workspace::with(&template);
+    let daemon = Daemon::start(&workspace);
     wait_for("both requests", || (platform.asked().len() == 2).then_some(()));
     daemon.wait_for_log("pausing it", 1);
     daemon.end();
@@ -105,7 +106,8 @@ fn a_bot_that_waits_for_its_delay_does_not_start_any_more() {
     let platform = SimulatedPlatform::well(&bots);
     let schedule = "cron = \"* * * * * *\"\nspread = \"1h\"\nrun_on_start = false";
     let template = Template { platform_url: platform.url(), schedule, bots: &bots, ..Template::default() };
-    let daemon = Daemon::start(&Workspace::with(&template));
+    let workspace = Workspace::with(&template);
+    let daemon = Daemon::start(&workspace);
     wait_for("two ticks", || (platform.asked_of(&early).len() == 2).then_some(()));
     daemon.end();
     assert_eq!(platform.asked().len(), platform.asked_of(&early).len());

@@ -1,0 +1,130 @@
+//! What the daemon logs: little while all is well, each trouble when it begins, changes and ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use serde_json::Value;
+
+use crate::support::daemon::{Daemon, EVERY_SECOND, NEVER};
+use crate::support::fake_influxdb::FakeInfluxDb;
+use crate::support::platform::SimulatedPlatform;
+use crate::support::server::Reply;
+use crate::support::workspace::{Template, Workspace, bots};
+
+/// The lines from the end of the start on.
+fn after_start(log: &str) -> Vec<&str> {
+    log.lines().skip_while(|line| !line.contains("next ticks: ")).skip(1).collect()
+}
+
+#[test]
+fn a_quiet_run_logs_one_line_a_tick() {
+    let bots = bots(["one", "two"], "channels = [\"all\", \"rtm\"]");
+    let platform = SimulatedPlatform::well(&bots);
+    let template =
+        Template { platform_url: platform.url(), schedule: EVERY_SECOND, bots: &bots, ..Template::default() };
+    let workspace = Workspace::with(&template);
+    let daemon = Daemon::start(&workspace);
+    daemon.wait_for_log("tick ended", 3);
+    let log = daemon.end().stderr;
+    let (end, ticks) = after_start(&log).into_iter().partition::<Vec<_>, _>(|line| !line.contains("tick ended after "));
+    for line in &ticks {
+        assert!(
+            line.contains("INFO") && line.contains(": 4 series of 2 bots, ") && line.contains(" 4 requests"),
+            "{line}"
+        );
+        assert!(line.contains("; the next one is at 2"), "{line}");
+    }
+    assert!(end.len() == 2 && end[0].contains("told to end") && end[1].contains("ended"), "{log}");
+    assert!(!log.contains("ERROR"), "{log}");
+}
+
+#[test]
+fn json_lines_carry_bot_channel_and_interval() {
+    let bots = bots(["support"], "channels = [\"rtm\"]\nintervals = [\"daily\"]");
+    let platform = SimulatedPlatform::start(&bots, |_, _| Some(Reply::errors(400, 400, "no")));
+    let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &bots, ..Template::default() };
+    let workspace = Workspace::with(&template);
+    let daemon = Daemon::start_with(&workspace, &["--log-format", "json"], &[]);
+    daemon.wait_for_log("tick ended", 1);
+    let log = daemon.end().stderr;
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let errors: Vec<&Value> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
+    assert_eq!(errors.len(), 1, "{log}");
+    let field = |name: &str| errors[0][name].as_str().unwrap_or_default().to_owned();
+    assert_eq!((field("bot"), field("channel"), field("interval")), ("support".into(), "rtm".into(), "daily".into()));
+    assert!(field("message").contains("the platform answered 400: \"no"), "{log}");
+    assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["message"].is_string()));
+}
+
+#[test]
+fn under_the_journal_lines_have_no_time_of_their_own() {
+    let bots = bots(["support"], "");
+    let platform = SimulatedPlatform::well(&bots);
+    let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &bots, ..Template::default() };
+    let variables = [("JOURNAL_STREAM", "8:12345")];
+    let workspace = Workspace::with(&template);
+    let daemon = Daemon::start_with(&workspace, &[], &variables);
+    daemon.wait_for_log("tick ended", 1);
+    let log = daemon.end().stderr;
+    assert!(log.lines().all(|line| line.trim_start().starts_with("INFO ") || line.starts_with(" WARN ")), "{log}");
+}
+
+#[test]
+fn a_failure_is_said_when_it_begins_when_it_changes_and_when_it_is_over() {
+    let bots = bots(["support"], "");
+    let status = Arc::new(AtomicU16::new(400));
+    let now = Arc::clone(&status);
+    let platform = SimulatedPlatform::start(&bots, move |_, _| match now.load(Ordering::Relaxed) {
+        0 => None,
+        status => Some(Reply::errors(status, status, "")),
+    });
+    let template =
+        Template { platform_url: platform.url(), schedule: EVERY_SECOND, bots: &bots, ..Template::default() };
+    let workspace = Workspace::with(&template);
+    let daemon = Daemon::start(&workspace);
+    daemon.wait_for_log("1 not complete", 3);
+    assert_eq!(daemon.logged("ERROR").len(), 1, "{}", daemon.log());
+    status.store(405, Ordering::Relaxed);
+    daemon.wait_for_log("still failing: the platform answered 405", 1);
+    status.store(400, Ordering::Relaxed);
+    daemon.wait_for_ticks(2);
+    assert_eq!(daemon.logged("ERROR").len(), 2, "each kind once: {}", daemon.log());
+    status.store(0, Ordering::Relaxed);
+    daemon.wait_until_ready();
+    daemon.wait_for_ticks(1);
+    let said = daemon.logged("well again").remove(0);
+    let (_, lasted) = said.split_once("well again after ").unwrap();
+    assert!(lasted.split_once("s and ").unwrap().0.parse::<u32>().is_ok(), "whole seconds: {said}");
+    assert!(said.contains("failed ticks bot=\"support\" channel=\"all\" interval=hourly"), "{said}");
+    assert_eq!(daemon.logged("well again").len(), 1);
+    daemon.end();
+}
+
+#[test]
+fn a_database_that_is_away_is_said_once_a_series() {
+    let bots = bots(["one", "two"], "");
+    let platform = SimulatedPlatform::well(&bots);
+    let status = Arc::new(AtomicU16::new(404));
+    let now = Arc::clone(&status);
+    let database = FakeInfluxDb::start(move |_, _| match now.load(Ordering::Relaxed) {
+        0 => Reply::stored(),
+        status => Reply::refused(status, "not found", "no bucket"),
+    });
+    let sink = database.config();
+    let template = Template {
+        platform_url: platform.url(),
+        schedule: EVERY_SECOND,
+        sink: &sink,
+        bots: &bots,
+        ..Template::default()
+    };
+    let workspace = Workspace::with(&template);
+    let daemon = Daemon::start(&workspace);
+    daemon.wait_for_log("2 not complete", 3);
+    let said = daemon.logged("ERROR");
+    assert!(said.len() == 2 && said.iter().all(|line| line.contains("check influxdb.org")), "{said:?}");
+    status.store(0, Ordering::Relaxed);
+    daemon.wait_until_ready();
+    assert_eq!((daemon.logged("well again").len(), daemon.logged("ERROR").len()), (2, 2), "{}", daemon.log());
+    daemon.end();
+}
