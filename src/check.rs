@@ -202,7 +202,7 @@ async fn health(http: &reqwest::Client, database: &InfluxDb) -> Finding {
 async fn right_to_write(database: &InfluxDb, tls: native_tls::TlsConnector) -> Finding {
     let sink = InfluxDbSink::new(database, tls).map_err(|error| error.to_string())?;
     let good = || Ok(format!("the token may write to the bucket {} of {}", database.bucket, database.org));
-    match Sink::InfluxDb(sink).write("# no point, only a question\n".into()).await {
+    match Sink::InfluxDb(Box::new(sink)).write("# no point, only a question\n".into()).await {
         Ok(()) => good(),
         // A database may say that there is no point in it, after it looked at the token.
         Err(WriteFailure::Refused { status: 400, message })

@@ -313,7 +313,7 @@ pub fn means(
         _ if around.dry_run => Sink::Stdout,
         Destination::File(path) => Sink::File(LineFile::new(path.clone())),
         Destination::InfluxDb(database) => {
-            Sink::InfluxDb(InfluxDbSink::new(database, tls).context("cannot set up the database's client")?)
+            Sink::InfluxDb(Box::new(InfluxDbSink::new(database, tls).context("cannot set up the database's client")?))
         }
     };
     let writer = writer::start(sink, client.places().clone(), around.watch.clone(), around.stop.clone());

@@ -10,7 +10,7 @@ use influxdb2::api::write::TimestampPrecision;
 use influxdb2::{Client, ClientBuilder, RequestError};
 use reqwest_for_influxdb2::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use reqwest_for_influxdb2::redirect;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::WriteFailure;
 use crate::config::InfluxDb;
@@ -20,6 +20,8 @@ use crate::platform::client::{chain, connect_timeout, shorten};
 #[derive(Debug)]
 pub struct InfluxDbSink {
     client: Client,
+    /// To know an echo of it.
+    token: SecretString,
     org: String,
     bucket: String,
     timeout: Duration,
@@ -54,6 +56,7 @@ impl InfluxDbSink {
         let client = ClientBuilder::with_builder(http, database.url.as_str(), &database.org, token).build()?;
         Ok(InfluxDbSink {
             client,
+            token: database.token.clone(),
             org: database.org.clone(),
             bucket: database.bucket.clone(),
             timeout: database.timeout,
@@ -78,9 +81,10 @@ impl InfluxDbSink {
         let written = self.client.write_line_protocol_with_precision(&self.org, &self.bucket, body, precision);
         match written.await {
             Ok(()) => Ok(()),
-            Err(RequestError::Http { status, text }) => {
-                Err(WriteFailure::Refused { status: status.as_u16(), message: message_in(&text) })
-            }
+            Err(RequestError::Http { status, text }) => Err(WriteFailure::Refused {
+                status: status.as_u16(),
+                message: message_in(&text, self.token.expose_secret()),
+            }),
             Err(RequestError::ReqwestProcessing { source }) if source.is_timeout() && !source.is_connect() => {
                 Err(WriteFailure::TimedOut(self.timeout))
             }
@@ -98,11 +102,13 @@ fn compress(lines: &[u8]) -> std::io::Result<Bytes> {
     Ok(encoder.finish()?.into())
 }
 
-/// The words of `{"code":"…","message":"…"}`, or of InfluxDB 1 and 3's `{"error":"…"}`, or the text's beginning.
-fn message_in(text: &str) -> String {
+/// The words of `{"code":"…","message":"…"}`, or of InfluxDB 1 and 3's `{"error":"…"}`, or the text's beginning. Without
+/// the token should the database, or a proxy before it, echo the request; before anything is cut short, for a part of a
+/// token is as bad.
+fn message_in(text: &str, token: &str) -> String {
     let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
     let words = json.as_ref().and_then(|json| json.get("message").or_else(|| json.get("error"))?.as_str());
-    shorten(words.unwrap_or(text).trim())
+    shorten(words.unwrap_or(text).replace(token, "(the token)").trim())
 }
 
 #[cfg(test)]
@@ -115,9 +121,11 @@ mod tests {
             (r#"{"code":"unauthorized","message":"unauthorized access"}"#, "unauthorized access"),
             (r#"{"error":"partial write: dropped=1"}"#, "partial write: dropped=1"),
             ("Bad Gateway\n", "Bad Gateway"),
+            (r#"{"message":"no such token: a token"}"#, "no such token: (the token)"),
+            ("GET /\nauthorization: Token a token", "GET /\nauthorization: Token (the token)"),
             ("", ""),
         ] {
-            assert_eq!(message_in(text), expected);
+            assert_eq!(message_in(text, "a token"), expected);
         }
     }
 }

@@ -17,7 +17,7 @@ use self::influxdb::InfluxDbSink;
 #[derive(Debug)]
 pub enum Sink {
     /// A database that speaks InfluxDB's v2 write API.
-    InfluxDb(InfluxDbSink),
+    InfluxDb(Box<InfluxDbSink>),
     /// A file of lines.
     File(LineFile),
     /// Standard output, for `--dry-run`.

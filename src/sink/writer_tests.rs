@@ -50,7 +50,7 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
         gzip: false,
     };
     let tls = crate::tls::connector().unwrap();
-    let sink = Sink::InfluxDb(InfluxDbSink::new(&database, tls).unwrap());
+    let sink = Sink::InfluxDb(Box::new(InfluxDbSink::new(&database, tls).unwrap()));
     (start(sink, Places::new(8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::never()), kept)
 }
 

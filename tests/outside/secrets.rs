@@ -66,6 +66,9 @@ fn a_platform_that_echoes_the_token_does_not_spread_it() {
 
 #[test]
 fn a_database_that_refuses_does_not_spread_it() {
-    let database = FakeInfluxDb::start(|_, _| Reply::refused(401, "unauthorized", "unauthorized access"));
+    let database = FakeInfluxDb::start(|write, _| {
+        let echo = &write.headers["authorization"];
+        Reply::refused(401, "unauthorized", &format!("{} {echo}", "x".repeat(250)))
+    });
     check(&SimulatedPlatform::well(&bots()), &database);
 }
