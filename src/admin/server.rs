@@ -1,8 +1,9 @@
-//! Connections: a bounded number of them, each with one request and a bounded time, so that no client can hold up the
-//! export or its own successors.
+//! Connections: a bounded number of them, each with one request and a bounded time. Where there are too many, the
+//! oldest makes room for the newest: an answer takes a moment, so whoever is still there is slow or idle. So no client
+//! can hold up the export, nor keep a health check waiting.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,10 +11,9 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
-/// Connections at once; further ones wait in the system's queue.
+/// Connections at once.
 const CONNECTIONS: usize = 64;
 
 /// From the connection to the last byte of the answer.
@@ -42,17 +42,19 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener, anyhow::Error> {
 
 impl Serving {
     pub(super) fn start(listener: TcpListener, router: Router) -> Serving {
-        let places = Arc::new(Semaphore::new(CONNECTIONS));
         Serving(tokio::spawn(async move {
-            // The semaphore is never closed.
-            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+            let mut connections: VecDeque<AbortHandle> = VecDeque::new();
+            loop {
                 match listener.accept().await {
                     Ok((stream, _)) => {
-                        let router = router.clone();
-                        tokio::spawn(async move {
-                            let _in_time = tokio::time::timeout(TIME, answer(stream, router)).await;
-                            drop(place);
-                        });
+                        connections.retain(|connection| !connection.is_finished());
+                        if connections.len() >= CONNECTIONS {
+                            connections.pop_front().inspect(AbortHandle::abort);
+                        }
+                        let answered = tokio::time::timeout(TIME, answer(stream, router.clone()));
+                        connections.push_back(tokio::spawn(async { drop(answered.await) }).abort_handle());
+                        // A request that is there already is answered before the next connection.
+                        tokio::task::yield_now().await;
                     }
                     // Out of file descriptors, or a client that is gone already: the next one may fare better.
                     Err(error) => {

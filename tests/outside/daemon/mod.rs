@@ -1,6 +1,8 @@
 //! The daemon, as whoever runs it sees it: its log, its endpoint, its signals, its service manager.
 
+mod endpoint;
 mod logs;
+mod metrics;
 mod reload;
 mod reload_in_ticks;
 mod schedule;
