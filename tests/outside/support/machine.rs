@@ -86,17 +86,18 @@ impl Machine {
         wait_for(&format!("{name}={value} of {unit}"), || (self.property(unit, name) == value).then_some(()));
     }
 
-    /// What the processes of a unit have logged, oldest first.
+    /// What the program has logged, oldest first. By its name and not by its unit, of which the journal knows nothing
+    /// where a process has ended before its lines were read.
     #[track_caller]
-    pub(crate) fn journal(&self, unit: &str) -> Vec<Value> {
-        let lines = self.sh(&format!("journalctl --sync && journalctl --output=json --all _SYSTEMD_UNIT={unit}"));
+    pub(crate) fn journal(&self) -> Vec<Value> {
+        let lines = self.sh("journalctl --sync && journalctl --output=json --all --identifier=kore-trend-exporter");
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The messages among it, one in each line.
     #[track_caller]
-    pub(crate) fn messages(&self, unit: &str) -> String {
-        let entries = self.journal(unit);
+    pub(crate) fn messages(&self) -> String {
+        let entries = self.journal();
         entries.iter().map(|entry| format!("{}\n", entry["MESSAGE"].as_str().unwrap_or_default())).collect()
     }
 }

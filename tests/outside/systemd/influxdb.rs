@@ -93,7 +93,7 @@ fn a_reload_takes_a_good_configuration_and_refuses_a_bad_one() {
     reload();
     service.wait_for_metric("kore_trend_config_last_reload_successful 0");
     machine.wait_for_property(DAEMON, "ActiveState", "active");
-    assert!(machine.messages(DAEMON).contains("bots.support.chanels: unknown key"), "{}", machine.messages(DAEMON));
+    assert!(machine.messages().contains("bots.support.chanels: unknown key"), "{}", machine.messages());
     service.platform.forget();
     wait_for("a tick by the old one", || {
         service.platform.asked().iter().any(|asked| asked.channel() == "rtm").then_some(())
@@ -146,7 +146,7 @@ fn a_wrong_configuration_is_not_tried_again() {
     machine.run(&format!("systemctl start {DAEMON}")).expect_code(1);
     let ended = ["ActiveState", "Result", "ExecMainStatus", "NRestarts"].map(|name| machine.property(DAEMON, name));
     assert_eq!(ended, ["failed", "exit-code", "78", "0"]);
-    assert!(machine.messages(DAEMON).contains("bots.support.time_zone"), "{}", machine.messages(DAEMON));
+    assert!(machine.messages().contains("bots.support.time_zone"), "{}", machine.messages());
 }
 
 #[test]
@@ -168,13 +168,12 @@ fn the_journal_has_levels_and_fields() {
     let machine = &service.machine;
     machine.install("/etc/kore-trend-exporter/support.client_secret", "600", "another secret, just as long");
     machine.sh(&format!("systemctl start {DAEMON}"));
-    let refused = wait_for("a refusal in the journal", || {
-        machine.journal(DAEMON).into_iter().find(|entry| entry["PRIORITY"] == "3")
-    });
+    let refused =
+        wait_for("a refusal in the journal", || machine.journal().into_iter().find(|entry| entry["PRIORITY"] == "3"));
     assert_eq!((&refused["BOT"], &refused["CHANNEL"]), (&"support".into(), &"all".into()), "{refused}");
     assert!(refused["MESSAGE"].as_str().unwrap().starts_with("the platform answered 401"), "{refused}");
 
-    let entries = machine.journal(DAEMON);
+    let entries = machine.journal();
     let levels: Vec<&str> = entries.iter().filter_map(|entry| entry["PRIORITY"].as_str()).collect();
     // The bot's id looks like none, which is warned about.
     assert!(["3", "4", "6"].iter().all(|level| levels.contains(level)), "{entries:#?}");
@@ -210,7 +209,7 @@ fn daemon_and_timer_exclude_each_other_and_a_backfill_runs_beside() {
     let machine = &service.machine;
     service.wait_for_points("all");
     machine.run(&format!("systemctl start {ONCE}")).expect_code(1);
-    assert!(machine.messages(ONCE).contains("another exporter"), "{}", machine.messages(ONCE));
+    assert!(machine.messages().contains("another exporter"), "{}", machine.messages());
     assert_eq!(machine.property(DAEMON, "ActiveState"), "active");
 
     // Here is no terminal.
