@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod logs;
+mod manager;
 mod metrics;
 mod reload;
 mod reload_in_ticks;
