@@ -1,5 +1,6 @@
 //! The daemon, as whoever runs it sees it: its log, its endpoint, its signals, its service manager.
 
+mod demo;
 mod endpoint;
 mod logs;
 mod manager;
@@ -9,3 +10,4 @@ mod reload_in_ticks;
 mod schedule;
 mod secrets;
 mod signals;
+mod state;
