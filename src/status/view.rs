@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use super::recent::Recent;
 use crate::series::Interval;
@@ -141,7 +141,8 @@ impl View {
         let failing: Vec<_> =
             series().filter(|(_, series)| matches!(series.condition, Condition::Failing { .. })).collect();
         let pending = series().filter(|(_, series)| series.condition == Condition::Pending).count();
-        let next = self.next.first().map_or_else(String::new, |next| format!(", next tick at {}", clock_time(next.at)));
+        let next =
+            self.next.first().map_or_else(String::new, |next| format!(", next tick at {}", self.clock_time(next.at)));
         let things = match failing.as_slice() {
             [] if all == 0 => "no series to export".to_owned(),
             [] if pending == all => format!("no tick of the {all} series has ended yet"),
@@ -160,11 +161,12 @@ impl View {
         let reload = if self.refused_reload.is_empty() { "" } else { ", the last reload was refused" };
         format!("{things}{state}{reload}{next}")
     }
-}
 
-/// Hours, minutes and seconds in UTC.
-fn clock_time(at: Timestamp) -> String {
-    at.strftime("%H:%M:%S UTC").to_string()
+    /// Hours, minutes and seconds in UTC, with the date where it is more than a day away.
+    fn clock_time(&self, at: Timestamp) -> String {
+        let is_near = at.duration_since(self.now) <= SignedDuration::from_hours(24);
+        at.strftime(if is_near { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M:%S UTC" }).to_string()
+    }
 }
 
 /// A view as tests need one, in which one series of two is failing.
@@ -212,6 +214,8 @@ mod tests {
         assert_eq!(view.sentence(), "1 of 2 series failing (support/all hourly), next tick at 12:10:00 UTC");
         view.bots[1].series[0].condition = Condition::Well;
         assert_eq!(view.sentence(), "all 2 series up to date, next tick at 12:10:00 UTC");
+        view.next[0].at = "2026-08-10T03:00:00Z".parse().unwrap();
+        assert_eq!(view.sentence(), "all 2 series up to date, next tick at 2026-08-10 03:00:00 UTC");
         view.bots[1].series[0].condition = Condition::Pending;
         view.refused_reload.push("no".to_owned());
         view.next.clear();

@@ -1,10 +1,13 @@
 //! The daemon, as whoever runs it sees it: its log, its endpoint, its signals, its service manager.
 
+mod demo;
 mod endpoint;
 mod logs;
+mod manager;
 mod metrics;
 mod reload;
 mod reload_in_ticks;
 mod schedule;
 mod secrets;
 mod signals;
+mod state;
