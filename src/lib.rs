@@ -46,6 +46,7 @@ pub mod progress;
 
 pub mod cli;
 pub mod logging;
+mod journal;
 pub mod demo;
 pub mod launch;
 

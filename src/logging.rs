@@ -8,7 +8,6 @@ use clap::ValueEnum;
 use indicatif::ProgressBar;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::filter::{FilterExt, filter_fn};
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
@@ -16,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 use crate::config::Environment;
+use crate::journal;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -87,22 +87,28 @@ pub fn parse_filter(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// Changes which log lines are written while the program runs.
+/// Changes which log lines are written, and where to, while the program runs.
 #[derive(Clone, Debug)]
-pub struct Levels {
+pub struct Log {
     handle: reload::Handle<EnvFilter, Registry>,
     /// What the command line says goes before what a configuration says.
     fixed: bool,
+    way: journal::Way,
 }
 
-impl Levels {
+impl Log {
     /// Follows the configuration, unless the command line said what to write.
-    pub fn set(&self, configured: Option<&str>) {
+    pub fn set_level(&self, configured: Option<&str>) {
         if !self.fixed
             && let Err(error) = self.handle.reload(filter(configured))
         {
             tracing::error!("the log level cannot be changed: {error}");
         }
+    }
+
+    /// Whether the process goes on, so that lines may go to the journal itself, if standard error leads there.
+    pub fn set_lasting(&self, lasting: bool) {
+        self.way.set_native(lasting);
     }
 }
 
@@ -113,32 +119,22 @@ fn filter(text: Option<&str>) -> EnvFilter {
 
 /// Starts logging for the whole process. Other crates say only what is a warning or worse: below that some of them
 /// would show what travels.
-pub fn start(format: Format, level: Option<&str>, environment: &Environment, console: &Console) -> Levels {
+pub fn start(format: Format, level: Option<&str>, environment: &Environment, console: &Console) -> Log {
     let own_or_grave =
         filter_fn(|event| *event.level() <= Level::WARN || event.target().starts_with(env!("CARGO_CRATE_NAME")));
     let is_terminal = io::stderr().is_terminal();
     let journal = environment.get("JOURNAL_STREAM").filter(|_| format == Format::Auto && !is_terminal);
     let lines = fmt::layer().with_writer(console.clone()).with_target(false);
-    let lines = match (format, journal.map(native_journal)) {
-        (_, Some(Some(journal))) => journal.boxed(),
-        (_, Some(None)) => lines.with_ansi(false).without_time().boxed(),
+    let way = journal::Way::default();
+    let lines = match (format, journal) {
+        (_, Some(stream)) if journal::is_behind_stderr(stream) => journal::layer(console, &way),
+        (_, Some(_)) => lines.with_ansi(false).without_time().boxed(),
         (Format::Json, None) => lines.json().flatten_event(true).boxed(),
         (_, None) => lines.with_ansi(is_terminal).boxed(),
     };
     let (levels, handle) = reload::Layer::new(filter(level));
     tracing_subscriber::registry().with(lines.with_filter(own_or_grave.and(levels))).init();
-    Levels { handle, fixed: level.is_some() }
-}
-
-/// The journal itself, where standard error leads there: lines keep their level and their fields.
-fn native_journal(stream: &str) -> Option<tracing_journald::Layer> {
-    let stderr = rustix::fs::fstat(io::stderr()).ok()?;
-    if stream != format!("{}:{}", stderr.st_dev, stderr.st_ino) {
-        return None;
-    }
-    // What is called information here is called so there; without this it would be a notice, in bold.
-    let levels = PriorityMappings { info: Priority::Informational, debug: Priority::Debug, ..PriorityMappings::new() };
-    tracing_journald::layer().ok().map(|layer| layer.with_field_prefix(None).with_priority_mappings(levels))
+    Log { handle, fixed: level.is_some(), way }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use kore_trend_exporter::cli::{Arguments, Invocation, Mode, UsageError, range_is
 use kore_trend_exporter::config::{Config, Destination, Environment, Problems, Source};
 use kore_trend_exporter::export::{self, RunError, Surroundings};
 use kore_trend_exporter::launch::{Launch, LaunchError, Loaded};
-use kore_trend_exporter::logging::{self, Console, Levels};
+use kore_trend_exporter::logging::{self, Console, Log};
 use kore_trend_exporter::metrics::Watch;
 use kore_trend_exporter::progress::Show;
 use kore_trend_exporter::status::board::Board;
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let console = Console::default();
-    let levels = logging::start(invocation.log_format, invocation.log_level.as_deref(), &environment, &console);
+    let log = logging::start(invocation.log_format, invocation.log_level.as_deref(), &environment, &console);
 
     // One thread: the work is waiting for two services, and what little there is to compute needs no second core.
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
             return ExitCode::from(FAILED);
         }
     };
-    let ended = runtime.block_on(run(invocation, environment, console, levels));
+    let ended = runtime.block_on(run(invocation, environment, console, log));
     // What is left behind after the grace of a stop is not waited for.
     runtime.shutdown_background();
     match ended {
@@ -76,16 +76,11 @@ fn main() -> ExitCode {
 }
 
 /// Does what was asked for and says whether all of it is done.
-async fn run(
-    invocation: Invocation,
-    environment: Environment,
-    console: Console,
-    levels: Levels,
-) -> Result<bool, Fault> {
+async fn run(invocation: Invocation, environment: Environment, console: Console, log: Log) -> Result<bool, Fault> {
     let Invocation { mode, demo, source, selection, progress, .. } = invocation;
     let mut launch = Launch::new(source, environment, selection, demo);
     let Loaded { config, series } = launch.load().await.map_err(Fault::Launch)?;
-    levels.set(config.log_level.as_deref());
+    log.set_level(config.log_level.as_deref());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -103,7 +98,7 @@ async fn run(
     let rows = match mode {
         Mode::Daemon => {
             around.show = Show::Nothing;
-            daemon::run(launch, Loaded { config, series }, levels, around).await?;
+            daemon::run(launch, Loaded { config, series }, log, around).await?;
             return Ok(true);
         }
         Mode::Once { dry_run } => {

@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::export::{self, RunError, Surroundings, Ticked};
 use crate::heart::Heart;
 use crate::launch::{Launch, Loaded};
-use crate::logging::Levels;
+use crate::logging::Log;
 use crate::metrics::Metrics;
 use crate::platform::limiter::Limiter;
 use crate::poller::Means;
@@ -39,7 +39,7 @@ use crate::watermark::Watermarks;
 /// What the loop works with.
 struct Daemon {
     launch: Launch,
-    levels: Levels,
+    log: Log,
     around: Surroundings,
     started: Timestamp,
 
@@ -83,7 +83,7 @@ struct Busy {
 /// # Errors
 ///
 /// If it cannot start: the state folder, the listener, the clients.
-pub async fn run(launch: Launch, loaded: Loaded, levels: Levels, around: Surroundings) -> Result<(), RunError> {
+pub async fn run(launch: Launch, loaded: Loaded, log: Log, around: Surroundings) -> Result<(), RunError> {
     // From here on a signal to reload is heard, not deadly.
     let hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let started = (around.clock)();
@@ -105,7 +105,7 @@ pub async fn run(launch: Launch, loaded: Loaded, levels: Levels, around: Surroun
     let means = reload::live_means(&config, &limiter, &around)?;
     let mut daemon = Daemon {
         launch,
-        levels,
+        log,
         started,
         config,
         series: BTreeMap::new(),
@@ -133,6 +133,7 @@ pub async fn run(launch: Launch, loaded: Loaded, levels: Levels, around: Surroun
     daemon.around.board.restore(memory::load(&daemon.config.state_dir));
     let status = daemon.view().sentence();
     daemon.manager.ready(status);
+    daemon.log.set_lasting(true);
     daemon.say_schedule();
 
     let board = Arc::clone(&daemon.around.board);
@@ -174,6 +175,7 @@ impl Daemon {
             tokio::select! {
                 () = stop.told(), if !is_stopping => {
                     is_stopping = true;
+                    self.log.set_lasting(false);
                     self.manager.stopping();
                     self.rounds.forget_starts();
                 }

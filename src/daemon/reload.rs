@@ -104,7 +104,7 @@ impl Daemon {
         }
         self.means = means;
         self.limiter.set_limits(config.platform.limits);
-        self.levels.set(config.log_level.as_deref());
+        self.log.set_level(config.log_level.as_deref());
         self.config = Arc::new(config);
         self.export_these(series).await
     }
