@@ -151,6 +151,20 @@ fn a_wrong_configuration_is_not_tried_again() {
 
 #[test]
 #[ignore = "needs the servers that tests/run brings"]
+fn the_last_words_are_the_services_also_where_the_journal_is_slow() {
+    let service = Service::installed(SimulatedPlatform::well(BOT));
+    let machine = &service.machine;
+    service.configure("time_zone = \"Europe/Berlim\"");
+    machine.sh("systemctl kill --signal=STOP systemd-journald");
+    machine.run(&format!("systemctl start {DAEMON}")).expect_code(1);
+    machine.sh("systemctl kill --signal=CONT systemd-journald && journalctl --sync");
+    let told = machine.sh(&format!("journalctl --unit={DAEMON} --output=json"));
+    let problem = told.lines().find(|line| line.contains("bots.support.time_zone")).unwrap_or_else(|| panic!("{told}"));
+    assert!(problem.contains("\"PRIORITY\":\"3\""), "{problem}");
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
 fn a_secret_that_is_missing_is_waited_for() {
     let service = Service::installed(SimulatedPlatform::well(BOT));
     let machine = &service.machine;
@@ -173,12 +187,13 @@ fn the_journal_has_levels_and_fields() {
     assert_eq!((&refused["BOT"], &refused["CHANNEL"]), (&"support".into(), &"all".into()), "{refused}");
     assert!(refused["MESSAGE"].as_str().unwrap().starts_with("the platform answered 401"), "{refused}");
 
+    assert_eq!(refused["_TRANSPORT"], "journal");
+
     let entries = machine.journal();
     let levels: Vec<&str> = entries.iter().filter_map(|entry| entry["PRIORITY"].as_str()).collect();
     // The bot's id looks like none, which is warned about.
     assert!(["3", "4", "6"].iter().all(|level| levels.contains(level)), "{entries:#?}");
     for entry in &entries {
-        assert_eq!(entry["_TRANSPORT"], "journal", "{entry}");
         let message = entry["MESSAGE"].as_str().unwrap();
         let first = message.split_whitespace().next().unwrap_or_default();
         assert!(!["ERROR", "WARN", "INFO"].contains(&first), "{message}");
