@@ -118,10 +118,13 @@ fn filter(text: Option<&str>) -> EnvFilter {
 }
 
 /// Starts logging for the whole process. Other crates say only what is a warning or worse: below that some of them
-/// would show what travels.
+/// would show what travels. The scheduler says nothing: what it misses when hundreds of schedules come at once, the
+/// daemon makes up for.
 pub fn start(format: Format, level: Option<&str>, environment: &Environment, console: &Console) -> Log {
-    let own_or_grave =
-        filter_fn(|event| *event.level() <= Level::WARN || event.target().starts_with(env!("CARGO_CRATE_NAME")));
+    let own_or_grave = filter_fn(|event| {
+        let is_grave = *event.level() <= Level::WARN && !event.target().starts_with("tokio_cron_scheduler");
+        is_grave || event.target().starts_with(env!("CARGO_CRATE_NAME"))
+    });
     let is_terminal = io::stderr().is_terminal();
     let journal = environment.get("JOURNAL_STREAM").filter(|_| format == Format::Auto && !is_terminal);
     let lines = fmt::layer().with_writer(console.clone()).with_target(false);

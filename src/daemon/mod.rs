@@ -31,7 +31,7 @@ use crate::logging::Log;
 use crate::metrics::Metrics;
 use crate::platform::limiter::Limiter;
 use crate::poller::Means;
-use crate::series::{Series, SeriesKey};
+use crate::series::Series;
 use crate::status::memory;
 use crate::status::view::{TickView, View};
 use crate::watermark::Watermarks;
@@ -61,6 +61,8 @@ struct Daemon {
     running: JoinSet<Ticked>,
     tasks: HashMap<Id, (Number, String)>,
     busy: HashMap<String, Busy>,
+    /// Whether the last beat found something stuck.
+    is_stuck: bool,
     /// Whether the manager is to be told how things are, with the next beat.
     has_news: bool,
     /// Bots whose series that are not well then are asked for as soon as their running tick has ended.
@@ -122,6 +124,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, around: Surroundings)
         running: JoinSet::new(),
         tasks: HashMap::new(),
         busy: HashMap::new(),
+        is_stuck: false,
         has_news: false,
         again: BTreeSet::new(),
         around,
@@ -194,10 +197,13 @@ impl Daemon {
     /// The loop has come round: the watchdog may know, unless something is stuck.
     fn beat(&mut self, is_stopping: bool) {
         self.heart.beat();
-        match self.heart.trouble() {
+        let trouble = self.heart.trouble();
+        match &trouble {
             None => self.manager.alive(),
-            Some(trouble) => tracing::error!("{trouble}: the watchdog is not fed"),
+            Some(trouble) if !self.is_stuck => tracing::error!("{trouble}: the watchdog is not fed"),
+            Some(_) => {}
         }
+        self.is_stuck = trouble.is_some();
         if std::mem::take(&mut self.has_news) && !is_stopping {
             let status = self.view().sentence();
             self.manager.status(status);
@@ -237,6 +243,8 @@ impl Daemon {
 
     fn start(&mut self, start: Start) {
         let tick = match self.busy.get_mut(&start.bot) {
+            // A reload came in between.
+            _ if !self.series.contains_key(&start.bot) => self.rounds.fall_out(start.round),
             Some(Busy { is_partial: true, waiting: waiting @ None, .. }) if start.scope == Scope::All => {
                 *waiting = Some(start);
                 None
@@ -259,10 +267,8 @@ impl Daemon {
         let all = self.series.get(&bot).map_or(&[][..], Vec::as_slice);
         let mut series = all.to_vec();
         if scope == Scope::Unwell {
-            let unwell: BTreeSet<SeriesKey> = self.around.board.not_well().iter().map(Series::key).collect();
-            series.retain(|series| unwell.contains(&series.key()));
+            series.retain(|series| !self.around.board.is_well(&series.key()));
         }
-        // A reload may have come in between.
         if series.is_empty() {
             return self.rounds.fall_out(round);
         }

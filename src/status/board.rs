@@ -60,6 +60,7 @@ impl Board {
     pub fn expect(&self, series: &[Series]) {
         let mut known = self.lock();
         let mut before = std::mem::take(&mut known.series);
+        let mut new = Vec::new();
         for series in series {
             let key = series.key();
             let status = match before.remove(&key) {
@@ -69,19 +70,28 @@ impl Board {
                     status
                 }
                 None => {
-                    self.metrics.add(&key);
+                    new.push(key.clone());
                     SeriesStatus::new(series.clone())
                 }
             };
             known.series.insert(key, status);
         }
         self.forget(before.into_keys().collect(), &known);
+        // Only now, for a bot whose id was corrected has the labels of the one that is gone.
+        for key in new {
+            self.metrics.add(&key);
+        }
     }
 
     /// Metrics that a run of a removed series left behind are removed once more.
     pub fn forget_strangers(&self, series: impl Iterator<Item = SeriesKey>) {
         let known = self.lock();
-        self.forget(series.filter(|key| !known.series.contains_key(key)).collect(), &known);
+        let has_its_labels = |key: &SeriesKey| {
+            let labels = |key: &SeriesKey| (key.bot.clone(), key.channel.clone(), key.interval);
+            known.series.keys().any(|other| labels(other) == labels(key))
+        };
+        let gone = series.filter(|key| !known.series.contains_key(key) && !has_its_labels(key));
+        self.forget(gone.collect(), &known);
     }
 
     fn forget(&self, gone: Vec<SeriesKey>, known: &Known) {
@@ -136,6 +146,11 @@ impl Board {
         let known = self.lock();
         let unwell = known.series.values().filter(|status| status.condition != Condition::Well);
         unwell.map(|status| status.series.clone()).collect()
+    }
+
+    /// Whether the last tick of a series did all that was owed.
+    pub fn is_well(&self, key: &SeriesKey) -> bool {
+        self.lock().series.get(key).is_some_and(|status| status.condition == Condition::Well)
     }
 
     /// What keeps `/readyz` from being ready; nothing if all is well.

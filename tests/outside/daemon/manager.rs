@@ -1,6 +1,7 @@
 //! What a service manager hears of the daemon.
 
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::support::daemon::{Daemon, NEVER, once_in};
@@ -102,6 +103,29 @@ fn a_reload_is_announced_and_over_also_when_it_is_refused() {
         assert!(time > last_time);
         last_time = time;
     }
+    daemon.end();
+}
+
+#[test]
+fn the_watchdog_is_not_fed_while_the_loop_is_stuck() {
+    let bots = bots(["support"], "");
+    let platform = SimulatedPlatform::well(&bots);
+    let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &bots, ..Template::default() };
+    let workspace = Workspace::with(&template);
+    let manager = Manager::start(&workspace);
+    let daemon = start(&workspace, &manager);
+    daemon.wait_until_ready();
+    let config = workspace.read("config.toml");
+    std::fs::remove_file(workspace.path("config.toml")).unwrap();
+    // A file that nobody writes to: as with a disk that does not answer, reading it takes for ever.
+    let path = workspace.path("config.toml").display().to_string();
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    daemon.signal("HUP");
+    manager.wait_for("RELOADING=1", 1);
+    wait_for("silence", || (manager.silence() > 4 * WATCHDOG).then_some(()));
+    workspace.write("config.toml", &config);
+    daemon.wait_for_log("configuration reloaded", 1);
+    manager.wait_for_watchdog(3);
     daemon.end();
 }
 

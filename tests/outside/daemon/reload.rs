@@ -193,3 +193,38 @@ fn a_bot_that_is_removed_takes_its_samples_along_also_from_a_running_tick() {
     assert!(is_gone("busy"), "{:?}", samples(&daemon, "busy"));
     daemon.end();
 }
+
+#[test]
+fn a_bot_whose_id_is_corrected_keeps_its_samples_also_when_a_tick_of_the_old_one_ends() {
+    let right = bots(["support"], "");
+    let wrong = right.replace("st-support", "st-suport");
+    let gate = Gate::closed();
+    let closed = gate.clone();
+    let platform = SimulatedPlatform::start(&right, move |asked, number| match asked.bot_id() {
+        "st-suport" if number == 3 => Some(Reply::own().behind(&closed)),
+        _ => None,
+    });
+    let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &wrong, ..Template::default() };
+    let workspace = Workspace::with(&Template { bots: &right, ..template });
+    workspace.run(&["--once"]).expect_code(0);
+    workspace.configure(&template);
+    let daemon = Daemon::start(&workspace);
+    daemon.wait_for_log("Invalid StreamId", 1);
+    let has_all = || {
+        ["points_written_total", "last_point_timestamp_seconds", "watermark_timestamp_seconds", "series_failing"].map(
+            |name| {
+                let sample = format!("kore_trend_{name}{{bot=\"support\",channel=\"all\",interval=\"hourly\"}}");
+                daemon.value(&sample).is_some()
+            },
+        ) == [true; 4]
+    };
+    assert!(daemon.reload());
+    wait_for("the wrong one again", || (platform.asked().len() == 3).then_some(()));
+    workspace.configure(&Template { bots: &right, ..template });
+    assert!(daemon.reload());
+    assert_eq!(platform.asked().len(), 3, "one tick of a bot at a time");
+    gate.open();
+    daemon.wait_until_ready();
+    assert!(has_all(), "{:?}", samples(&daemon, "support"));
+    daemon.end();
+}

@@ -2,7 +2,7 @@
 
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::wait_for;
 use super::workspace::Workspace;
@@ -10,7 +10,7 @@ use super::workspace::Workspace;
 /// A socket in a test's folder; listens until the folder is gone.
 pub(crate) struct Manager {
     path: String,
-    heard: Arc<Mutex<Vec<String>>>,
+    heard: Arc<Mutex<Vec<(Instant, String)>>>,
 }
 
 impl Manager {
@@ -19,13 +19,14 @@ impl Manager {
         let path = workspace.path("notify").display().to_string();
         let socket = UnixDatagram::bind(&path).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let heard: Arc<Mutex<Vec<(Instant, String)>>> = Arc::default();
         let kept = Arc::downgrade(&heard);
         std::thread::spawn(move || {
             let mut message = [0; 4096];
             while let Some(kept) = kept.upgrade() {
                 if let Ok(length) = socket.recv(&mut message) {
-                    kept.lock().unwrap().push(String::from_utf8_lossy(&message[..length]).into_owned());
+                    let message = String::from_utf8_lossy(&message[..length]).into_owned();
+                    kept.lock().unwrap().push((Instant::now(), message));
                 }
             }
         });
@@ -40,7 +41,12 @@ impl Manager {
 
     /// Every message so far.
     pub(crate) fn heard(&self) -> Vec<String> {
-        self.heard.lock().unwrap().clone()
+        self.heard.lock().unwrap().iter().map(|(_, message)| message.clone()).collect()
+    }
+
+    /// How long ago the last message came.
+    pub(crate) fn silence(&self) -> Duration {
+        self.heard.lock().unwrap().last().map_or(Duration::ZERO, |(at, _)| at.elapsed())
     }
 
     /// Every message so far but those to the watchdog.
