@@ -7,7 +7,7 @@ use super::layers::{self, Environment, Source};
 use super::problem::Problems;
 use super::reader::Reader;
 use super::values::{cron, duration, is_loopback, service_url};
-use super::{Api, Config, Limits, Platform, Schedule, Send, bots, destination};
+use super::{Api, Config, Limits, Platform, Schedule, Secrets, Send, bots, destination};
 use crate::cron::Cron;
 use crate::logging::{LEVELS, parse_filter};
 
@@ -27,6 +27,18 @@ pub fn load(source: &Source, environment: &Environment) -> Result<Config, Proble
 /// Those of [`load`].
 pub fn load_simulated(source: &Source, environment: &Environment) -> Result<Config, Problems> {
     load_for(source, environment, true)
+}
+
+/// The secrets that can be read, whatever else is wrong with the configuration.
+///
+/// # Errors
+///
+/// If the document cannot be read at all.
+pub fn load_secrets(source: &Source, environment: &Environment) -> Result<Secrets, Problems> {
+    let figment = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
+    let mut reader = Reader::new(figment, source.name());
+    let destination = destination::read(&mut reader, environment);
+    Ok(Secrets { bots: bots::read(&mut reader, environment), destination })
 }
 
 fn load_for(source: &Source, environment: &Environment, simulated: bool) -> Result<Config, Problems> {

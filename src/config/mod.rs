@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use self::bots::RESERVED_TAGS;
 pub use self::layers::{Environment, Source};
-pub use self::load::{load, load_simulated};
+pub use self::load::{load, load_secrets, load_simulated};
 pub use self::problem::{Problem, Problems};
 use crate::cron::Cron;
 use crate::platform::token::SigningKey;
@@ -49,23 +49,32 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
+/// The secrets that were found where they are kept, each with what it is for.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// The bots of which nothing is wrong.
+    pub bots: Vec<Arc<Bot>>,
+    /// The database, if nothing is wrong with it.
+    pub destination: Option<Destination>,
+}
+
 impl Config {
-    /// This configuration with the secrets that another reading of it found, if any of them is another one.
-    pub fn with_secrets_of(&self, other: &Config) -> Option<Config> {
+    /// This configuration with the secrets that were found now, if any of them is another one.
+    pub fn with_secrets(&self, found: &Secrets) -> Option<Config> {
         let mut fresh = self.clone();
         let mut changed = false;
         for bot in &mut fresh.bots {
             let is_same =
-                |found: &&Arc<Bot>| (&found.name, &found.id, &found.client_id) == (&bot.name, &bot.id, &bot.client_id);
-            if let Some(found) = other.bots.iter().find(is_same)
+                |other: &&Arc<Bot>| (&other.name, &other.id, &other.client_id) == (&bot.name, &bot.id, &bot.client_id);
+            if let Some(found) = found.bots.iter().find(is_same)
                 && found.key != bot.key
             {
                 *bot = Arc::new(Bot { key: found.key.clone(), ..(**bot).clone() });
                 changed = true;
             }
         }
-        if let (Destination::InfluxDb(mine), Destination::InfluxDb(found)) =
-            (&mut fresh.destination, &other.destination)
+        if let (Destination::InfluxDb(mine), Some(Destination::InfluxDb(found))) =
+            (&mut fresh.destination, &found.destination)
             && (&mine.url, &mine.org, &mine.bucket) == (&found.url, &found.org, &found.bucket)
             && mine.token.expose_secret() != found.token.expose_secret()
         {

@@ -23,6 +23,7 @@ use self::alarm::Alarm;
 use self::manager::Manager;
 use self::rounds::{Number, Rounds, Scope, Start};
 use crate::admin::{self, Admin, Serving};
+use crate::calendar;
 use crate::config::Config;
 use crate::export::{self, RunError, Surroundings, Ticked};
 use crate::heart::Heart;
@@ -30,8 +31,8 @@ use crate::launch::{Launch, Loaded};
 use crate::logging::Log;
 use crate::metrics::Metrics;
 use crate::platform::limiter::Limiter;
-use crate::poller::Means;
-use crate::series::Series;
+use crate::poller::{Happened, Means, Problem};
+use crate::series::{Series, Window};
 use crate::status::memory;
 use crate::status::view::{TickView, View};
 use crate::watermark::Watermarks;
@@ -63,8 +64,6 @@ struct Daemon {
     busy: HashMap<String, Busy>,
     /// Whether the last beat found something stuck.
     is_stuck: bool,
-    /// Whether the manager is to be told how things are, with the next beat.
-    has_news: bool,
     /// Bots whose series that are not well then are asked for as soon as their running tick has ended.
     again: BTreeSet<String>,
 }
@@ -125,14 +124,13 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, around: Surroundings)
         tasks: HashMap::new(),
         busy: HashMap::new(),
         is_stuck: false,
-        has_news: false,
         again: BTreeSet::new(),
         around,
     };
     if let Some(address) = daemon.config.admin {
         daemon.serving = Some(daemon.listen(address).await?);
     }
-    daemon.export_these(loaded.series).await?;
+    daemon.export_these(loaded.series).await;
     daemon.around.board.restore(memory::load(&daemon.config.state_dir));
     let status = daemon.view().sentence();
     daemon.manager.ready(status);
@@ -180,7 +178,9 @@ impl Daemon {
                     is_stopping = true;
                     self.log.set_lasting(false);
                     self.manager.stopping();
-                    self.rounds.forget_starts();
+                    for tick in self.rounds.forget_starts() {
+                        self.tick_over(Some(tick));
+                    }
                 }
                 Some(()) = hangups.recv(), if !is_stopping => self.reload().await,
                 Some(()) = rung.recv(), if !is_stopping => self.ring((self.around.clock)()),
@@ -204,7 +204,7 @@ impl Daemon {
             Some(_) => {}
         }
         self.is_stuck = trouble.is_some();
-        if std::mem::take(&mut self.has_news) && !is_stopping {
+        if self.around.board.take_news() && !is_stopping {
             let status = self.view().sentence();
             self.manager.status(status);
         }
@@ -216,11 +216,7 @@ impl Daemon {
 
     /// Begins the ticks that are due.
     fn ring(&mut self, now: Timestamp) {
-        let due = self.agenda.due(now);
-        if due.is_empty() {
-            return;
-        }
-        for due in due {
+        for due in self.agenda.due(now) {
             let delay = |bot: &String| {
                 let series = self.series.get(bot).and_then(|series| series.first());
                 series.map_or(Duration::ZERO, |series| agenda::delay(&series.bot, self.config.schedule.spread))
@@ -273,6 +269,7 @@ impl Daemon {
             return self.rounds.fall_out(round);
         }
         self.busy.insert(bot.clone(), Busy { is_partial: series.len() < all.len(), waiting: None, skipped: 0 });
+        self.mend_means();
         let (config, means) = (Arc::clone(&self.config), Arc::clone(&self.means));
         let (watermarks, around) = (Arc::clone(&self.watermarks), self.around.clone());
         let tick = async move { export::tick(&config, series, &watermarks, means, &around).await };
@@ -282,11 +279,23 @@ impl Daemon {
         None
     }
 
+    /// A writer that has ended, which only a defect brings about, is replaced.
+    fn mend_means(&mut self) {
+        if self.means.writer.is_closed() {
+            tracing::error!("a defect in this program ended the writer: starting another; report it with this line");
+            match reload::live_means(&self.config, &self.limiter, &self.around) {
+                Ok(means) => self.means = means,
+                Err(error) => tracing::error!("{error:#}"),
+            }
+        }
+    }
+
     async fn ended(&mut self, ended: Result<(Id, Ticked), JoinError>, is_stopping: bool) {
         let (id, ticked) = match ended {
             Ok(ended) => ended,
             Err(error) => {
-                tracing::error!("a defect in this program ended a tick: {error}; report it with this line");
+                let bot = self.tasks.get(&error.id()).map(|(_, bot)| bot.clone()).unwrap_or_default();
+                self.fail(&bot, &error);
                 (error.id(), Ticked { rows: Vec::new(), was_left: false })
             }
         };
@@ -303,19 +312,34 @@ impl Daemon {
         }
         let tick = self.rounds.bot_ended(round, &ticked);
         self.tick_over(tick);
+        let waiting = busy.and_then(|busy| busy.waiting);
         if is_stopping {
+            let tick = waiting.and_then(|waiting| self.rounds.fall_out(waiting.round));
+            self.tick_over(tick);
             return;
         }
         if self.around.board.take_denied() {
             self.read_secrets_again().await;
         }
         let is_asked_again = self.again.remove(&bot);
-        match busy.and_then(|busy| busy.waiting) {
+        match waiting {
             Some(waiting) => self.start(waiting),
             None if is_asked_again => {
                 self.rounds.open((self.around.clock)(), vec![(bot, Scope::Unwell, Duration::ZERO)]);
             }
             None => {}
+        }
+    }
+
+    /// A tick of this bot ended by a defect: nobody knows what became of its series.
+    fn fail(&self, bot: &str, error: &JoinError) {
+        let now = (self.around.clock)();
+        for series in self.series.get(bot).into_iter().flatten() {
+            let today = calendar::today(&series.bot.time_zone, now);
+            let window = Window { first: today, last: today };
+            let problem = Problem::Panicked(error.to_string());
+            let ended = Happened::Ended { problem, window, requests: 0, apart: false };
+            self.around.board.saw(series, &ended, now);
         }
     }
 
@@ -331,7 +355,6 @@ impl Daemon {
              the next one is at {next}"
         );
         self.around.board.tick_ended(tick);
-        self.has_news = true;
     }
 
     fn view(&self) -> View {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Daemon;
 use crate::admin::Serving;
-use crate::config::Config;
+use crate::config::{self, Config, Problems};
 use crate::export::{self, Surroundings};
 use crate::launch::{LaunchError, Loaded};
 use crate::platform::limiter::{Limiter, Purpose};
@@ -28,10 +28,15 @@ impl Daemon {
     /// Reads the configuration again. What is new, and what failed, is then asked for at once.
     pub(super) async fn reload(&mut self) {
         self.manager.reloading();
+        // What is said in the log, and the part of it that anyone may see.
+        let hidden = "something that the log names";
         let taken = match self.launch.load().await {
-            Ok(loaded) => self.take_over(loaded).await.map_err(|error| vec![format!("{error:#}")]),
-            Err(LaunchError::Configuration(problems)) => Err(problems.0.iter().map(ToString::to_string).collect()),
-            Err(error) => Err(vec![error.to_string()]),
+            Ok(loaded) => self.take_over(loaded).await.map_err(|error| vec![(format!("{error:#}"), hidden.to_owned())]),
+            Err(LaunchError::Configuration(Problems(problems))) => Err(problems
+                .into_iter()
+                .map(|problem| (problem.to_string(), problem.key.unwrap_or_else(|| "the document".to_owned())))
+                .collect()),
+            Err(error) => Err(vec![(error.to_string(), hidden.to_owned())]),
         };
         match taken {
             Ok(()) => {
@@ -43,13 +48,13 @@ impl Daemon {
                 }
             }
             Err(problems) => {
-                for problem in &problems {
+                for (problem, _) in &problems {
                     tracing::error!("{problem}");
                 }
                 tracing::error!(
                     "the configuration is not reloaded: the old one stays in force; correct it and reload again"
                 );
-                self.around.board.reloaded(problems);
+                self.around.board.reloaded(problems.into_iter().map(|(_, key)| key).collect());
             }
         }
         let status = self.view().sentence();
@@ -62,14 +67,14 @@ impl Daemon {
         if self.around.simulated {
             return;
         }
-        let fresh = match self.launch.load().await {
-            Ok(loaded) => self.config.with_secrets_of(&loaded.config),
-            Err(error) => {
-                tracing::debug!("the secrets cannot be read again: {error}");
-                None
+        let found = match config::load_secrets(&self.launch.source, &self.launch.environment) {
+            Ok(found) => found,
+            Err(problems) => {
+                tracing::warn!("credentials were not accepted and cannot be read again: {problems}");
+                return;
             }
         };
-        let Some(config) = fresh else { return };
+        let Some(config) = self.config.with_secrets(&found) else { return };
         tracing::info!("credentials were not accepted and have changed where they are kept: using the new ones");
         let series = self.launch.selection.choose(&config);
         let taken = match series {
@@ -106,7 +111,8 @@ impl Daemon {
         self.limiter.set_limits(config.platform.limits);
         self.log.set_level(config.log_level.as_deref());
         self.config = Arc::new(config);
-        self.export_these(series).await
+        self.export_these(series).await;
+        Ok(())
     }
 
     /// Listens on another address. The old one may be in its way, as that of one interface is in the way of all of them
@@ -127,7 +133,7 @@ impl Daemon {
     }
 
     /// Exports these series from now on, and no others.
-    pub(super) async fn export_these(&mut self, series: Vec<Series>) -> Result<(), anyhow::Error> {
+    pub(super) async fn export_these(&mut self, series: Vec<Series>) {
         self.around.board.expect(&series);
         for key in series.iter().map(Series::key) {
             if let Some(progress) = self.watermarks.get(&key) {
@@ -143,10 +149,12 @@ impl Daemon {
         let now = (self.around.clock)();
         self.ring(now);
         self.agenda.set(bots, &self.config.schedule, now);
-        self.alarm.set(self.agenda.lines().collect()).await?;
+        if let Err(error) = self.alarm.set(self.agenda.lines().collect()).await {
+            // The beat finds what is due as well.
+            tracing::warn!("{error:#}: ticks start up to {:?} late", self.heart.every());
+        }
         self.around.board.set_next(self.agenda.next());
         self.series = by_bot;
-        Ok(())
     }
 
     /// Says what is exported, and when the next ticks are.

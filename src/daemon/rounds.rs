@@ -80,11 +80,10 @@ impl Rounds {
         (first.key().0 <= Instant::now()).then(|| first.remove())
     }
 
-    /// No bot starts any more.
-    pub(super) fn forget_starts(&mut self) {
-        for (_, start) in std::mem::take(&mut self.starts) {
-            self.fall_out(start.round);
-        }
+    /// No bot starts any more. Returns the ticks that are over with that.
+    pub(super) fn forget_starts(&mut self) -> Vec<TickView> {
+        let starts = std::mem::take(&mut self.starts);
+        starts.into_values().filter_map(|start| self.fall_out(start.round)).collect()
     }
 
     /// A bot does not take part after all. Returns the tick if it is over with that and anyone took part.

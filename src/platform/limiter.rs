@@ -126,6 +126,15 @@ impl Limiter {
         }
     }
 
+    /// Counts what other processes have asked since somebody looked.
+    pub fn look_at_others(&self) {
+        let now = Instant::now();
+        if let Some(ledger) = &self.ledger {
+            // If the file is locked just now, the next one who looks sees it.
+            lock(ledger).exchange(|other| self.count_other(&other, now), || ((), None));
+        }
+    }
+
     /// How much of its limits a bot has used.
     pub fn usage(&self, bot_id: &str) -> Budget {
         let now = Instant::now();
@@ -234,6 +243,7 @@ impl Limiter {
         let Some(ended) = now.checked_sub(age) else { return };
         let bot = self.bot(other.bot);
         let mut usage = lock(&bot.usage);
+        usage.forget_old(now);
         let place = usage.ended.partition_point(|(earlier, _)| *earlier <= ended);
         usage.ended.insert(place, (ended, other.purpose));
     }
@@ -247,10 +257,15 @@ impl Usage {
         }
     }
 
-    fn turn(&mut self, now: Instant, purpose: Purpose, limits: &Limits) -> Turn {
+    /// Forgets requests that count against no limit any more.
+    fn forget_old(&mut self, now: Instant) {
         while self.ended.front().is_some_and(|(ended, _)| *ended + HOUR + MARGIN <= now) {
             self.ended.pop_front();
         }
+    }
+
+    fn turn(&mut self, now: Instant, purpose: Purpose, limits: &Limits) -> Turn {
+        self.forget_old(now);
         let all = self.live_in_flight + self.backfill_in_flight;
         let (per_minute, per_hour) = limits.of(Purpose::Live);
         let mut turns = vec![

@@ -35,6 +35,8 @@ struct Known {
     state_problem: Option<String>,
     /// Whether credentials were not accepted since somebody asked.
     denied: bool,
+    /// Whether anything has changed since somebody asked.
+    has_news: bool,
 }
 
 /// A series for which `/readyz` is not ready.
@@ -111,8 +113,16 @@ impl Board {
             known.denied |= Problem::is_denied(problem);
         }
         if let Some(status) = known.series.get_mut(&series.key()) {
+            let before = status.condition;
             status.saw(happened, now, &self.metrics);
+            let has_changed = status.condition != before;
+            known.has_news |= has_changed;
         }
+    }
+
+    /// Whether anything has changed for the worse or the better since this was asked last.
+    pub fn take_news(&self) -> bool {
+        std::mem::take(&mut self.lock().has_news)
     }
 
     /// The figures of the last days that an earlier process knew.
@@ -195,21 +205,27 @@ impl Board {
 
     /// When the next ticks are due, soonest first.
     pub fn set_next(&self, next: Vec<NextTick>) {
-        self.lock().next = next;
+        let mut known = self.lock();
+        known.has_news |= known.next != next;
+        known.next = next;
     }
 
-    /// The configuration was read: accepted, or refused for these reasons.
-    pub fn reloaded(&self, problems: Vec<String>) {
-        self.metrics.reloaded(problems.is_empty());
-        self.lock().refused_reload = problems;
+    /// The configuration was read: accepted, or refused for these keys.
+    pub fn reloaded(&self, wrong: Vec<String>) {
+        self.metrics.reloaded(wrong.is_empty());
+        self.lock().refused_reload = wrong;
     }
 
     /// The state folder was written, or could not be: said when that changes.
     pub fn state_saved(&self, saved: std::io::Result<()>) {
         self.metrics.state_failing(saved.is_err());
-        let problem = saved.err().map(|error| error.to_string());
-        let before = std::mem::replace(&mut self.lock().state_problem, problem.clone());
-        match (before, problem) {
+        let problem = saved.as_ref().err().map(|error| error.kind().to_string());
+        let before = {
+            let mut known = self.lock();
+            known.has_news |= known.state_problem != problem;
+            std::mem::replace(&mut known.state_problem, problem)
+        };
+        match (before, saved.err()) {
             (None, Some(error)) => {
                 tracing::error!("the state folder cannot be written: {error}; the export goes on, check the disk");
             }
@@ -220,6 +236,7 @@ impl Board {
 
     /// Everything, for the status page.
     pub fn view(&self, limiter: &Limiter, started: Timestamp, simulated: bool, now: Timestamp) -> View {
+        limiter.look_at_others();
         let known = self.lock();
         let mut bots: Vec<BotView> = Vec::new();
         for status in known.series.values() {
@@ -255,6 +272,7 @@ impl Board {
 
     /// Brings the gauges of each bot's budget up to date.
     pub fn measure_budgets(&self, limiter: &Limiter) {
+        limiter.look_at_others();
         let limits = limiter.limits();
         let bots: BTreeMap<String, String> =
             self.lock().series.keys().map(|key| (key.bot.clone(), key.bot_id.clone())).collect();

@@ -25,10 +25,12 @@ impl Recent {
     /// Moves on, so that the days end with this one or a later one. What is older is forgotten.
     pub fn move_to(&mut self, last: Date) {
         let first = day_after(last, 1 - DAYS as i64);
-        let days = usize::try_from(days_between(self.first, first)).unwrap_or(0);
-        if days == 0 {
-            return;
+        let days = days_between(self.first, first);
+        // A clock that is set back a little loses nothing; one that was years ahead must not hold the place for them.
+        if days <= -(DAYS as i64) {
+            *self = Recent::until(last);
         }
+        let Ok(days @ 1..) = usize::try_from(days) else { return };
         self.first = first;
         for day in 0..DAYS {
             self.users[day] = self.users.get(day + days).copied().unwrap_or([None; 24]);
@@ -76,5 +78,8 @@ mod tests {
         assert_eq!(known(&recent), [(date(2026, 8, 10), 23, 9)], "a clock that is set back loses nothing");
         recent.move_to(date(2026, 9, 11));
         assert_eq!(known(&recent), []);
+        recent.move_to(date(2026, 8, 11));
+        recent.set(date(2026, 8, 11), 3, 4);
+        assert_eq!(known(&recent), [(date(2026, 8, 11), 3, 4)], "the clock was a month ahead");
     }
 }

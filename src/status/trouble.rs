@@ -34,7 +34,9 @@ impl Trouble {
         if is_new {
             self.kinds.push(kind);
         }
-        let is_due = now.duration_since(self.said_at) >= self.pause;
+        let passed = now.duration_since(self.said_at);
+        // A clock that was set back must not silence it.
+        let is_due = passed >= self.pause || passed.is_negative();
         if is_due {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         }
@@ -57,6 +59,15 @@ mod tests {
         let said: Vec<i64> = (1..=120).filter(|hour| trouble.again(after(*hour), "503".to_owned())).collect();
         assert_eq!(said, [1, 2, 4, 8, 16, 32, 56, 80, 104]);
         assert_eq!(trouble.times, 121);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_silence_a_failure() {
+        let start: Timestamp = "2026-08-06T12:00:00Z".parse().unwrap();
+        let mut trouble = Trouble::begin(start, "503".to_owned());
+        let earlier = start.saturating_add(SignedDuration::from_hours(-5)).unwrap();
+        assert!(trouble.again(earlier, "503".to_owned()));
+        assert!(!trouble.again(earlier, "503".to_owned()));
     }
 
     #[test]

@@ -25,9 +25,9 @@ pub struct View {
     pub next: Vec<NextTick>,
     /// Ticks of a bot that were skipped since the start, because its last one was still running.
     pub skipped: u64,
-    /// Why the last reload was refused, a sentence for each problem; empty if it was not.
+    /// The keys for which the last reload was refused; empty if it was not.
     pub refused_reload: Vec<String>,
-    /// Why the state folder cannot be written at the moment, if so.
+    /// Why the state folder cannot be written at the moment, if so, in a word or two.
     pub state_problem: Option<String>,
 }
 
@@ -125,7 +125,7 @@ pub struct TickView {
 }
 
 /// The next tick of a schedule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NextTick {
     /// When it is due, without the bots' spread.
     pub at: Timestamp,

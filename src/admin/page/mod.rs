@@ -153,7 +153,7 @@ fn banners(view: &View) -> String {
         };
         banners += &format!(
             "<div class=\"banner bad\"><p><b>The last reload was refused;</b> the configuration before it is in \
-             force.</p><ul>{list}{more}</ul></div>"
+             force. The log says what is wrong with:</p><ul>{list}{more}</ul></div>"
         );
     }
     banners

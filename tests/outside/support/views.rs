@@ -64,8 +64,8 @@ pub(crate) fn all_failing() -> View {
         },
     );
     view.ticks.iter_mut().for_each(|tick| tick.failed = tick.series);
-    view.state_problem = Some("state/watermarks.json: no space left on device (os error 28)".to_owned());
-    view.refused_reload = vec!["config.toml: platform.per_minute must be at least 1".to_owned(); 2];
+    view.state_problem = Some("no storage space".to_owned());
+    view.refused_reload = vec!["platform.per_minute".to_owned(); 2];
     view
 }
 
