@@ -1,6 +1,6 @@
 //! Gathers the points of several series into one write, and tells each series what became of its own.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ pub enum WriteError {
 /// Starts the writer. It ends when the last sender is dropped.
 pub fn start(sink: Sink, places: Places, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
     let (sender, receiver) = mpsc::channel(64);
-    let writer = Writer { sink, places, watch, stop, away_until: None, retention_told: HashSet::new() };
+    let writer = Writer { sink, places, watch, stop, away_until: None };
     tokio::spawn(writer.run(receiver));
     sender
 }
@@ -89,8 +89,6 @@ struct Writer {
     /// Until when the database counts as away, because the last write failed in spite of all tries. Until then a write
     /// is tried once, so that many series do not wait one after the other.
     away_until: Option<Instant>,
-    /// Series whose points were beyond retention, which is said once.
-    retention_told: HashSet<SeriesKey>,
 }
 
 /// Some points of one parcel.
@@ -196,13 +194,6 @@ impl Writer {
 
     fn tell(&mut self, parcel: Parcel, fate: Fate) {
         let count: usize = fate.refused.iter().map(|(points, _)| points.len()).sum();
-        if fate.beyond_retention > 0 && self.retention_told.insert(parcel.key.clone()) {
-            tracing::warn!(
-                bot = parcel.key.bot, channel = parcel.key.channel, interval = %parcel.key.interval,
-                "the database dropped {} points that are older than what its bucket retains; they are not asked for \
-                 again, raise the bucket's retention to keep them (said once)", fate.beyond_retention
-            );
-        }
         let result = match (fate.failure, fate.refused.first()) {
             (Some(failure), _) => Err(WriteError::Failed(failure)),
             (None, Some((points, message))) => {

@@ -23,9 +23,10 @@ pub(super) struct SeriesStatus {
     newest_point: Option<i64>,
     progress: Option<Progress>,
     pub(super) recent: Option<Recent>,
-    /// Oddities and hours that never were come again with every answer, and are said once.
+    /// Oddities, hours that never were and what is not retained come again with every answer, and are said once.
     told_oddity: Option<String>,
     told_nonexistent: Option<Date>,
+    has_told_retention: bool,
 }
 
 impl SeriesStatus {
@@ -40,6 +41,7 @@ impl SeriesStatus {
             recent: None,
             told_oddity: None,
             told_nonexistent: None,
+            has_told_retention: false,
         }
     }
 
@@ -75,8 +77,22 @@ impl SeriesStatus {
         for (day, hour, users) in &confirmed.recent {
             recent.set(*day, *hour, *users);
         }
+        self.say_retention(confirmed.written.beyond_retention);
         self.say_oddity(confirmed.oddity.as_ref(), confirmed.window);
         self.say_nonexistent(&confirmed.nonexistent, metrics);
+    }
+
+    fn say_retention(&mut self, points: usize) {
+        if points == 0 || self.has_told_retention {
+            return;
+        }
+        let Series { bot, channel, interval } = &self.series;
+        tracing::warn!(
+            bot = bot.name, channel, %interval,
+            "the database dropped {points} points that are older than what its bucket retains; they are not asked for \
+             again, raise the bucket's retention to keep them (said once)"
+        );
+        self.has_told_retention = true;
     }
 
     fn say_oddity(&mut self, oddity: Option<&String>, window: Window) {

@@ -170,6 +170,8 @@ fn what_the_database_does_not_take_is_counted() {
         let failing = daemon.value("kore_trend_series_failing{bot=\"support\",channel=\"all\",interval=\"hourly\"}");
         assert_eq!(failing, Some(if reason == "refused" { 1.0 } else { 0.0 }));
         assert!(daemon.value("kore_trend_writes_total{result=\"refused\"}").unwrap() >= 2.0);
+        assert!(daemon.reload());
+        daemon.wait_for_ticks(1);
         assert_eq!(daemon.logged("older than what its bucket retains").len(), usize::from(reason == "retention"));
         daemon.end();
     }
