@@ -65,7 +65,7 @@ fn one_reason_is_told_once() {
     check(&document, &["sales/wfacebook daily failing since", "sales/all hourly the platform answered 401"]);
     assert_eq!(document.text.matches("Connection refused").count(), 1);
     assert_eq!(document.text.matches("error and advice").count(), 12);
-    check(&document, &["The state folder cannot be written: state/watermarks.json: no space left on device"]);
+    check(&document, &["The state folder cannot be written: no storage space"]);
     check(&document, &["The last reload was refused;", "platform.per_minute"]);
 }
 
