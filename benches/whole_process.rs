@@ -11,23 +11,15 @@
     reason = "a benchmark reports, and fails by panicking"
 )]
 
-use std::fmt::Write;
+mod support;
+
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::middleware::{self, Next};
-use axum::routing::post;
-use jiff::Timestamp;
-use kore_trend_exporter::config::{Environment, Source, load};
-use kore_trend_exporter::demo::{Behaviour, Platform};
 use nix::sys::resource::{UsageWho, getrusage};
-use tempfile::TempDir;
+
+use self::support::{Services, Setting};
 
 fn main() {
     let channels = ["all", "rtm", "msteams", "ivr"];
@@ -73,7 +65,8 @@ fn report(name: &str, case: &Case) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let services = Services::start(&folder, case);
+    let Case { bots, channels, latency, .. } = *case;
+    let services = Services::start(folder.path(), &Setting { bots, channels, latency, tls: false, lines: "" });
     let before = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
     let started = Instant::now();
     let child = Command::new(env!("CARGO_BIN_EXE_kore-trend-exporter"))
@@ -126,70 +119,4 @@ fn watch_memory(process: u32) -> std::thread::JoinHandle<u64> {
         }
         most
     })
-}
-
-/// Both ends, each in a thread of this process.
-struct Services {
-    writes: Arc<AtomicU64>,
-    bytes: Arc<AtomicU64>,
-}
-
-impl Services {
-    /// Starts them and writes the configuration that leads to them.
-    fn start(folder: &TempDir, case: &Case) -> Services {
-        let (writes, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let (counted_writes, counted_bytes) = (Arc::clone(&writes), Arc::clone(&bytes));
-        let write = move |body: Body| {
-            let (writes, bytes) = (Arc::clone(&counted_writes), Arc::clone(&counted_bytes));
-            async move {
-                let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
-                writes.fetch_add(1, Ordering::Relaxed);
-                bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
-                StatusCode::NO_CONTENT
-            }
-        };
-        let database = serve(Router::new().route("/api/v2/write", post(write)));
-        let configuration = |platform: &str| configuration(case, platform, &database);
-        let path = folder.path().join("config.toml");
-        std::fs::write(&path, configuration("http://127.0.0.1:1")).unwrap();
-        let bots = load(&Source::File(path.clone()), &Environment::default()).unwrap().bots;
-        let latency = case.latency;
-        let late = middleware::from_fn(move |request: Request, next: Next| async move {
-            tokio::time::sleep(latency).await;
-            next.run(request).await
-        });
-        let platform = Platform::new(&bots, Behaviour::STEADY, Timestamp::now).router();
-        let platform = serve(if latency.is_zero() { platform } else { platform.layer(late) });
-        std::fs::write(&path, configuration(&platform)).unwrap();
-        Services { writes, bytes }
-    }
-}
-
-fn serve(router: Router) -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async { axum::serve(tokio::net::TcpListener::from_std(listener).unwrap(), router).await })
-    });
-    url
-}
-
-/// Limits that leave the pace to both ends.
-fn configuration(case: &Case, platform: &str, database: &str) -> String {
-    let mut text = format!(
-        "[platform]\nurl = \"{platform}\"\nper_minute = 100000\nper_hour = 1000000\n\
-         [influxdb]\nurl = \"{database}\"\norg = \"sre\"\nbucket = \"bench\"\ntoken = \"a token\"\n"
-    );
-    for bot in 0..case.bots {
-        writeln!(
-            text,
-            "[bots.bot-{bot:03}]\nid = \"st-00000000-0000-4000-8000-{bot:012}\"\n\
-             client_id = \"cs-00000000-0000-4000-8000-{bot:012}\"\nclient_secret = \"secret {bot}\"\nchannels = {:?}",
-            case.channels
-        )
-        .unwrap();
-    }
-    text
 }

@@ -1,0 +1,139 @@
+//! The daemon at its start and at rest: time until it is ready, memory, and processor time between ticks.
+//!
+//! `cargo bench --bench daemon` prints what it measured, in about three minutes; words after `--` choose the cases that
+//! hold them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a benchmark reports, and fails by panicking"
+)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use self::support::process::Daemon;
+use self::support::tls::CERTIFICATES;
+use self::support::{Services, Setting};
+
+/// Where nothing of it is to be in the way.
+const NEVER: &str = "cron = \"0 0 0 29 2 *\"\nspread = \"0s\"\n";
+
+fn main() {
+    for tls in [true, false] {
+        let scheme = if tls { "https" } else { "http" };
+        if is_wanted(&format!("memory {scheme}")) {
+            memory(tls);
+        }
+    }
+    for (run_on_start, sink) in [(false, "influxdb"), (true, "influxdb"), (false, "file"), (true, "file")] {
+        for bots in [1, 1000] {
+            let name = format!("start with {bots} bots, {sink}, run_on_start = {run_on_start}");
+            if is_wanted(&name) {
+                start(&name, bots, sink, run_on_start);
+            }
+        }
+    }
+}
+
+fn is_wanted(name: &str) -> bool {
+    std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).all(|word| name.contains(&word))
+}
+
+/// 100 series: what they take in memory, and what the daemon does while it has nothing to do.
+fn memory(tls: bool) {
+    const CHANNELS: [&str; 10] =
+        ["all", "rtm", "msteams", "ivr", "email", "sms", "slack", "line", "twilio", "facebook"];
+    let workspace = |schedule: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = format!("[admin]\nlisten = \"127.0.0.1:0\"\n[schedule]\n{schedule}");
+        let setting = Setting { bots: 10, channels: &CHANNELS, latency: Duration::ZERO, tls, lines: &lines };
+        let services = Services::start(folder.path(), &setting);
+        (folder, services)
+    };
+    let run = |folder: &TempDir| Daemon::start(folder.path(), environment(folder.path()));
+
+    println!("100 series of 10 bots, the platform speaks {}", if tls { "https" } else { "http" });
+    let (folder, _services) = workspace(&format!("{NEVER}run_on_start = false"));
+    let daemon = run(&folder);
+    daemon.ready();
+    std::thread::sleep(Duration::from_secs(1));
+    println!("  ready:                     {}", daemon.memory());
+    drop(daemon);
+
+    let (folder, _services) = workspace(NEVER);
+    let daemon = run(&folder);
+    let address = address(&daemon.logs("listening on", 1));
+    daemon.logs("tick ended", 1);
+    println!("  after the first tick:      {}", daemon.memory());
+    std::thread::sleep(Duration::from_secs(30));
+    println!("  30 s later:                {}", daemon.memory());
+    let before = daemon.processor();
+    std::thread::sleep(Duration::from_secs(60));
+    let idle = daemon.processor() - before;
+    println!("  processor while idle:      {:.4} %", idle.as_secs_f64() / 60.0 * 100.0);
+    for _ in 0..20 {
+        get(&address, "/metrics");
+        get(&address, "/");
+    }
+    println!("  after 20 scrapes:          {}", daemon.memory());
+    drop(daemon);
+
+    let (folder, _services) = workspace("cron = \"*/2 * * * * *\"\nspread = \"0s\"");
+    let daemon = run(&folder);
+    daemon.logs("tick ended", 21);
+    println!("  after 20 more ticks:       {}", daemon.memory());
+}
+
+/// How long it takes until the daemon is ready.
+fn start(name: &str, bots: usize, sink: &str, run_on_start: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = format!("[admin]\nlisten = \"127.0.0.1:0\"\n[schedule]\n{NEVER}run_on_start = {run_on_start}");
+    let setting = Setting { bots, channels: &["all"], latency: Duration::ZERO, tls: true, lines: &lines };
+    let _services = Services::start(folder.path(), &setting);
+    if sink == "file" {
+        let path = folder.path().join("config.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (before, rest) = text.split_once("[influxdb]").unwrap();
+        let (_, after) = rest.split_once("[bots").unwrap();
+        std::fs::write(path, format!("{before}[file]\npath = \"engagement.lp\"\n[bots{after}")).unwrap();
+    }
+    let mut took: Vec<Duration> = (0..15)
+        .map(|_| {
+            let _fresh = std::fs::remove_dir_all(folder.path().join("state"));
+            Daemon::start(folder.path(), environment(folder.path())).ready()
+        })
+        .collect();
+    took.sort();
+    println!("{name}");
+    println!("  ready after {:.1?} (median; {:.1?} to {:.1?})", took[took.len() / 2], took[0], took[took.len() - 1]);
+}
+
+fn environment(folder: &Path) -> Vec<(&'static str, String)> {
+    let certificates = folder.join(CERTIFICATES);
+    if !certificates.exists() {
+        return Vec::new();
+    }
+    vec![("SSL_CERT_FILE", certificates.to_str().unwrap().to_owned())]
+}
+
+fn address(line: &str) -> String {
+    let (_, rest) = line.split_once("http://").unwrap();
+    rest.split_once([':', ' ']).map(|(host, rest)| format!("{host}:{}", rest.split(':').next().unwrap())).unwrap()
+}
+
+fn get(address: &str, path: &str) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
