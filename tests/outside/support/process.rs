@@ -1,9 +1,9 @@
 //! A running program: its output as it comes, its end within a deadline, a signal on the way.
 
-use std::io::Read;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::{JoinHandle, sleep, spawn};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::wait_for;
@@ -39,10 +39,9 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it, without an input.
     pub(crate) fn start(mut command: Command) -> Running {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let stdout = Stream::read(child.stdout.take().unwrap());
-        let stderr = Stream::read(child.stderr.take().unwrap());
+        let ((stdout, stdout_end), (stderr, stderr_end)) = (Stream::new(), Stream::new());
+        command.stdin(Stdio::null()).stdout(stdout_end).stderr(stderr_end);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         Running { child, stdout, stderr }
     }
 
@@ -100,7 +99,7 @@ impl Running {
             }
             sleep(Duration::from_millis(2));
         };
-        Output { code: status.code(), stdout: self.stdout.wait_for_end(), stderr: self.stderr.wait_for_end() }
+        Output { code: status.code(), stdout: self.stdout(), stderr: self.stderr() }
     }
 }
 
@@ -111,33 +110,22 @@ impl Drop for Running {
     }
 }
 
-/// One of its outputs, read by a thread so that the program never waits for a reader.
-struct Stream {
-    text: Arc<Mutex<Vec<u8>>>,
-    reader: Option<JoinHandle<()>>,
-}
+/// One of its outputs, in a file: what was written before an event that a test has seen is there at once, and the program
+/// never waits for a reader.
+struct Stream(File);
 
 impl Stream {
-    fn read(mut pipe: impl Read + Send + 'static) -> Stream {
-        let text = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&text);
-        let reader = spawn(move || {
-            let mut piece = [0; 8192];
-            while let Ok(length @ 1..) = pipe.read(&mut piece) {
-                kept.lock().unwrap().extend_from_slice(&piece[..length]);
-            }
-        });
-        Stream { text, reader: Some(reader) }
+    /// An empty one, and the end to write to.
+    fn new() -> (Stream, Stdio) {
+        let file = tempfile::tempfile().unwrap();
+        let end = file.try_clone().unwrap();
+        (Stream(file), end.into())
     }
 
     fn so_far(&self) -> String {
-        String::from_utf8_lossy(&self.text.lock().unwrap()).into_owned()
-    }
-
-    fn wait_for_end(&mut self) -> String {
-        if let Some(reader) = self.reader.take() {
-            reader.join().unwrap();
-        }
-        self.so_far()
+        let mut text = vec![0; usize::try_from(self.0.metadata().unwrap().len()).unwrap()];
+        // The place where the program writes is not moved.
+        self.0.read_exact_at(&mut text, 0).unwrap();
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
