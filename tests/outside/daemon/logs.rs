@@ -20,8 +20,8 @@ fn after_start(log: &str) -> Vec<&str> {
 fn a_quiet_run_logs_one_line_a_tick() {
     let bots = bots(["one", "two"], "channels = [\"all\", \"rtm\"]");
     let platform = SimulatedPlatform::well(&bots);
-    let template =
-        Template { platform_url: platform.url(), schedule: EVERY_SECOND, bots: &bots, ..Template::default() };
+    let schedule = format!("{EVERY_SECOND}\nrun_on_start = false");
+    let template = Template { platform_url: platform.url(), schedule: &schedule, bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);
     daemon.wait_for_log("tick ended", 3);
