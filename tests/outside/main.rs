@@ -28,6 +28,7 @@ mod outages;
 mod page;
 mod platform_failures;
 mod secrets;
+mod soak;
 mod state;
 mod stopping;
 mod systemd;
