@@ -9,6 +9,7 @@ pub(crate) mod chromium;
 pub(crate) mod daemon;
 pub(crate) mod expected;
 pub(crate) mod fake_influxdb;
+pub(crate) mod grafana;
 pub(crate) mod http;
 pub(crate) mod influxdb;
 pub(crate) mod machine;

@@ -1,0 +1,179 @@
+//! The figures that several panels ask for, and how their times are read.
+//!
+//! Nothing is added up over channels: one person may use two. Of a bot's chosen channels the busiest counts, which is
+//! `all` wherever the bot has it. Hours keep the times they begin at, which are quarters of an hour in every zone: whose
+//! bots live in India must not see them half an hour early.
+
+use serde_json::{Value, json};
+
+use super::super::panel::Panel;
+use super::super::query::Query;
+
+/// A stretch of time to ask for, from the panel's range.
+#[derive(Clone, Copy)]
+pub(super) enum Window {
+    /// The range itself.
+    Range,
+    /// Seven times 24 hours earlier.
+    WeekEarlier,
+    /// The same with another hour at both ends, for the clock may have been changed in between: who asks sorts out by
+    /// weekday and hour.
+    AroundWeekEarlier,
+    /// The 30 days that end with the range.
+    Month,
+}
+
+impl Window {
+    fn influxql(self) -> &'static str {
+        match self {
+            Window::Range => "$timeFilter",
+            Window::WeekEarlier => "time >= ${__from}ms - 7d AND time <= ${__to}ms - 7d",
+            Window::AroundWeekEarlier => "time >= ${__from}ms - 7d - 1h AND time <= ${__to}ms - 7d + 1h",
+            Window::Month => "time >= ${__to}ms - 30d AND time <= ${__to}ms",
+        }
+    }
+
+    fn flux(self) -> &'static str {
+        match self {
+            Window::Range => "start: v.timeRangeStart, stop: v.timeRangeStop",
+            Window::WeekEarlier => {
+                "start: date.sub(d: 7d, from: v.timeRangeStart), stop: date.sub(d: 7d, from: v.timeRangeStop)"
+            }
+            Window::AroundWeekEarlier => {
+                "start: date.sub(d: 169h, from: v.timeRangeStart), stop: date.sub(d: 167h, from: v.timeRangeStop)"
+            }
+            Window::Month => "start: date.sub(d: 30d, from: v.timeRangeStop), stop: v.timeRangeStop",
+        }
+    }
+}
+
+/// One of the two measurements.
+#[derive(Clone, Copy)]
+pub(super) enum Measurement {
+    Hourly,
+    Daily,
+}
+
+impl Measurement {
+    fn name(self) -> &'static str {
+        match self {
+            Measurement::Hourly => "user_engagement_hourly",
+            Measurement::Daily => "user_engagement_daily",
+        }
+    }
+
+    /// The buckets that the figures of one hour or one day fall into. That of days reaches from 11:00 in UTC to the
+    /// next, so that the midnights of one date are together in it from Hawaii to New Zealand.
+    fn buckets(self) -> &'static str {
+        match self {
+            Measurement::Hourly => "time(15m)",
+            Measurement::Daily => "time(1d, 11h)",
+        }
+    }
+}
+
+/// Which points: the conditions of a query in InfluxQL.
+pub(super) fn chosen(window: Window) -> String {
+    format!("\"bot\" =~ /^${{bot:regex}}$/ AND \"channel\" =~ /^${{channel:regex}}$/ AND {}", window.influxql())
+}
+
+/// Which points: the beginning of a query in Flux.
+pub(super) fn points(measurement: Measurement, window: Window) -> String {
+    let import = if window.flux().contains("date.") { "import \"date\"\n\n" } else { "" };
+    format!(
+        "{import}from(bucket: v.defaultBucket)\n  |> range({})\n  \
+         |> filter(fn: (r) => r._measurement == \"{}\" and r._field == \"users\")\n  \
+         |> filter(fn: (r) => r.bot =~ /^${{bot:regex}}$/ and r.channel =~ /^${{channel:regex}}$/)",
+        window.flux(),
+        measurement.name()
+    )
+}
+
+/// The users of each hour or day, those of all chosen bots added up.
+pub(super) fn total(measurement: Measurement, window: Window, column: &str) -> Query {
+    let bucket = match measurement {
+        Measurement::Hourly => "",
+        Measurement::Daily => {
+            "\n  |> timeShift(duration: -11h)\n  |> truncateTimeColumn(unit: 1d)\n  |> timeShift(duration: 11h)"
+        }
+    };
+    Query::Table {
+        influxql: format!(
+            "SELECT sum(\"users\") AS \"{column}\" FROM ({}) GROUP BY {} fill(none)",
+            by_bot(measurement, window),
+            measurement.buckets()
+        ),
+        flux: format!(
+            "{}{bucket}\n  |> group(columns: [\"_time\", \"bot\"])\n  |> max()\n  \
+             |> group(columns: [\"_time\"])\n  |> sum()\n  |> group()\n  |> sort(columns: [\"_time\"])\n  \
+             |> rename(columns: {{_time: \"Time\", _value: \"{column}\"}})",
+            points(measurement, window)
+        ),
+    }
+}
+
+/// All hours' users of a bot added up, a line for each bot.
+pub(super) fn hours_of_bots(window: Window, column: &str) -> Query {
+    Query::Table {
+        influxql: format!(
+            "SELECT sum(\"users\") AS \"{column}\" FROM ({}) GROUP BY \"bot\"",
+            by_bot(Measurement::Hourly, window)
+        ),
+        flux: format!(
+            "{}\n  |> group(columns: [\"_time\", \"bot\"])\n  |> max()\n  \
+             |> group(columns: [\"bot\"])\n  |> sum()\n  |> group()\n  |> rename(columns: {{_value: \"{column}\"}})",
+            points(Measurement::Hourly, window)
+        ),
+    }
+}
+
+/// The newest hour of each bot.
+pub(super) fn newest() -> Query {
+    Query::Table {
+        influxql: format!(
+            "SELECT last(\"users\") AS \"users\" FROM \"user_engagement_hourly\" WHERE {} GROUP BY \"bot\"",
+            chosen(Window::Month)
+        ),
+        flux: format!(
+            "{}\n  |> group(columns: [\"bot\"])\n  |> max(column: \"_time\")\n  |> group()\n  \
+             |> keep(columns: [\"_time\", \"bot\", \"_value\"])\n  \
+             |> rename(columns: {{_time: \"Time\", _value: \"users\"}})",
+            points(Measurement::Hourly, Window::Month)
+        ),
+    }
+}
+
+/// In InfluxQL: the busiest channel's users of each bot in each hour or day.
+pub(super) fn by_bot(measurement: Measurement, window: Window) -> String {
+    format!(
+        "SELECT max(\"users\") AS \"users\" FROM \"{}\" WHERE {} GROUP BY {}, \"bot\" fill(none)",
+        measurement.name(),
+        chosen(window),
+        measurement.buckets()
+    )
+}
+
+/// Reads the column Time as the reader's clock: in the zone of the time picker.
+pub(super) fn clock(format: &str) -> Value {
+    json!({ "timeField": "Time", "outputFormat": format, "timezone": "${__timezone}" })
+}
+
+/// Reads the column Time of daily figures as a date: where a clock is 13 hours ahead of UTC, the midnight of every bot
+/// from Hawaii to New Zealand is within the day that it begins.
+pub(super) fn date(format: &str) -> Value {
+    json!({ "timeField": "Time", "outputFormat": format, "timezone": "Etc/GMT-13" })
+}
+
+/// One line for each reading of the clock: bots whose hours begin half an hour apart belong together, and an hour that a
+/// clock change repeats is the sum of both.
+pub(super) fn one_line_each(panel: Panel, columns: &[&str]) -> Panel {
+    let mut fields = json!({ "Time": { "operation": "groupby", "aggregations": [] } });
+    let mut names = json!({});
+    for column in columns {
+        fields[*column] = json!({ "operation": "aggregate", "aggregations": ["sum"] });
+        names[format!("{column} (sum)")] = json!(column);
+    }
+    panel
+        .then("groupBy", json!({ "fields": fields }))
+        .then("organize", json!({ "renameByName": names, "excludeByName": {}, "indexByName": {} }))
+}

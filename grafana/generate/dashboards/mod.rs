@@ -1,0 +1,25 @@
+//! Every dashboard, as the JSON that Grafana provisions.
+
+mod engagement;
+mod frame;
+mod layout;
+mod panel;
+mod query;
+mod variables;
+
+use serde_json::Value;
+
+pub(crate) use self::query::Language;
+
+/// File name and content of each dashboard.
+pub(crate) fn all() -> Vec<(&'static str, Value)> {
+    vec![
+        ("user-engagement-influxql.json", engagement::dashboard(Language::InfluxQl)),
+        ("user-engagement-flux.json", engagement::dashboard(Language::Flux)),
+    ]
+}
+
+/// A dashboard as its file holds it.
+pub(crate) fn text(dashboard: &Value) -> String {
+    format!("{dashboard:#}\n")
+}

@@ -1,0 +1,114 @@
+//! A panel: a question, how its answer is prepared, and how it is drawn.
+
+use serde_json::{Value, json};
+
+use super::query::{Language, Query, chosen_source, merge};
+
+/// One panel of a dashboard, whose place and number the layout gives it.
+pub(crate) struct Panel {
+    kind: &'static str,
+    title: &'static str,
+    description: String,
+    queries: Vec<Query>,
+    transformations: Vec<Value>,
+    options: Value,
+    defaults: Value,
+    overrides: Vec<Value>,
+    more: Value,
+}
+
+impl Panel {
+    /// A panel of one of Grafana's own kinds.
+    pub(crate) fn new(kind: &'static str, title: &'static str, description: impl Into<String>) -> Panel {
+        Panel {
+            kind,
+            title,
+            description: description.into(),
+            queries: Vec::new(),
+            transformations: Vec::new(),
+            options: json!({}),
+            defaults: json!({ "unit": "short", "decimals": 0 }),
+            overrides: Vec::new(),
+            more: json!({}),
+        }
+    }
+
+    /// One more query; they are called A, B and so on.
+    pub(crate) fn query(mut self, query: Query) -> Panel {
+        self.queries.push(query);
+        self
+    }
+
+    /// One more step between answer and picture.
+    pub(crate) fn then(mut self, id: &str, options: Value) -> Panel {
+        self.transformations.push(json!({ "id": id, "options": options }));
+        self
+    }
+
+    /// One more step, for the answers to these queries only.
+    pub(crate) fn then_for(mut self, ref_ids: &str, id: &str, options: Value) -> Panel {
+        let filter = json!({ "id": "byRefId", "options": format!("/^({ref_ids})$/") });
+        self.transformations.push(json!({ "id": id, "options": options, "filter": filter }));
+        self
+    }
+
+    /// Options of this kind of panel.
+    pub(crate) fn options(mut self, options: Value) -> Panel {
+        merge(&mut self.options, options);
+        self
+    }
+
+    /// How every field is shown.
+    pub(crate) fn defaults(mut self, defaults: Value) -> Panel {
+        merge(&mut self.defaults, defaults);
+        self
+    }
+
+    /// How the field of this name is shown.
+    pub(crate) fn field(mut self, name: &str, properties: &[(&str, Value)]) -> Panel {
+        let properties: Vec<Value> = properties.iter().map(|(id, value)| json!({ "id": id, "value": value })).collect();
+        self.overrides.push(json!({ "matcher": { "id": "byName", "options": name }, "properties": properties }));
+        self
+    }
+
+    /// What stands in the place of an empty answer.
+    pub(crate) fn no_value(self, text: &str) -> Panel {
+        self.defaults(json!({ "noValue": text }))
+    }
+
+    /// A range of time of its own, however the dashboard's is set as long as that ends now.
+    pub(crate) fn since(mut self, time_from: &str) -> Panel {
+        merge(&mut self.more, json!({ "timeFrom": time_from, "hideTimeOverride": true }));
+        self
+    }
+
+    /// The shortest step of curves.
+    pub(crate) fn step(mut self, interval: &str) -> Panel {
+        merge(&mut self.more, json!({ "interval": interval }));
+        self
+    }
+
+    /// As Grafana reads it.
+    pub(crate) fn json(self, language: Language, id: usize, place: Value) -> Value {
+        let targets: Vec<Value> =
+            ('A'..).zip(&self.queries).map(|(ref_id, query)| query.target(language, ref_id)).collect();
+        let mut panel = json!({
+            "id": id, "type": self.kind, "title": self.title, "description": self.description, "gridPos": place,
+            "options": self.options, "fieldConfig": { "defaults": self.defaults, "overrides": self.overrides },
+        });
+        if !targets.is_empty() {
+            // More than a curve has: Grafana cuts off a table of Flux that has ten times as many lines.
+            let lines = self.queries.iter().any(|query| matches!(query, Query::Table { .. }));
+            merge(
+                &mut panel,
+                json!({ "datasource": chosen_source(language), "targets": targets,
+                        "transformations": self.transformations }),
+            );
+            if lines {
+                merge(&mut panel, json!({ "maxDataPoints": 10_000 }));
+            }
+        }
+        merge(&mut panel, self.more);
+        panel
+    }
+}

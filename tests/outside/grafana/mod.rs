@@ -1,0 +1,37 @@
+//! The dashboards in `grafana/`: that they are current, that they are well formed, and that every query of theirs finds
+//! in a real database what the platform held.
+
+#[path = "../../../grafana/generate/dashboards/mod.rs"]
+mod dashboards;
+
+mod held;
+mod lint;
+mod panels;
+mod truth;
+
+use crate::support::grafana::text;
+
+#[test]
+fn the_committed_dashboards_are_current() {
+    let current = dashboards::all();
+    for (file, dashboard) in &current {
+        assert_eq!(text(file), dashboards::text(dashboard), "run cargo run --example dashboards");
+    }
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/dashboards");
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), current.len(), "a dashboard that nothing generates");
+}
+
+/// By its name `tests/run` knows what needs the server.
+mod influxdb {
+    use super::truth::{Source, check, seed};
+    use crate::support::influxdb::Database;
+
+    #[test]
+    #[ignore = "needs the servers that tests/run brings"]
+    fn every_query_in_both_languages_finds_what_the_platform_held() {
+        let database = Database::fresh(None);
+        seed(&database.config());
+        check("user-engagement-influxql.json", &Source::InfluxQl2(&database));
+        check("user-engagement-flux.json", &Source::Flux(&database));
+    }
+}

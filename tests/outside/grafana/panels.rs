@@ -1,0 +1,322 @@
+//! What each panel must show, by its title, worked out from the figures that the platform held.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
+
+use super::held::{Point, within};
+use crate::support::grafana::expand::Chosen;
+use crate::support::grafana::frame::{Cell, Frame};
+use crate::support::grafana::moment;
+
+/// Panics unless the panel shows what it must; whether that was anything. The curves' step is so many minutes.
+#[track_caller]
+pub(super) fn check(title: &str, shown: &[Frame], points: &[Point], chosen: &Chosen, step: i64) -> bool {
+    let figures = Figures { points, chosen, from: chosen.from.as_second(), to: chosen.to.as_second() };
+    let (shown, expected) = match title {
+        "Users by hour, today so far" => (sums(shown), figures.today()),
+        "Today against a week earlier" => (pairs(shown), figures.compared()),
+        "Last hour" => (single(shown, "users"), figures.last_hour()),
+        "Peak hour today" => (single(shown, "users"), figures.peak(shown)),
+        "Freshness" => (freshness(shown), figures.freshness(shown)),
+        "Users per hour by bot" => (curves(shown, step), figures.curves(step, |point| point.bot, i64::max)),
+        "Users per hour by channel" => (curves(shown, step), figures.curves(step, |point| point.channel, |a, b| a + b)),
+        "Daily unique users" => (matrix(shown), figures.days_of_bots()),
+        "Hours of the day, day by day" => (matrix(shown), figures.hours_of_days()),
+        "Weekdays" => (lines(shown, "Time", &["users (mean)"]), figures.weekdays()),
+        "Share of each channel" => (lines(shown, "channel", &["users"]), figures.shares()),
+        "Users per day by channel" => (lines(shown, "channel", &["on average", "busiest day"]), figures.channels()),
+        "Bots" => (lines(shown, "bot", &["today", "a week earlier", "compared", "newest hour"]), figures.bots()),
+        other => panic!("nobody checks the panel {other:?}"),
+    };
+    let missing: Vec<_> = expected.iter().filter(|(key, value)| shown.get(*key) != Some(value)).take(4).collect();
+    let surplus: Vec<_> = shown.iter().filter(|(key, value)| expected.get(*key) != Some(value)).take(4).collect();
+    assert!(missing.is_empty() && surplus.is_empty(), "{title}: {chosen:?}\nmissing {missing:#?}\nshown {surplus:#?}");
+    !expected.is_empty()
+}
+
+/// What is shown: a name for each figure; figures that are no integers are rounded to millionths.
+type Shown = BTreeMap<(String, String), i64>;
+
+fn millionths(number: f64) -> i64 {
+    (number * 1e6).round() as i64
+}
+
+fn figure(cell: &Cell) -> Option<i64> {
+    match cell {
+        Cell::Nothing => None,
+        Cell::Time(time) => Some(time.as_second()),
+        cell => Some(millionths(cell.number())),
+    }
+}
+
+fn sums(shown: &[Frame]) -> Shown {
+    let Some(frame) = shown.first().filter(|frame| frame.len() > 0) else { return Shown::new() };
+    let one = |name: &str| ((name.to_owned(), String::new()), millionths(frame.column(name)[0].number()));
+    ["today", "a week earlier", "compared"].map(one).into()
+}
+
+fn pairs(shown: &[Frame]) -> Shown {
+    lines(shown, "Time", &["today", "a week earlier"])
+}
+
+fn lines(shown: &[Frame], key: &str, columns: &[&str]) -> Shown {
+    let mut all = Shown::new();
+    for frame in shown {
+        for (line, name) in frame.column(key).iter().enumerate() {
+            for column in columns {
+                if let Some(value) = figure(&frame.column(column)[line]) {
+                    all.insert((name.words().to_owned(), (*column).to_owned()), value);
+                }
+            }
+        }
+    }
+    all
+}
+
+fn single(shown: &[Frame], column: &str) -> Shown {
+    let Some(frame) = shown.first().filter(|frame| frame.len() > 0) else { return Shown::new() };
+    assert_eq!(frame.len(), 1);
+    let at = frame.column("Time")[0].second();
+    [((at.to_string(), String::new()), millionths(frame.column(column)[0].number()))].into()
+}
+
+fn freshness(shown: &[Frame]) -> Shown {
+    let Some(frame) = shown.first() else { return Shown::new() };
+    assert_eq!((frame.len(), frame.fields.len()), (1, 2), "a time and a bot: {frame:?}");
+    [((frame.column("bot")[0].words().to_owned(), String::new()), frame.column("Time")[0].second())].into()
+}
+
+fn curves(shown: &[Frame], step: i64) -> Shown {
+    let mut all = Shown::new();
+    for curve in shown {
+        for (time, value) in curve.column("Time").iter().zip(curve.column("Value")) {
+            // In Flux the first step begins with the range.
+            let time = time.second().div_euclid(60 * step) * 60 * step;
+            let before = all.insert((curve.name.clone(), time.to_string()), millionths(value.number()));
+            assert_eq!(before, None, "a step twice");
+        }
+    }
+    all
+}
+
+fn matrix(shown: &[Frame]) -> Shown {
+    let mut all = Shown::new();
+    for frame in shown {
+        let days: Vec<&str> = frame.fields[0].cells.iter().map(Cell::words).collect();
+        assert!(days.is_sorted() || days.iter().rev().is_sorted(), "{days:?}");
+        for field in &frame.fields[1..] {
+            for (day, cell) in days.iter().zip(&field.cells) {
+                if let Some(value) = figure(cell) {
+                    all.insert(((*day).to_owned(), field.name.clone()), value);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What the platform held of what the reader has chosen.
+struct Figures<'a> {
+    points: &'a [Point],
+    chosen: &'a Chosen,
+    from: i64,
+    to: i64,
+}
+
+impl Figures<'_> {
+    /// The users of each hour: of a bot's channels the busiest, bots added up.
+    fn hours(&self, from: i64, to: i64) -> BTreeMap<i64, i64> {
+        let mut by_bot: BTreeMap<(i64, &str), i64> = BTreeMap::new();
+        for point in within(self.points, self.chosen, false, from, to) {
+            let most = by_bot.entry((point.at, point.bot)).or_default();
+            *most = point.users.max(*most);
+        }
+        let mut hours = BTreeMap::new();
+        for ((hour, _), users) in by_bot {
+            *hours.entry(hour).or_default() += users;
+        }
+        hours
+    }
+
+    /// The same by the hours of the reader's clock.
+    fn by_clock(&self, hours: &BTreeMap<i64, i64>) -> BTreeMap<(Date, String), i64> {
+        let mut clock = BTreeMap::new();
+        for (hour, users) in hours {
+            let at = Timestamp::from_second(*hour).unwrap().to_zoned(self.chosen.rules());
+            *clock.entry((at.date(), at.strftime("%H:00").to_string())).or_default() += users;
+        }
+        clock
+    }
+
+    fn compared(&self) -> Shown {
+        let today = self.by_clock(&self.hours(self.from, self.to));
+        let earlier = self.by_clock(&self.hours(self.from - 169 * 3600, self.to - 167 * 3600));
+        let mut shown = Shown::new();
+        for ((date, time), users) in today {
+            if let Some(before) = earlier.get(&(date.checked_sub(7.days()).unwrap(), time.clone())) {
+                let label = format!("{} {time}", date.strftime("%a"));
+                shown.insert((label.clone(), "today".to_owned()), users * 1_000_000);
+                shown.insert((label, "a week earlier".to_owned()), before * 1_000_000);
+            }
+        }
+        shown
+    }
+
+    fn today(&self) -> Shown {
+        let pairs = self.compared();
+        let sum = |column: &str| {
+            pairs.iter().filter(|((_, name), _)| name == column).map(|(_, users)| users / 1_000_000).sum::<i64>()
+        };
+        let (today, earlier) = (sum("today"), sum("a week earlier"));
+        let shown = [
+            ("today", today * 1_000_000),
+            ("a week earlier", earlier * 1_000_000),
+            ("compared", millionths(today as f64 / earlier as f64)),
+        ];
+        if pairs.is_empty() {
+            return Shown::new();
+        }
+        shown.map(|(name, value)| ((name.to_owned(), String::new()), value)).into()
+    }
+
+    fn last_hour(&self) -> Shown {
+        let hours = self.hours(self.from, self.to);
+        hours
+            .last_key_value()
+            .map(|(at, users)| ((at.to_string(), String::new()), users * 1_000_000))
+            .into_iter()
+            .collect()
+    }
+
+    /// Of hours that are equally busy any may be shown.
+    fn peak(&self, shown: &[Frame]) -> Shown {
+        let hours = self.hours(self.from, self.to);
+        let Some(most) = hours.values().max() else { return Shown::new() };
+        let shown = shown[0].column("Time")[0].second();
+        assert_eq!(hours.get(&shown), Some(most));
+        [((shown.to_string(), String::new()), most * 1_000_000)].into()
+    }
+
+    fn newest(&self) -> BTreeMap<&str, i64> {
+        within(self.points, self.chosen, false, self.to - 30 * 86_400, self.to).fold(
+            BTreeMap::new(),
+            |mut all, point| {
+                let newest = all.entry(point.bot).or_insert(point.at);
+                *newest = point.at.max(*newest);
+                all
+            },
+        )
+    }
+
+    /// Of bots that are equally late any may be shown.
+    fn freshness(&self, shown: &[Frame]) -> Shown {
+        let newest = self.newest();
+        let Some(oldest) = newest.values().min() else { return Shown::new() };
+        let bot = shown[0].column("bot")[0].words();
+        assert_eq!(newest.get(bot), Some(oldest));
+        [((bot.to_owned(), String::new()), *oldest)].into()
+    }
+
+    fn curves(&self, step: i64, name: impl Fn(&Point) -> &str, combine: impl Fn(i64, i64) -> i64) -> Shown {
+        let mut of_hours: BTreeMap<(String, i64), i64> = BTreeMap::new();
+        for point in within(self.points, self.chosen, false, self.from, self.to) {
+            let key = (name(point).to_owned(), point.at);
+            of_hours.entry(key).and_modify(|users| *users = combine(*users, point.users)).or_insert(point.users);
+        }
+        let mut shown = Shown::new();
+        for ((name, hour), users) in of_hours {
+            let time = hour.div_euclid(60 * step) * 60 * step;
+            let most = shown.entry((name, time.to_string())).or_default();
+            *most = (users * 1_000_000).max(*most);
+        }
+        shown
+    }
+
+    /// The busiest channel's users of each bot on each of its own days.
+    fn days(&self) -> BTreeMap<(Date, &str), i64> {
+        let mut days = BTreeMap::new();
+        for point in within(self.points, self.chosen, true, self.from, self.to) {
+            let most: &mut i64 = days.entry((point.date, point.bot)).or_default();
+            *most = point.users.max(*most);
+        }
+        days
+    }
+
+    fn days_of_bots(&self) -> Shown {
+        let label = |date: Date| date.strftime("%Y-%m-%d %a").to_string();
+        let days = self.days().into_iter();
+        days.map(|((date, bot), users)| ((label(date), bot.to_owned()), users * 1_000_000)).collect()
+    }
+
+    fn hours_of_days(&self) -> Shown {
+        let mut shown = Shown::new();
+        for (hour, users) in self.hours(self.from, self.to) {
+            let label = |format| moment::format(Timestamp::from_second(hour).unwrap(), self.chosen.zone, format);
+            *shown.entry((label("YYYY-MM-DD ddd"), label("HH"))).or_default() += users * 1_000_000;
+        }
+        shown
+    }
+
+    fn weekdays(&self) -> Shown {
+        let mut totals: BTreeMap<Date, i64> = BTreeMap::new();
+        for ((date, _), users) in self.days() {
+            *totals.entry(date).or_default() += users;
+        }
+        let mut weekdays: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+        for (date, users) in totals {
+            weekdays.entry(date.strftime("%u %a").to_string()).or_default().push(users);
+        }
+        let mean = |days: Vec<i64>| millionths(days.iter().sum::<i64>() as f64 / days.len() as f64);
+        weekdays.into_iter().map(|(day, days)| ((day, "users (mean)".to_owned()), mean(days))).collect()
+    }
+
+    fn shares(&self) -> Shown {
+        let mut shown = Shown::new();
+        for point in within(self.points, self.chosen, false, self.from, self.to).filter(|point| point.channel != "all")
+        {
+            *shown.entry((point.channel.to_owned(), "users".to_owned())).or_default() += point.users * 1_000_000;
+        }
+        shown
+    }
+
+    fn channels(&self) -> Shown {
+        let mut totals: BTreeMap<&str, BTreeMap<Date, i64>> = BTreeMap::new();
+        for point in within(self.points, self.chosen, true, self.from, self.to) {
+            *totals.entry(point.channel).or_default().entry(point.date).or_default() += point.users;
+        }
+        let mut shown = Shown::new();
+        for (channel, days) in totals {
+            let mean = days.values().sum::<i64>() as f64 / days.len() as f64;
+            shown.insert((channel.to_owned(), "on average".to_owned()), millionths(mean));
+            let most = days.values().max().unwrap() * 1_000_000;
+            shown.insert((channel.to_owned(), "busiest day".to_owned()), most);
+        }
+        shown
+    }
+
+    fn bots(&self) -> Shown {
+        let mut shown = Shown::new();
+        let week = 7 * 86_400;
+        for (column, back) in [("today", 0), ("a week earlier", week)] {
+            let mut hours: BTreeMap<(&str, i64), i64> = BTreeMap::new();
+            for point in within(self.points, self.chosen, false, self.from - back, self.to - back) {
+                let most = hours.entry((point.bot, point.at)).or_default();
+                *most = point.users.max(*most);
+            }
+            for ((bot, _), users) in hours {
+                *shown.entry((bot.to_owned(), column.to_owned())).or_default() += users * 1_000_000;
+            }
+        }
+        for (bot, newest) in self.newest() {
+            let of = |column: &str| shown.get(&(bot.to_owned(), column.to_owned())).copied();
+            if let (Some(today), Some(earlier)) = (of("today"), of("a week earlier")) {
+                let compared = millionths(today as f64 / earlier as f64);
+                shown.insert((bot.to_owned(), "compared".to_owned()), compared);
+            }
+            shown.insert((bot.to_owned(), "newest hour".to_owned()), newest);
+        }
+        shown
+    }
+}

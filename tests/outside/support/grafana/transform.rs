@@ -1,0 +1,237 @@
+//! The transformations of a panel, one function for each.
+
+use serde_json::Value;
+
+use super::expand::{Chosen, variables};
+use super::frame::{Cell, Field, Frame};
+use super::{moment, words};
+
+/// The frames as the panel draws them.
+#[track_caller]
+pub(crate) fn transform(panel: &Value, mut frames: Vec<Frame>, chosen: &Chosen) -> Vec<Frame> {
+    // Grafana expands variables in the whole list at once.
+    let list = variables(&panel["transformations"].to_string(), chosen);
+    let list: Vec<Value> = serde_json::from_str(&list).unwrap();
+    for transformation in &list {
+        let pattern = transformation["filter"]["options"]
+            .as_str()
+            .map(|pattern| pattern.strip_prefix("/^(").and_then(|rest| rest.strip_suffix(")$/")).unwrap().to_owned());
+        let (these, others): (Vec<Frame>, Vec<Frame>) = frames
+            .into_iter()
+            .partition(|frame| pattern.as_ref().is_none_or(|ids| ids.split('|').any(|id| id == frame.ref_id)));
+        frames = one(transformation, these);
+        frames.extend(others);
+    }
+    frames
+}
+
+fn one(transformation: &Value, frames: Vec<Frame>) -> Vec<Frame> {
+    let options = &transformation["options"];
+    let each =
+        |change: fn(&Value, Frame) -> Frame| frames.clone().into_iter().map(|frame| change(options, frame)).collect();
+    match words(&transformation["id"]) {
+        "formatTime" => each(format_time),
+        "organize" => each(organize),
+        "groupBy" => each(group_by),
+        "sortBy" => each(sort_by),
+        "limit" => each(limit),
+        "reduce" => each(reduce),
+        "calculateField" => each(calculate),
+        "extractFields" => each(extract),
+        "groupingToMatrix" if frames.len() == 1 => each(matrix),
+        "groupingToMatrix" => frames,
+        "joinByField" => join(options, frames),
+        other => panic!("no such transformation: {other}"),
+    }
+}
+
+fn position(frame: &Frame, name: &str) -> Option<usize> {
+    frame.fields.iter().position(|field| field.name == name)
+}
+
+fn format_time(options: &Value, mut frame: Frame) -> Frame {
+    if let Some(at) = position(&frame, words(&options["timeField"])) {
+        for cell in &mut frame.fields[at].cells {
+            if let Cell::Time(time) = cell {
+                *cell = Cell::Text(moment::format(*time, words(&options["timezone"]), words(&options["outputFormat"])));
+            }
+        }
+    }
+    frame
+}
+
+fn organize(options: &Value, mut frame: Frame) -> Frame {
+    frame.fields.retain(|field| options["excludeByName"][&field.name] != true);
+    let order = &options["indexByName"];
+    if order.as_object().is_some_and(|order| !order.is_empty()) {
+        frame.fields.sort_by_key(|field| order[&field.name].as_u64().unwrap());
+    }
+    for field in &mut frame.fields {
+        if let Some(name) = options["renameByName"][&field.name].as_str() {
+            field.name = name.to_owned();
+        }
+    }
+    frame
+}
+
+fn group_by(options: &Value, frame: Frame) -> Frame {
+    let fields = options["fields"].as_object().unwrap();
+    let key = fields.iter().find(|(_, how)| how["operation"] == "groupby").unwrap().0;
+    let keys = frame.column(key);
+    let mut groups: Vec<(Cell, Vec<usize>)> = Vec::new();
+    for (line, key) in keys.iter().enumerate() {
+        match groups.iter_mut().find(|(known, _)| known == key) {
+            Some((_, lines)) => lines.push(line),
+            None => groups.push((key.clone(), vec![line])),
+        }
+    }
+    let mut grouped = vec![Field { name: key.clone(), cells: groups.iter().map(|(key, _)| key.clone()).collect() }];
+    for field in &frame.fields {
+        for how in fields.get(&field.name).and_then(|how| how["aggregations"].as_array()).into_iter().flatten() {
+            let how = words(how);
+            let numbers = |lines: &Vec<usize>| lines.iter().map(|line| field.cells[*line].number()).collect::<Vec<_>>();
+            let cells = groups.iter().map(|(_, lines)| Cell::Number(reduced(how, &numbers(lines)))).collect();
+            grouped.push(Field { name: format!("{} ({how})", field.name), cells });
+        }
+    }
+    Frame { fields: grouped, ..frame }
+}
+
+fn reduced(how: &str, numbers: &[f64]) -> f64 {
+    let sum: f64 = numbers.iter().sum();
+    match how {
+        "max" => numbers.iter().copied().fold(f64::MIN, f64::max),
+        "sum" => sum,
+        "mean" => sum / numbers.len() as f64,
+        other => panic!("no such calculation: {other}"),
+    }
+}
+
+fn sort_by(options: &Value, frame: Frame) -> Frame {
+    let sort = &options["sort"][0];
+    let Some(at) = position(&frame, words(&sort["field"])) else { return frame };
+    let cells = &frame.fields[at].cells;
+    let mut lines: Vec<usize> = (0..frame.len()).collect();
+    lines.sort_by(|a, b| match (&cells[*a], &cells[*b]) {
+        (Cell::Number(a), Cell::Number(b)) => a.total_cmp(b),
+        (Cell::Text(a), Cell::Text(b)) => a.cmp(b),
+        (Cell::Time(a), Cell::Time(b)) => a.cmp(b),
+        other => panic!("cannot be sorted: {other:?}"),
+    });
+    if sort["desc"] == true {
+        lines.reverse();
+    }
+    pick(frame, &lines)
+}
+
+fn limit(options: &Value, frame: Frame) -> Frame {
+    let lines: Vec<usize> = (0..frame.len()).take(options["limitField"].as_u64().unwrap() as usize).collect();
+    pick(frame, &lines)
+}
+
+fn pick(mut frame: Frame, lines: &[usize]) -> Frame {
+    for field in &mut frame.fields {
+        field.cells = lines.iter().map(|line| field.cells[*line].clone()).collect();
+    }
+    frame
+}
+
+fn reduce(options: &Value, mut frame: Frame) -> Frame {
+    assert_eq!(options["mode"], "reduceFields");
+    let how = words(&options["reducers"][0]);
+    frame.fields.retain(|field| field.cells.iter().all(|cell| matches!(cell, Cell::Number(_))));
+    for field in &mut frame.fields {
+        let numbers: Vec<f64> = field.cells.iter().map(Cell::number).collect();
+        field.cells = vec![Cell::Number(reduced(how, &numbers))];
+    }
+    frame
+}
+
+fn calculate(options: &Value, mut frame: Frame) -> Frame {
+    let binary = &options["binary"];
+    assert_eq!((&options["mode"], &binary["operator"]), (&Value::from("binary"), &Value::from("/")));
+    let (Some(left), Some(right)) =
+        (position(&frame, words(&binary["left"])), position(&frame, words(&binary["right"])))
+    else {
+        return frame;
+    };
+    let cells = frame.fields[left].cells.iter().zip(&frame.fields[right].cells);
+    let cells = cells.map(|pair| match pair {
+        (Cell::Number(left), Cell::Number(right)) => Cell::Number(left / right),
+        _ => Cell::Nothing,
+    });
+    let name = words(&options["alias"]).to_owned();
+    let cells = cells.collect();
+    frame.fields.push(Field { name, cells });
+    frame
+}
+
+fn extract(options: &Value, mut frame: Frame) -> Frame {
+    assert_eq!((&options["format"], &options["replace"]), (&Value::from("json"), &Value::from(false)));
+    let source = frame.column(words(&options["source"]));
+    let objects: Vec<Value> = source.iter().map(|cell| serde_json::from_str(cell.words()).unwrap()).collect();
+    let names: Vec<String> = objects.iter().take(1).flat_map(|one| one.as_object().unwrap().keys().cloned()).collect();
+    for name in names {
+        let cells = objects.iter().map(|object| Cell::Text(words(&object[&name]).to_owned())).collect();
+        frame.fields.push(Field { name, cells });
+    }
+    frame
+}
+
+fn matrix(options: &Value, frame: Frame) -> Frame {
+    assert_eq!(options["emptyValue"], "null");
+    let name = |option: &str| words(&options[option]);
+    let (columns, rows) = (frame.column(name("columnField")), frame.column(name("rowField")));
+    let values = frame.column(name("valueField"));
+    let unique = |cells: &[Cell]| {
+        let mut unique: Vec<Cell> = Vec::new();
+        for cell in cells {
+            if !unique.contains(cell) {
+                unique.push(cell.clone());
+            }
+        }
+        unique
+    };
+    let lines = unique(rows);
+    let mut fields =
+        vec![Field { name: format!("{}\\{}", name("rowField"), name("columnField")), cells: lines.clone() }];
+    for column in unique(columns) {
+        let value = |line: &Cell| {
+            let found = (0..values.len()).rev().find(|at| columns[*at] == column && rows[*at] == *line);
+            found.map_or(Cell::Nothing, |at| values[at].clone())
+        };
+        fields.push(Field { name: column.words().to_owned(), cells: lines.iter().map(value).collect() });
+    }
+    Frame { fields, ..frame }
+}
+
+fn join(options: &Value, frames: Vec<Frame>) -> Vec<Frame> {
+    if frames.len() < 2 {
+        return frames;
+    }
+    let by = words(&options["byField"]);
+    let inner = options["mode"] == "inner";
+    let mut keys: Vec<Cell> = Vec::new();
+    for frame in &frames {
+        for (at, key) in frame.column(by).iter().enumerate() {
+            assert!(!frame.column(by)[..at].contains(key), "a key twice: {key:?}");
+            if !keys.contains(key) {
+                keys.push(key.clone());
+            }
+        }
+    }
+    if inner {
+        keys.retain(|key| frames.iter().all(|frame| frame.column(by).contains(key)));
+    }
+    let mut fields = vec![Field { name: by.to_owned(), cells: keys.clone() }];
+    for frame in &frames {
+        let of_key = |field: &Field, key: &Cell| {
+            frame.column(by).iter().position(|known| known == key).map_or(Cell::Nothing, |at| field.cells[at].clone())
+        };
+        for field in frame.fields.iter().filter(|field| field.name != by) {
+            let cells = keys.iter().map(|key| of_key(field, key)).collect();
+            fields.push(Field { name: field.name.clone(), cells });
+        }
+    }
+    vec![Frame { ref_id: String::new(), name: String::new(), fields }]
+}
