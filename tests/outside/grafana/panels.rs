@@ -109,7 +109,7 @@ fn matrix(shown: &[Frame]) -> Shown {
         for field in &frame.fields[1..] {
             for (day, cell) in days.iter().zip(&field.cells) {
                 if let Some(value) = figure(cell) {
-                    all.insert(((*day).to_owned(), field.name.clone()), value);
+                    all.insert(((*day).to_owned(), field.shown().to_owned()), value);
                 }
             }
         }

@@ -164,16 +164,22 @@ pub(super) fn date(format: &str) -> Value {
     json!({ "timeField": "Time", "outputFormat": format, "timezone": "Etc/GMT-13" })
 }
 
-/// One line for each reading of the clock: bots whose hours begin half an hour apart belong together, and an hour that a
-/// clock change repeats is the sum of both.
-pub(super) fn one_line_each(panel: Panel, columns: &[&str]) -> Panel {
-    let mut fields = json!({ "Time": { "operation": "groupby", "aggregations": [] } });
-    let mut names = json!({});
+/// One line for each value of the columns `keys`, with the sum of what they share. Of the clock's readings: bots whose
+/// hours begin half an hour apart belong together, and an hour that a clock change repeats is the sum of both.
+///
+/// The column of sums is called by [`sum_of`], and by nothing that the database said.
+pub(super) fn sums(panel: Panel, keys: &[&str], columns: &[&str]) -> Panel {
+    let mut fields = json!({});
+    for key in keys {
+        fields[*key] = json!({ "operation": "groupby", "aggregations": [] });
+    }
     for column in columns {
         fields[*column] = json!({ "operation": "aggregate", "aggregations": ["sum"] });
-        names[format!("{column} (sum)")] = json!(column);
     }
-    panel
-        .then("groupBy", json!({ "fields": fields }))
-        .then("organize", json!({ "renameByName": names, "excludeByName": {}, "indexByName": {} }))
+    panel.then("groupBy", json!({ "fields": fields }))
+}
+
+/// The name of a column after [`sums`].
+pub(super) fn sum_of(column: &str) -> String {
+    format!("{column} (sum)")
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
-use super::figures::{Measurement, Window, clock, newest, one_line_each, total};
+use super::figures::{Measurement, Window, clock, newest, sum_of, sums, total};
 
 /// Why these are not simply the day's users.
 const USER_HOURS: &str = "Each hour's unique users, added up over the hours: somebody who writes in three hours counts \
@@ -28,7 +28,10 @@ pub(super) fn compared(panel: Panel) -> Panel {
         // The weekday drops what surrounds the day a week earlier.
         .then("formatTime", clock("ddd HH[:00]"))
         .since("now/d");
-    one_line_each(panel, &[TODAY, EARLIER]).then("joinByField", json!({ "byField": "Time", "mode": "inner" }))
+    let names = json!({ sum_of(TODAY): TODAY, sum_of(EARLIER): EARLIER });
+    sums(panel, &["Time"], &[TODAY, EARLIER])
+        .then("organize", json!({ "renameByName": names, "excludeByName": {}, "indexByName": {} }))
+        .then("joinByField", json!({ "byField": "Time", "mode": "inner" }))
 }
 
 fn stat(panel: Panel, calculation: &str, fields: &str) -> Panel {
@@ -45,9 +48,14 @@ fn today() -> Panel {
     let panel = Panel::new(
         "stat",
         "Users by hour, today so far",
-        format!("Today's hours against the same hours of the same weekday last week. {USER_HOURS}"),
+        format!(
+            "Today's hours against the same hours of the same weekday last week, those of all chosen bots added up. A bot \
+             whose figures are late is missing from today only: see the table below. {USER_HOURS}"
+        ),
     );
     stat(compared(panel), "lastNotNull", "")
+        // Grafana would add up the texts, too.
+        .then("organize", json!({ "excludeByName": { "Time": true }, "renameByName": {}, "indexByName": {} }))
         .then(
             "reduce",
             json!({ "mode": "reduceFields", "reducers": ["sum"], "includeTimeField": false, "labelsToFields": false }),

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
-use super::figures::{Measurement, Window, clock, date, one_line_each, total};
+use super::figures::{Measurement, Window, clock, date, sum_of, sums, total};
 use super::trend::bars;
 
 /// The row.
@@ -23,13 +23,13 @@ fn heat_map() -> Panel {
     let panel = panel
         .query(total(Measurement::Hourly, Window::Range, "users"))
         .then("formatTime", clock("[{\"day\":\"]YYYY-MM-DD ddd[\",\"hour\":\"]HH[\"}]"));
-    one_line_each(panel, &["users"])
+    sums(panel, &["Time"], &["users"])
         .then("extractFields", json!({ "source": "Time", "format": "json", "replace": false, "keepTime": false }))
         // The order of the lines is that of the columns to be.
         .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "hour" }] }))
         .then(
             "groupingToMatrix",
-            json!({ "columnField": "hour", "rowField": "day", "valueField": "users", "emptyValue": "null" }),
+            json!({ "columnField": "hour", "rowField": "day", "valueField": sum_of("users"), "emptyValue": "null" }),
         )
         .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "day\\hour", "desc": true }] }))
         .options(json!({ "showHeader": true, "cellHeight": "sm" }))

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::super::query::Query;
-use super::figures::{Measurement, Window, by_bot, chosen, date, points};
+use super::figures::{Measurement, Window, by_bot, chosen, date, points, sum_of, sums};
 use super::now::compared;
 
 /// The row.
@@ -122,7 +122,7 @@ fn by_day() -> Panel {
         "Unique users of each of the bot's own calendar days; of several channels the busiest. Bots are stacked: somebody \
          who uses two of them is in both. The bots need daily among their intervals.",
     );
-    bars(panel, "Time\\bot", "normal", true)
+    let panel = bars(panel, "Time\\bot", "normal", true)
         .query(Query::Table {
             influxql: by_bot(Measurement::Daily, Window::Range),
             flux: format!(
@@ -132,10 +132,12 @@ fn by_day() -> Panel {
                 points(Measurement::Daily, Window::Range)
             ),
         })
-        .then("formatTime", date("YYYY-MM-DD ddd"))
+        .then("formatTime", date("YYYY-MM-DD ddd"));
+    // Each is a sum of one; but the name that InfluxQL gave the column would hide the bots' names.
+    sums(panel, &["Time", "bot"], &["users"])
         .then(
             "groupingToMatrix",
-            json!({ "columnField": "bot", "rowField": "Time", "valueField": "users", "emptyValue": "null" }),
+            json!({ "columnField": "bot", "rowField": "Time", "valueField": sum_of("users"), "emptyValue": "null" }),
         )
         .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "Time\\bot" }] }))
         .no_value("no daily figures in this range: set intervals = [\"hourly\", \"daily\"]")

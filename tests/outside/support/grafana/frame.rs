@@ -19,6 +19,8 @@ pub(crate) enum Cell {
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
     pub(crate) name: String,
+    /// What is shown in its place, where the database or a transformation said so.
+    pub(crate) display: Option<String>,
     pub(crate) cells: Vec<Cell>,
 }
 
@@ -29,6 +31,18 @@ pub(crate) struct Frame {
     /// Of a curve, the value of its tag.
     pub(crate) name: String,
     pub(crate) fields: Vec<Field>,
+}
+
+impl Field {
+    /// A column that is shown by its name.
+    pub(crate) fn new(name: impl Into<String>, cells: Vec<Cell>) -> Field {
+        Field { name: name.into(), display: None, cells }
+    }
+
+    /// The name that the reader sees.
+    pub(crate) fn shown(&self) -> &str {
+        self.display.as_deref().unwrap_or(&self.name)
+    }
 }
 
 impl Frame {
@@ -110,11 +124,12 @@ fn of_series(series: &Value, ref_id: &str) -> Frame {
             other => Cell::Text(other.as_str().unwrap().to_owned()),
         };
         let name = if column == "time" { "Time" } else { column.as_str().unwrap() };
-        fields.push(Field { name: name.to_owned(), cells: rows.iter().map(cell).collect() });
+        let display = (column != "time").then(|| name.to_owned());
+        fields.push(Field { name: name.to_owned(), display, cells: rows.iter().map(cell).collect() });
         if index == 0 {
             for (tag, value) in series["tags"].as_object().into_iter().flatten() {
                 let cells = vec![Cell::Text(value.as_str().unwrap().to_owned()); rows.len()];
-                fields.push(Field { name: tag.clone(), cells });
+                fields.push(Field { display: Some(tag.clone()), ..Field::new(tag, cells) });
             }
         }
     }
@@ -150,7 +165,7 @@ pub(crate) fn of_flux(rows: Vec<BTreeMap<String, String>>, target: &Value) -> Ve
             let tags: Vec<&String> = row.iter().filter(|(key, _)| !key.starts_with('_')).map(|(_, tag)| tag).collect();
             let [tag] = tags[..] else { panic!("more than a tag: {row:?}") };
             if curves.last().is_none_or(|curve| curve.name != *tag) {
-                let field = |name: &str| Field { name: name.to_owned(), cells: Vec::new() };
+                let field = |name: &str| Field::new(name, Vec::new());
                 let fields = vec![field("Time"), field("Value")];
                 curves.push(Frame { ref_id: ref_id.clone(), name: tag.clone(), fields });
             }
@@ -160,7 +175,7 @@ pub(crate) fn of_flux(rows: Vec<BTreeMap<String, String>>, target: &Value) -> Ve
         }
         return curves;
     }
-    let field = |name: &String| Field { name: name.clone(), cells: rows.iter().map(|row| cell(&row[name])).collect() };
+    let field = |name: &String| Field::new(name, rows.iter().map(|row| cell(&row[name])).collect());
     vec![Frame { ref_id, name: String::new(), fields: first.keys().map(field).collect() }]
 }
 

@@ -69,6 +69,7 @@ fn organize(options: &Value, mut frame: Frame) -> Frame {
     for field in &mut frame.fields {
         if let Some(name) = options["renameByName"][&field.name].as_str() {
             field.name = name.to_owned();
+            field.display = Some(name.to_owned());
         }
     }
     frame
@@ -76,22 +77,30 @@ fn organize(options: &Value, mut frame: Frame) -> Frame {
 
 fn group_by(options: &Value, frame: Frame) -> Frame {
     let fields = options["fields"].as_object().unwrap();
-    let key = fields.iter().find(|(_, how)| how["operation"] == "groupby").unwrap().0;
-    let keys = frame.column(key);
-    let mut groups: Vec<(Cell, Vec<usize>)> = Vec::new();
-    for (line, key) in keys.iter().enumerate() {
-        match groups.iter_mut().find(|(known, _)| known == key) {
+    let keys: Vec<&Field> = frame
+        .fields
+        .iter()
+        .filter(|field| fields.get(&field.name).is_some_and(|how| how["operation"] == "groupby"))
+        .collect();
+    let mut groups: Vec<(Vec<Cell>, Vec<usize>)> = Vec::new();
+    for line in 0..frame.len() {
+        let key: Vec<Cell> = keys.iter().map(|field| field.cells[line].clone()).collect();
+        match groups.iter_mut().find(|(known, _)| *known == key) {
             Some((_, lines)) => lines.push(line),
-            None => groups.push((key.clone(), vec![line])),
+            None => groups.push((key, vec![line])),
         }
     }
-    let mut grouped = vec![Field { name: key.clone(), cells: groups.iter().map(|(key, _)| key.clone()).collect() }];
+    let key = |(at, field): (usize, &&Field)| Field {
+        cells: groups.iter().map(|(key, _)| key[at].clone()).collect(),
+        ..(*field).clone()
+    };
+    let mut grouped: Vec<Field> = keys.iter().enumerate().map(key).collect();
     for field in &frame.fields {
         for how in fields.get(&field.name).and_then(|how| how["aggregations"].as_array()).into_iter().flatten() {
             let how = words(how);
             let numbers = |lines: &Vec<usize>| lines.iter().map(|line| field.cells[*line].number()).collect::<Vec<_>>();
             let cells = groups.iter().map(|(_, lines)| Cell::Number(reduced(how, &numbers(lines)))).collect();
-            grouped.push(Field { name: format!("{} ({how})", field.name), cells });
+            grouped.push(Field::new(format!("{} ({how})", field.name), cells));
         }
     }
     Frame { fields: grouped, ..frame }
@@ -100,7 +109,6 @@ fn group_by(options: &Value, frame: Frame) -> Frame {
 fn reduced(how: &str, numbers: &[f64]) -> f64 {
     let sum: f64 = numbers.iter().sum();
     match how {
-        "max" => numbers.iter().copied().fold(f64::MIN, f64::max),
         "sum" => sum,
         "mean" => sum / numbers.len() as f64,
         other => panic!("no such calculation: {other}"),
@@ -139,7 +147,7 @@ fn pick(mut frame: Frame, lines: &[usize]) -> Frame {
 fn reduce(options: &Value, mut frame: Frame) -> Frame {
     assert_eq!(options["mode"], "reduceFields");
     let how = words(&options["reducers"][0]);
-    frame.fields.retain(|field| field.cells.iter().all(|cell| matches!(cell, Cell::Number(_))));
+    // Grafana would make a zero of texts.
     for field in &mut frame.fields {
         let numbers: Vec<f64> = field.cells.iter().map(Cell::number).collect();
         field.cells = vec![Cell::Number(reduced(how, &numbers))];
@@ -160,9 +168,8 @@ fn calculate(options: &Value, mut frame: Frame) -> Frame {
         (Cell::Number(left), Cell::Number(right)) => Cell::Number(left / right),
         _ => Cell::Nothing,
     });
-    let name = words(&options["alias"]).to_owned();
     let cells = cells.collect();
-    frame.fields.push(Field { name, cells });
+    frame.fields.push(Field::new(words(&options["alias"]), cells));
     frame
 }
 
@@ -173,7 +180,7 @@ fn extract(options: &Value, mut frame: Frame) -> Frame {
     let names: Vec<String> = objects.iter().take(1).flat_map(|one| one.as_object().unwrap().keys().cloned()).collect();
     for name in names {
         let cells = objects.iter().map(|object| Cell::Text(words(&object[&name]).to_owned())).collect();
-        frame.fields.push(Field { name, cells });
+        frame.fields.push(Field::new(name, cells));
     }
     frame
 }
@@ -183,6 +190,7 @@ fn matrix(options: &Value, frame: Frame) -> Frame {
     let name = |option: &str| words(&options[option]);
     let (columns, rows) = (frame.column(name("columnField")), frame.column(name("rowField")));
     let values = frame.column(name("valueField"));
+    let display = frame.fields[position(&frame, name("valueField")).unwrap()].display.clone();
     let unique = |cells: &[Cell]| {
         let mut unique: Vec<Cell> = Vec::new();
         for cell in cells {
@@ -193,14 +201,16 @@ fn matrix(options: &Value, frame: Frame) -> Frame {
         unique
     };
     let lines = unique(rows);
-    let mut fields =
-        vec![Field { name: format!("{}\\{}", name("rowField"), name("columnField")), cells: lines.clone() }];
+    let corner = format!("{}\\{}", name("rowField"), name("columnField"));
+    let mut fields = vec![Field::new(corner, lines.clone())];
     for column in unique(columns) {
         let value = |line: &Cell| {
             let found = (0..values.len()).rev().find(|at| columns[*at] == column && rows[*at] == *line);
             found.map_or(Cell::Nothing, |at| values[at].clone())
         };
-        fields.push(Field { name: column.words().to_owned(), cells: lines.iter().map(value).collect() });
+        // Whatever stood over the values stands over every column of theirs.
+        fields
+            .push(Field { display: display.clone(), ..Field::new(column.words(), lines.iter().map(value).collect()) });
     }
     Frame { fields, ..frame }
 }
@@ -223,14 +233,14 @@ fn join(options: &Value, frames: Vec<Frame>) -> Vec<Frame> {
     if inner {
         keys.retain(|key| frames.iter().all(|frame| frame.column(by).contains(key)));
     }
-    let mut fields = vec![Field { name: by.to_owned(), cells: keys.clone() }];
+    let mut fields = vec![Field::new(by, keys.clone())];
     for frame in &frames {
         let of_key = |field: &Field, key: &Cell| {
             frame.column(by).iter().position(|known| known == key).map_or(Cell::Nothing, |at| field.cells[at].clone())
         };
         for field in frame.fields.iter().filter(|field| field.name != by) {
             let cells = keys.iter().map(|key| of_key(field, key)).collect();
-            fields.push(Field { name: field.name.clone(), cells });
+            fields.push(Field { cells, ..field.clone() });
         }
     }
     vec![Frame { ref_id: String::new(), name: String::new(), fields }]
