@@ -35,3 +35,18 @@ mod influxdb {
         check("user-engagement-flux.json", &Source::Flux(&database));
     }
 }
+
+/// Likewise. InfluxDB 1 has no Flux.
+mod influxdb1 {
+    use super::truth::{Source, check, seed};
+    use crate::support::influxdb1::OldDatabase;
+
+    #[test]
+    #[ignore = "needs the servers that tests/run brings"]
+    fn every_query_in_influxql_finds_the_same_in_influxdb_1() {
+        let database = OldDatabase::fresh();
+        let workspace = seed("[file]\npath = \"engagement.lp\"\n");
+        database.write(&workspace.read("engagement.lp"));
+        check("user-engagement-influxql.json", &Source::InfluxQl1(&database));
+    }
+}

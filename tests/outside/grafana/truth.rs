@@ -11,12 +11,14 @@ use crate::support::grafana::frame::{Frame, of_flux, of_influxql};
 use crate::support::grafana::transform::transform;
 use crate::support::grafana::{self, dashboard, targets, words};
 use crate::support::influxdb::Database;
+use crate::support::influxdb1::OldDatabase;
 use crate::support::workspace::{Template, Workspace};
 
 /// Who answers.
 pub(super) enum Source<'a> {
     Flux(&'a Database),
     InfluxQl2(&'a Database),
+    InfluxQl1(&'a OldDatabase),
 }
 
 impl Source<'_> {
@@ -32,9 +34,13 @@ impl Source<'_> {
                 let step = format!("{step}m0s");
                 of_flux(database.flux(&expand(query, chosen, true, &step, &database.bucket)), target)
             }
-            Source::InfluxQl2(database) => {
+            _ => {
                 let query = expand(query, chosen, false, &format!("{step}m"), "");
-                of_influxql(&database.influxql(&query), target)
+                let answer = match self {
+                    Source::InfluxQl1(database) => database.influxql(&query),
+                    Source::InfluxQl2(database) | Source::Flux(database) => database.influxql(&query),
+                };
+                of_influxql(&answer, target)
             }
         }
     }

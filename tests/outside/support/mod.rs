@@ -12,6 +12,7 @@ pub(crate) mod fake_influxdb;
 pub(crate) mod grafana;
 pub(crate) mod http;
 pub(crate) mod influxdb;
+pub(crate) mod influxdb1;
 pub(crate) mod machine;
 pub(crate) mod manager;
 pub(crate) mod platform;
