@@ -2,6 +2,7 @@
 
 mod engagement;
 mod frame;
+mod health;
 mod layout;
 mod panel;
 mod query;
@@ -16,6 +17,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
     vec![
         ("user-engagement-influxql.json", engagement::dashboard(Language::InfluxQl)),
         ("user-engagement-flux.json", engagement::dashboard(Language::Flux)),
+        ("exporter-health.json", health::dashboard()),
     ]
 }
 

@@ -86,8 +86,6 @@ fn texts<'a>(value: &'a Value, name: &'a str, found: &mut Vec<(&'a str, &'a str)
 
 /// The names after `$` in a text.
 fn used(text: &str) -> Vec<&str> {
-    let word = |rest: &'static str| rest;
-    let _ = word;
     text.split('$')
         .skip(1)
         .map(|rest| {
@@ -199,7 +197,6 @@ fn both_languages_have_the_same_panels() {
     assert_eq!(without_queries(&all[0].1), without_queries(&all[1].1));
 }
 
-/// What Grafana ignores silently: a transformation or an override that names a column nobody has.
 #[test]
 fn no_text_is_empty_where_grafana_would_show_it() {
     each(|file, dashboard| {

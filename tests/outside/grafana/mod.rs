@@ -4,6 +4,7 @@
 #[path = "../../../grafana/generate/dashboards/mod.rs"]
 mod dashboards;
 
+mod health;
 mod held;
 mod lint;
 mod panels;

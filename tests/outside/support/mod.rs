@@ -17,6 +17,7 @@ pub(crate) mod machine;
 pub(crate) mod manager;
 pub(crate) mod platform;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod server;
 pub(crate) mod victoriametrics;
 pub(crate) mod views;

@@ -1,0 +1,145 @@
+//! The dashboard of the exporter's health: it names metrics that there are, and a real Prometheus answers every query.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::dashboards;
+use crate::support::daemon::Daemon;
+use crate::support::grafana::{panels, targets, words};
+use crate::support::platform::SimulatedPlatform;
+use crate::support::workspace::{Template, Workspace, bots};
+
+fn dashboard() -> Value {
+    dashboards::all().into_iter().find(|(file, _)| *file == "exporter-health.json").unwrap().1
+}
+
+/// The metrics that a query names.
+fn metrics(query: &str) -> Vec<&str> {
+    let words = query.split(|c: char| !c.is_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("kore_trend_") || word.starts_with("process_")).collect()
+}
+
+/// A daemon that works, with every metric that there is.
+fn daemon() -> (SimulatedPlatform, Workspace, Daemon) {
+    let bots = bots(["care", "sales-2"], "channels = [\"all\", \"rtm\"]\nintervals = [\"hourly\", \"daily\"]");
+    let schedule = "cron = \"*/3 * * * * *\"\nspread = \"0s\"\ninitial_days = 1\nrefresh_days = 1";
+    let platform = SimulatedPlatform::well(&bots);
+    let workspace =
+        Workspace::with(&Template { platform_url: platform.url(), bots: &bots, schedule, ..Template::default() });
+    let daemon = Daemon::start(&workspace);
+    daemon.wait_for_ticks(1);
+    (platform, workspace, daemon)
+}
+
+#[test]
+fn every_metric_that_it_names_is_in_a_real_scrape() {
+    let (_platform, _workspace, daemon) = daemon();
+    let scrape = daemon.get("/metrics").body;
+    let names: BTreeSet<&str> =
+        scrape.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split(['{', ' ']).next()).collect();
+    let dashboard = dashboard();
+    let mut used = BTreeSet::new();
+    for query in queries(&dashboard) {
+        assert!(!metrics(query).is_empty(), "{query}");
+        used.extend(metrics(query).into_iter().map(str::to_owned));
+    }
+    let unknown: Vec<&String> = used.iter().filter(|metric| !names.contains(metric.as_str())).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+    // The other way round: what the exporter tells is looked at, but for parts of histograms.
+    let parts = ["request_duration_seconds_count", "request_duration_seconds_sum", "tick_duration_seconds_sum"];
+    let unused: Vec<&&str> = names
+        .iter()
+        .filter(|name| name.starts_with("kore_trend_") && !used.contains(**name))
+        .filter(|name| !parts.iter().any(|part| name.ends_with(part)))
+        .collect();
+    assert!(unused.is_empty(), "{unused:?}");
+}
+
+/// The queries of its panels and variables.
+fn queries(dashboard: &Value) -> Vec<&str> {
+    let of_panels = panels(dashboard).into_iter().flat_map(targets).map(|target| words(&target["expr"]));
+    let variables = dashboard["templating"]["list"].as_array().unwrap().iter().skip(1);
+    of_panels.chain(variables.map(|variable| words(&variable["query"]["query"]))).collect()
+}
+
+/// The query as it reaches Prometheus; a value as Grafana puts it between quotes.
+fn expand(query: &str, instance: &str, bot: &str) -> String {
+    let escape = |value: &str| value.replace('.', "\\\\.");
+    let values = [("$instance", instance), ("$bot", bot)];
+    let expanded = values.iter().fold(query.replace("$__rate_interval", "8s"), |query, (name, value)| {
+        query.replace(name, &if *value == ".*" { (*value).to_owned() } else { escape(value) })
+    });
+    assert!(!expanded.contains('$'), "{expanded}");
+    expanded
+}
+
+/// By its name `tests/run` knows what needs the server.
+mod prometheus {
+    use super::*;
+    use crate::support::prometheus::Prometheus;
+
+    #[test]
+    #[ignore = "needs the servers that tests/run brings"]
+    fn every_query_of_the_health_dashboard_is_answered_by_a_real_prometheus() {
+        let (_platform, _workspace, daemon) = daemon();
+        let (instance, prometheus) = (daemon.address().to_string(), Prometheus::scraping(daemon.address()));
+        daemon.wait_for_ticks(3);
+        std::thread::sleep(Duration::from_secs(2));
+        let dashboard = dashboard();
+        for (instance, bot) in [(".*", ".*"), (instance.as_str(), "sales-2"), (instance.as_str(), "(care|sales-2)")] {
+            for panel in panels(&dashboard) {
+                for target in targets(panel) {
+                    let query = expand(words(&target["expr"]), instance, bot);
+                    let found =
+                        if target["instant"] == true { prometheus.now(&query) } else { prometheus.past(&query, 3) };
+                    check(words(&panel["title"]), words(&target["refId"]), &found, bot);
+                }
+            }
+        }
+        assert_eq!(prometheus.label_values("instance", "kore_trend_build_info"), [instance.as_str()]);
+        let variables = dashboard["templating"]["list"].as_array().unwrap();
+        let asked = expand(words(&variables[2]["query"]["query"]), &instance, ".*");
+        let metric = asked.strip_prefix("label_values(").unwrap().strip_suffix(", bot)").unwrap();
+        assert_eq!(prometheus.label_values("bot", metric), ["care", "sales-2"]);
+    }
+
+    /// Something is found, and it is what a daemon that is well and has two bots of four series each must show.
+    fn check(title: &str, ref_id: &str, found: &[Value], bot: &str) {
+        let bots = if bot == "sales-2" { 1 } else { 2 };
+        let numbers: Vec<f64> = found
+            .iter()
+            .map(|one| {
+                if one["values"].is_array() {
+                    &one["values"].as_array().unwrap().last().unwrap()[1]
+                } else {
+                    &one["value"][1]
+                }
+            })
+            .map(|number| words(number).parse().unwrap())
+            .collect();
+        assert!(!numbers.is_empty(), "{title} {ref_id}: nothing");
+        assert!(numbers.iter().all(|number| number.is_finite() && *number >= 0.0), "{title} {ref_id}: {numbers:?}");
+        let count = match title {
+            "Series" => 4 * bots,
+            "Age of the newest hourly figure" | "Failing series" | "Throttled" | "Points written" => bots,
+            "Limits used" => 2 * bots,
+            "Points dropped" => 3 * bots,
+            "Writes by result" => 3,
+            _ => 1,
+        };
+        assert_eq!(numbers.len(), count, "{title} {ref_id}: {found:?}");
+        let sum: f64 = numbers.iter().sum();
+        let good = match title {
+            "Since the last tick" | "Age of the last tick" => sum < 60.0,
+            "Configuration" | "Release" => sum == 1.0,
+            "State folder" => sum == 0.0,
+            "Oldest hourly figure" | "Age of the newest hourly figure" => numbers.iter().all(|age| *age < 130.0 * 60.0),
+            "Ticks" if ref_id == "A" => sum > 0.0,
+            "Points written" | "Memory" | "Requests by status" => sum > 0.0,
+            _ => true,
+        };
+        assert!(good, "{title} {ref_id}: {numbers:?}");
+    }
+}
