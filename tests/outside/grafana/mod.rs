@@ -8,6 +8,7 @@ mod health;
 mod held;
 mod lint;
 mod panels;
+mod provisioning;
 mod truth;
 
 use crate::support::grafana::text;
@@ -34,6 +35,18 @@ mod influxdb {
         seed(&database.config());
         check("user-engagement-influxql.json", &Source::InfluxQl2(&database));
         check("user-engagement-flux.json", &Source::Flux(&database));
+    }
+
+    /// As the provisioned data sources have it: in InfluxQL by the header that they send.
+    #[test]
+    #[ignore = "needs the servers that tests/run brings"]
+    fn a_token_that_may_read_the_bucket_is_enough() {
+        let mut database = Database::fresh(None);
+        database.write("user_engagement_daily,bot=a,bot_id=st-a,channel=all users=5i 1785974400").success();
+        database.operator_token = database.new_token(&["read"]);
+        let answer = database.influxql("SELECT \"users\" FROM \"user_engagement_daily\"");
+        assert_eq!(answer["results"][0]["series"][0]["values"], serde_json::json!([[1_785_974_400, 5]]));
+        assert!(database.influxql("SHOW TAG VALUES FROM /^user_/ WITH KEY = \"bot\"").to_string().contains("\"a\""));
     }
 }
 
