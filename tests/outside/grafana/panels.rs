@@ -64,6 +64,7 @@ fn pairs(shown: &[Frame]) -> Shown {
 fn lines(shown: &[Frame], key: &str, columns: &[&str]) -> Shown {
     let mut all = Shown::new();
     for frame in shown {
+        assert_eq!(frame.fields.len(), 1 + columns.len(), "columns that nobody asked for: {frame:?}");
         for (line, name) in frame.column(key).iter().enumerate() {
             for column in columns {
                 if let Some(value) = figure(&frame.column(column)[line]) {

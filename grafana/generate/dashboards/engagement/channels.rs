@@ -38,7 +38,8 @@ fn shares() -> Panel {
         ),
         flux: format!(
             "{}\n  |> filter(fn: (r) => r.channel != \"all\")\n  |> group(columns: [\"channel\"])\n  |> sum()\n  \
-             |> group()\n  |> sort(columns: [\"channel\"])\n  |> rename(columns: {{_value: \"users\"}})",
+             |> group()\n  |> sort(columns: [\"channel\"])\n  \
+             |> keep(columns: [\"channel\", \"_value\"])\n  |> rename(columns: {{_value: \"users\"}})",
             points(Measurement::Hourly, Window::Range)
         ),
     })
@@ -67,14 +68,14 @@ fn days() -> Panel {
             chosen(Window::Range)
         ),
         flux: format!(
-            "{}\n  |> timeShift(duration: -11h)\n  |> truncateTimeColumn(unit: 1d)\n  \
-             |> group(columns: [\"_time\", \"channel\"])\n  |> sum()\n  |> group(columns: [\"channel\"])\n  \
+            "{}\n  |> group(columns: [\"channel\"])\n  |> {}\n  \
              |> reduce(identity: {{days: 0, users: 0, most: 0}}, fn: (r, accumulator) => ({{days: accumulator.days + 1, \
              users: accumulator.users + r._value, \
              most: if r._value > accumulator.most then r._value else accumulator.most}}))\n  \
              |> map(fn: (r) => ({{channel: r.channel, \"on average\": float(v: r.users) / float(v: r.days), \
              \"busiest day\": r.most}}))\n  |> group()\n  |> sort(columns: [\"channel\"])",
-            points(Measurement::Daily, Window::Range)
+            points(Measurement::Daily, Window::Range),
+            Measurement::Daily.sums()
         ),
     })
     .then("organize", json!({ "excludeByName": { "Time": true }, "renameByName": {}, "indexByName": {} }))

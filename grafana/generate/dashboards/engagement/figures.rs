@@ -62,6 +62,16 @@ impl Measurement {
         }
     }
 
+    /// In Flux: adds up what falls into a bucket.
+    pub(super) fn sums(self) -> &'static str {
+        match self {
+            Measurement::Hourly => "aggregateWindow(every: 15m, fn: sum, createEmpty: false, timeSrc: \"_start\")",
+            Measurement::Daily => {
+                "aggregateWindow(every: 1d, offset: 11h, fn: sum, createEmpty: false, timeSrc: \"_start\")"
+            }
+        }
+    }
+
     /// The buckets that the figures of one hour or one day fall into. That of days reaches from 11:00 in UTC to the
     /// next, so that the midnights of one date are together in it from Hawaii to New Zealand.
     fn buckets(self) -> &'static str {
@@ -91,12 +101,6 @@ pub(super) fn points(measurement: Measurement, window: Window) -> String {
 
 /// The users of each hour or day, those of all chosen bots added up.
 pub(super) fn total(measurement: Measurement, window: Window, column: &str) -> Query {
-    let bucket = match measurement {
-        Measurement::Hourly => "",
-        Measurement::Daily => {
-            "\n  |> timeShift(duration: -11h)\n  |> truncateTimeColumn(unit: 1d)\n  |> timeShift(duration: 11h)"
-        }
-    };
     Query::Table {
         influxql: format!(
             "SELECT sum(\"users\") AS \"{column}\" FROM ({}) GROUP BY {} fill(none)",
@@ -104,10 +108,10 @@ pub(super) fn total(measurement: Measurement, window: Window, column: &str) -> Q
             measurement.buckets()
         ),
         flux: format!(
-            "{}{bucket}\n  |> group(columns: [\"_time\", \"bot\"])\n  |> max()\n  \
-             |> group(columns: [\"_time\"])\n  |> sum()\n  |> group()\n  |> sort(columns: [\"_time\"])\n  \
-             |> rename(columns: {{_time: \"Time\", _value: \"{column}\"}})",
-            points(measurement, window)
+            "{}\n  |> group()\n  |> {}\n  |> sort(columns: [\"_time\"])\n  \
+             |> keep(columns: [\"_time\", \"_value\"])\n  |> rename(columns: {{_time: \"Time\", _value: \"{column}\"}})",
+            by_bot_flux(measurement, window),
+            measurement.sums()
         ),
     }
 }
@@ -120,9 +124,9 @@ pub(super) fn hours_of_bots(window: Window, column: &str) -> Query {
             by_bot(Measurement::Hourly, window)
         ),
         flux: format!(
-            "{}\n  |> group(columns: [\"_time\", \"bot\"])\n  |> max()\n  \
-             |> group(columns: [\"bot\"])\n  |> sum()\n  |> group()\n  |> rename(columns: {{_value: \"{column}\"}})",
-            points(Measurement::Hourly, window)
+            "{}\n  |> sum()\n  |> group()\n  |> keep(columns: [\"bot\", \"_value\"])\n  \
+             |> rename(columns: {{_value: \"{column}\"}})",
+            by_bot_flux(Measurement::Hourly, window)
         ),
     }
 }
@@ -152,6 +156,16 @@ pub(super) fn by_bot(measurement: Measurement, window: Window) -> String {
         measurement.buckets()
     )
 }
+
+/// The same in Flux, which has no quick way to the largest of each time: for 90 days of 50 bots with 4 channels
+/// grouping by time took ten seconds, this less than two.
+pub(super) fn by_bot_flux(measurement: Measurement, window: Window) -> String {
+    format!("{}\n  {LARGEST}", points(measurement, window))
+}
+
+/// In Flux: of the values that a bot has at one time, the largest.
+pub(super) const LARGEST: &str = "|> group(columns: [\"bot\"])\n  |> sort(columns: [\"_value\"], desc: true)\n  \
+    |> unique(column: \"_time\")";
 
 /// Reads the column Time as the reader's clock: in the zone of the time picker.
 pub(super) fn clock(format: &str) -> Value {

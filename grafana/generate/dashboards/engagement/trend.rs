@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::super::query::Query;
-use super::figures::{Measurement, Window, by_bot, chosen, date, points, sum_of, sums};
+use super::figures::{LARGEST, Measurement, Window, by_bot, by_bot_flux, chosen, date, points, sum_of, sums};
 use super::now::compared;
 
 /// The row.
@@ -72,8 +72,8 @@ fn by_hour_and_bot() -> Panel {
             chosen(Window::Range)
         ),
         flux: format!(
-            "{}\n  |> group(columns: [\"bot\"])\n  \
-             |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false, timeSrc: \"_start\")\n  \
+            "{}\n  |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false, timeSrc: \"_start\")\n  \
+             {LARGEST}\n  |> sort(columns: [\"_time\"])\n  \
              |> keep(columns: [\"_time\", \"bot\", \"_value\"])",
             points(Measurement::Hourly, Window::Range)
         ),
@@ -96,11 +96,11 @@ fn by_hour_and_channel() -> Panel {
             chosen(Window::Range)
         ),
         flux: format!(
-            "{}\n  |> group(columns: [\"_time\", \"channel\"])\n  |> sum()\n  \
-             |> group(columns: [\"channel\"])\n  \
+            "{}\n  |> group(columns: [\"channel\"])\n  |> {}\n  \
              |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false, timeSrc: \"_start\")\n  \
              |> keep(columns: [\"_time\", \"channel\", \"_value\"])",
-            points(Measurement::Hourly, Window::Range)
+            points(Measurement::Hourly, Window::Range),
+            Measurement::Hourly.sums()
         ),
     })
 }
@@ -126,10 +126,10 @@ fn by_day() -> Panel {
         .query(Query::Table {
             influxql: by_bot(Measurement::Daily, Window::Range),
             flux: format!(
-                "{}\n  |> group(columns: [\"_time\", \"bot\"])\n  |> max()\n  |> group()\n  \
+                "{}\n  |> group()\n  \
                  |> keep(columns: [\"_time\", \"bot\", \"_value\"])\n  |> sort(columns: [\"bot\", \"_time\"])\n  \
                  |> rename(columns: {{_time: \"Time\", _value: \"users\"}})",
-                points(Measurement::Daily, Window::Range)
+                by_bot_flux(Measurement::Daily, Window::Range)
             ),
         })
         .then("formatTime", date("YYYY-MM-DD ddd"));
