@@ -28,6 +28,7 @@ mod once;
 mod outages;
 mod page;
 mod platform_failures;
+mod prometheus;
 mod secrets;
 mod soak;
 mod state;

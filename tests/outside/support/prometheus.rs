@@ -48,6 +48,13 @@ impl Prometheus {
         self.ask("query", &[("query", expression)])
     }
 
+    /// What it knows of each metric: type and help.
+    #[track_caller]
+    pub(crate) fn metadata(&self) -> Value {
+        let answer = send(|client| client.get(format!("{}/api/v1/metadata", self.url)));
+        serde_json::from_str::<Value>(&answer.body).unwrap()["data"].clone()
+    }
+
     /// The curves of an expression over the last so many seconds, a sample each second.
     #[track_caller]
     pub(crate) fn past(&self, expression: &str, seconds: i64) -> Vec<Value> {
