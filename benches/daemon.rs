@@ -27,6 +27,9 @@ use self::support::{Services, Setting};
 /// Where nothing of it is to be in the way.
 const NEVER: &str = "cron = \"0 0 0 29 2 *\"\nspread = \"0s\"\n";
 
+/// Until the platform answers. The real one takes longer still.
+const LATENCY: Duration = Duration::from_millis(50);
+
 fn main() {
     for tls in [true, false] {
         let scheme = if tls { "https" } else { "http" };
@@ -34,12 +37,10 @@ fn main() {
             memory(tls);
         }
     }
-    for (run_on_start, sink) in [(false, "influxdb"), (true, "influxdb"), (false, "file"), (true, "file")] {
-        for bots in [1, 1000] {
-            let name = format!("start with {bots} bots, {sink}, run_on_start = {run_on_start}");
-            if is_wanted(&name) {
-                start(&name, bots, sink, run_on_start);
-            }
+    start(&Start { bots: 1, sink: "influxdb", run_on_start: true, has_state: false });
+    for sink in ["influxdb", "file"] {
+        for (run_on_start, has_state) in [(false, false), (true, false), (true, true)] {
+            start(&Start { bots: 1000, sink, run_on_start, has_state });
         }
     }
 }
@@ -55,7 +56,7 @@ fn memory(tls: bool) {
     let workspace = |schedule: &str| {
         let folder = tempfile::tempdir().unwrap();
         let lines = format!("[admin]\nlisten = \"127.0.0.1:0\"\n[schedule]\n{schedule}");
-        let setting = Setting { bots: 10, channels: &CHANNELS, latency: Duration::ZERO, tls, lines: &lines };
+        let setting = Setting { bots: 10, channels: &CHANNELS, latency: LATENCY, tls, lines: &lines };
         let services = Services::start(folder.path(), &setting);
         (folder, services)
     };
@@ -93,8 +94,22 @@ fn memory(tls: bool) {
     println!("  after 20 more ticks:       {}", daemon.memory());
 }
 
+/// A start of the daemon.
+struct Start<'a> {
+    bots: usize,
+    sink: &'a str,
+    run_on_start: bool,
+    /// Whether an earlier process has left watermarks and figures behind.
+    has_state: bool,
+}
+
 /// How long it takes until the daemon is ready.
-fn start(name: &str, bots: usize, sink: &str, run_on_start: bool) {
+fn start(case: &Start) {
+    let Start { bots, sink, run_on_start, has_state } = *case;
+    let name = format!("start, bots = {bots}, {sink}, run_on_start = {run_on_start}, has_state = {has_state}");
+    if !is_wanted(&name) {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let lines = format!("[admin]\nlisten = \"127.0.0.1:0\"\n[schedule]\n{NEVER}run_on_start = {run_on_start}");
     let setting = Setting { bots, channels: &["all"], latency: Duration::ZERO, tls: true, lines: &lines };
@@ -106,10 +121,18 @@ fn start(name: &str, bots: usize, sink: &str, run_on_start: bool) {
         let (_, after) = rest.split_once("[bots").unwrap();
         std::fs::write(path, format!("{before}[file]\npath = \"engagement.lp\"\n[bots{after}")).unwrap();
     }
+    let run = || Daemon::start(folder.path(), environment(folder.path()));
+    if has_state {
+        let daemon = run();
+        daemon.logs("tick ended", 1);
+        daemon.end();
+    }
     let mut took: Vec<Duration> = (0..15)
         .map(|_| {
-            let _fresh = std::fs::remove_dir_all(folder.path().join("state"));
-            Daemon::start(folder.path(), environment(folder.path())).ready()
+            if !has_state {
+                let _absent = std::fs::remove_dir_all(folder.path().join("state"));
+            }
+            run().ready()
         })
         .collect();
     took.sort();
@@ -122,7 +145,7 @@ fn environment(folder: &Path) -> Vec<(&'static str, String)> {
     if !certificates.exists() {
         return Vec::new();
     }
-    vec![("SSL_CERT_FILE", certificates.to_str().unwrap().to_owned())]
+    vec![("SSL_CERT_DIR", certificates.to_str().unwrap().to_owned())]
 }
 
 fn address(line: &str) -> String {

@@ -202,7 +202,10 @@ async fn health(http: &reqwest::Client, database: &InfluxDb) -> Finding {
 async fn right_to_write(database: &InfluxDb, tls: native_tls::TlsConnector) -> Finding {
     let sink = InfluxDbSink::new(database, tls).map_err(|error| error.to_string())?;
     let good = || Ok(format!("the token may write to the bucket {} of {}", database.bucket, database.org));
-    match Sink::InfluxDb(Box::new(sink)).write("# no point, only a question\n".into()).await {
+    let sink = Sink::InfluxDb(Box::new(sink));
+    let question = std::iter::once(b"# no point, only a question\n".to_vec());
+    let asked = async { sink.write(sink.pack(question)?).await };
+    match asked.await {
         Ok(()) => good(),
         // A database may say that there is no point in it, after it looked at the token.
         Err(WriteFailure::Refused { status: 400, message })

@@ -285,14 +285,18 @@ async fn export(
     fetched: Fetched,
     means: &Means,
 ) -> Result<Confirmed, WriteError> {
+    let Fetched { answer, asked_at, platform_time, hand } = fetched;
     let zone = &series.bot.time_zone;
     let recent_from = match means.purpose {
         Purpose::Live => Some(day_after(window.last, 1 - DAYS as i64)),
         Purpose::Backfill => None,
     };
-    let asked = Asked { window, zone, at: fetched.asked_at, include_open: means.include_open, recent_from };
-    let flattened = flatten(&fetched.answer, &asked);
-    let complete = complete_through(&asked, fetched.platform_time).map(|last| Window { first: window.first, last });
+    let asked = Asked { window, zone, at: asked_at, include_open: means.include_open, recent_from };
+    let flattened = flatten(&answer, &asked);
+    let oddity = answer.oddity;
+    // While the points wait to be written, their source need not.
+    drop(answer.days);
+    let complete = complete_through(&asked, platform_time).map(|last| Window { first: window.first, last });
     let newest = flattened.points.last().map(|point| point.timestamp);
     let written = if flattened.points.is_empty() {
         Written::default()
@@ -303,7 +307,7 @@ async fn export(
         means.writer.send(parcel).await.map_err(|_| gone())?;
         told.await.map_err(|_| gone())??
     };
-    drop(fetched.hand);
+    drop(hand);
     Ok(Confirmed {
         window,
         complete,
@@ -311,7 +315,7 @@ async fn export(
         requests: 0,
         newest,
         nonexistent: flattened.nonexistent,
-        oddity: fetched.answer.oddity,
+        oddity,
         days: flattened.days,
         recent: flattened.recent,
     })

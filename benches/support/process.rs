@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{self, Signal};
 use nix::time::ClockId;
 use nix::unistd::Pid;
 
@@ -50,7 +51,7 @@ impl Daemon {
 
     /// Waits until it says that it is ready, and says how long that was after its start.
     pub(crate) fn ready(&self) -> Duration {
-        self.ready.recv_timeout(PATIENCE).expect("READY=1")
+        self.ready.recv_timeout(PATIENCE).unwrap()
     }
 
     /// Waits until it has logged this so many times more, and returns the last of the lines.
@@ -81,6 +82,13 @@ impl Daemon {
         }
     }
 
+    /// Tells it to end and waits until it has.
+    pub(crate) fn end(mut self) {
+        let process = Pid::from_raw(i32::try_from(self.id()).unwrap());
+        signal::kill(process, Signal::SIGTERM).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+
     /// What it has used of a processor since its start.
     pub(crate) fn processor(&self) -> Duration {
         let process = Pid::from_raw(i32::try_from(self.id()).unwrap());
@@ -90,8 +98,8 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        let _ended_already = self.child.kill();
+        let _reaped = self.child.wait();
     }
 }
 

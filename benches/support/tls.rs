@@ -1,7 +1,5 @@
 //! TLS before the simulated platform, as the real one has it.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use axum::serve::Listener;
@@ -17,8 +15,8 @@ use openssl::x509::{X509, X509Name};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_native_tls::TlsStream;
 
-/// The file with the system's certificates and the one that is made here.
-pub(crate) const CERTIFICATES: &str = "certificates.pem";
+/// The folder with the certificate, for `SSL_CERT_DIR`: the system's are read as well, as at any start.
+pub(crate) const CERTIFICATES: &str = "certificates";
 
 /// A key and the certificate for it.
 pub(crate) struct Front(TlsAcceptor);
@@ -30,7 +28,7 @@ pub(crate) struct TlsListener {
 }
 
 impl Front {
-    /// Leaves [`CERTIFICATES`] in the folder: as many of them to read as a real start has.
+    /// Leaves [`CERTIFICATES`] in the folder.
     pub(crate) fn new(folder: &Path) -> Front {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
@@ -49,11 +47,12 @@ impl Front {
         certificate.append_extension(address.unwrap()).unwrap();
         certificate.append_extension(BasicConstraints::new().ca().build().unwrap()).unwrap();
         certificate.sign(&key, MessageDigest::sha256()).unwrap();
-        let certificate = certificate.build().to_pem().unwrap();
+        let certificate = certificate.build();
+        let file = folder.join(CERTIFICATES).join(format!("{:08x}.0", certificate.subject_name_hash()));
+        let certificate = certificate.to_pem().unwrap();
 
-        let mut file = File::create(folder.join(CERTIFICATES)).unwrap();
-        file.write_all(&std::fs::read("/etc/ssl/certs/ca-certificates.crt").unwrap_or_default()).unwrap();
-        file.write_all(&certificate).unwrap();
+        std::fs::create_dir(folder.join(CERTIFICATES)).unwrap();
+        std::fs::write(file, &certificate).unwrap();
         let identity = Identity::from_pkcs8(&certificate, &key.private_key_to_pem_pkcs8().unwrap()).unwrap();
         Front(TlsAcceptor::new(identity).unwrap())
     }

@@ -8,6 +8,10 @@ use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use uuid::Uuid;
 
+/// Messages that the scheduler holds for each of its parts. Schedules are handed over one by one, and of many slots at
+/// once one is enough to ring.
+const MESSAGES: usize = 16;
+
 /// A scheduler with one job for each cron line.
 pub(super) struct Alarm {
     scheduler: JobScheduler,
@@ -18,7 +22,7 @@ pub(super) struct Alarm {
 impl Alarm {
     /// Starts it without any jobs. The receiver is told when a slot has come.
     pub(super) async fn start() -> Result<(Alarm, mpsc::Receiver<()>), anyhow::Error> {
-        let scheduler = JobScheduler::new().await.context("cannot set up the scheduler")?;
+        let scheduler = JobScheduler::new_with_channel_size(MESSAGES).await.context("cannot set up the scheduler")?;
         scheduler.start().await.context("cannot start the scheduler")?;
         let (ring, rung) = mpsc::channel(1);
         Ok((Alarm { scheduler, jobs: BTreeMap::new(), ring }, rung))

@@ -1,11 +1,8 @@
 //! InfluxDB through the influxdb2 crate: the transport of bytes that the encoder made, and nothing else of it.
 
-use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use influxdb2::api::write::TimestampPrecision;
 use influxdb2::{Client, ClientBuilder, RequestError};
 use reqwest_for_influxdb2::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
@@ -13,6 +10,7 @@ use reqwest_for_influxdb2::redirect;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::WriteFailure;
+use super::gzip::Gzip;
 use crate::config::InfluxDb;
 use crate::platform::client::{chain, connect_timeout, shorten};
 
@@ -25,12 +23,8 @@ pub struct InfluxDbSink {
     org: String,
     bucket: String,
     timeout: Duration,
-    gzip: bool,
+    gzip: Option<Gzip>,
 }
-
-/// The data is the same few tags over and over: the lowest level shrinks it thirteenfold at a third of the time that
-/// the default takes.
-const LEVEL: Compression = Compression::fast();
 
 impl InfluxDbSink {
     /// `tls` is shared with the platform's client.
@@ -60,7 +54,7 @@ impl InfluxDbSink {
             org: database.org.clone(),
             bucket: database.bucket.clone(),
             timeout: database.timeout,
-            gzip: database.gzip,
+            gzip: database.gzip.then(Gzip::new),
         })
     }
 
@@ -69,14 +63,16 @@ impl InfluxDbSink {
         self.timeout
     }
 
-    /// Writes lines whose timestamps are seconds.
-    ///
-    /// # Errors
-    ///
-    /// What the network or the database said.
-    pub async fn write(&self, lines: Bytes) -> Result<(), WriteFailure> {
-        let body =
-            if self.gzip { compress(&lines).map_err(|error| WriteFailure::Io(error.to_string()))? } else { lines };
+    /// The body of a write of these lines, whose timestamps are seconds.
+    pub(super) fn pack(&self, lines: impl Iterator<Item = Vec<u8>>) -> std::io::Result<Bytes> {
+        match &self.gzip {
+            Some(gzip) => gzip.pack(lines),
+            None => Ok(super::plain(lines)),
+        }
+    }
+
+    /// Writes what [`pack`](InfluxDbSink::pack) returned.
+    pub(super) async fn write(&self, body: Bytes) -> Result<(), WriteFailure> {
         let precision = TimestampPrecision::Seconds;
         let written = self.client.write_line_protocol_with_precision(&self.org, &self.bucket, body, precision);
         match written.await {
@@ -94,12 +90,6 @@ impl InfluxDbSink {
             Err(other) => Err(WriteFailure::Unreachable(other.to_string())),
         }
     }
-}
-
-fn compress(lines: &[u8]) -> std::io::Result<Bytes> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(lines.len() / 8), LEVEL);
-    encoder.write_all(lines)?;
-    Ok(encoder.finish()?.into())
 }
 
 /// The words of `{"code":"…","message":"…"}`, or of InfluxDB 1 and 3's `{"error":"…"}`, or the text's beginning. Without

@@ -2,6 +2,7 @@
 //! one write and what a refusal means for each series.
 
 pub mod file;
+mod gzip;
 pub mod influxdb;
 pub mod writer;
 
@@ -51,7 +52,19 @@ impl Sink {
         }
     }
 
-    /// Writes whole lines, all or none as far as the sink can: a database may keep the good ones of a refused write,
+    /// Whole lines, which come in parts, as [`write`](Sink::write) takes them: once for all tries.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be compressed.
+    pub fn pack(&self, lines: impl Iterator<Item = Vec<u8>>) -> Result<Bytes, WriteFailure> {
+        match self {
+            Sink::InfluxDb(database) => database.pack(lines).map_err(|error| WriteFailure::Io(error.to_string())),
+            Sink::File(_) | Sink::Stdout => Ok(plain(lines)),
+        }
+    }
+
+    /// Writes packed lines, all or none as far as the sink can: a database may keep the good ones of a refused write,
     /// and taking the same line twice does no harm.
     ///
     /// # Errors
@@ -77,6 +90,12 @@ impl Sink {
 
 /// The time that a disk gets; nothing but a watchdog waits for it.
 const DISK_TIMEOUT: Duration = Duration::from_secs(60);
+
+fn plain(lines: impl Iterator<Item = Vec<u8>>) -> Bytes {
+    let mut all = Vec::new();
+    lines.for_each(|part| all.extend_from_slice(&part));
+    all.into()
+}
 
 /// A disk, or a reader of standard output, may take its time.
 async fn blocking(write: impl FnOnce() -> std::io::Result<()> + Send + 'static) -> Result<(), WriteFailure> {

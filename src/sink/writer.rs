@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -22,6 +21,9 @@ const ENOUGH_LINES: usize = 5_000;
 
 /// Bytes of line protocol that no write exceeds, but for a single line.
 const MOST_BYTES: usize = 4 << 20;
+
+/// Lines that are encoded at a time.
+const LINES_OF_A_PART: usize = 128;
 
 /// How long points wait for those of other series that are on their way.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -169,7 +171,7 @@ impl Writer {
     }
 
     async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<(), WriteFailure> {
-        let lines = encode(pieces, batch);
+        let lines = self.sink.pack(encode(pieces, batch))?;
         let is_away = self.away_until.is_some_and(|until| Instant::now() < until);
         let mut pauses = retry::pauses(if is_away { 1 } else { retry::TRIES });
         loop {
@@ -198,7 +200,7 @@ impl Writer {
             (Some(failure), _) => Err(WriteError::Failed(failure)),
             (None, Some((points, message))) => {
                 let first = Piece { parcel: 0, points: points.start..points.start + 1 };
-                let line = encode(&[first], std::slice::from_ref(&parcel));
+                let line: Vec<u8> = encode(&[first], std::slice::from_ref(&parcel)).flatten().collect();
                 let example = String::from_utf8_lossy(&line).trim_end().to_owned();
                 Err(WriteError::LinesRefused { count, example, message: message.clone() })
             }
@@ -212,16 +214,17 @@ impl Writer {
     }
 }
 
-fn encode(pieces: &[Piece], batch: &[Parcel]) -> Bytes {
-    let length = |piece: &Piece| batch[piece.parcel].encoder.line_length() * piece.points.len();
-    let mut lines = Vec::with_capacity(pieces.iter().map(length).sum::<usize>().min(MOST_BYTES));
-    for piece in pieces {
+/// The lines of these points, in parts of a size that costs the allocator nothing.
+fn encode(pieces: &[Piece], batch: &[Parcel]) -> impl Iterator<Item = Vec<u8>> {
+    pieces.iter().flat_map(|piece| {
         let parcel = &batch[piece.parcel];
-        for point in &parcel.points[piece.points.clone()] {
-            parcel.encoder.write(point, &mut lines);
-        }
-    }
-    lines.into()
+        let points = &parcel.points[piece.points.clone()];
+        points.chunks(LINES_OF_A_PART).map(|points| {
+            let mut lines = Vec::with_capacity(points.len() * parcel.encoder.line_length());
+            points.iter().for_each(|point| parcel.encoder.write(point, &mut lines));
+            lines
+        })
+    })
 }
 
 /// Divides pieces into writes that keep to the bounds.

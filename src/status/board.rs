@@ -128,14 +128,15 @@ impl Board {
     /// The figures of the last days that an earlier process knew.
     pub fn restore(&self, mut figures: BTreeMap<SeriesKey, Recent>) {
         for (key, status) in &mut self.lock().series {
-            status.recent = status.recent.take().or_else(|| figures.remove(key));
+            status.recent = status.recent.take().or_else(|| figures.remove(key).map(Box::new));
         }
     }
 
     /// The figures of the last days.
     pub fn figures(&self) -> Vec<(SeriesKey, Recent)> {
         let known = self.lock();
-        let figures = known.series.iter().filter_map(|(key, status)| Some((key.clone(), status.recent.clone()?)));
+        let figures =
+            known.series.iter().filter_map(|(key, status)| Some((key.clone(), status.recent.as_deref()?.clone())));
         figures.collect()
     }
 

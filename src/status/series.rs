@@ -22,7 +22,7 @@ pub(super) struct SeriesStatus {
     trouble: Option<Trouble>,
     newest_point: Option<i64>,
     progress: Option<Progress>,
-    pub(super) recent: Option<Recent>,
+    pub(super) recent: Option<Box<Recent>>,
     /// Oddities, hours that never were and what is not retained come again with every answer, and are said once.
     told_oddity: Option<String>,
     told_nonexistent: Option<Date>,
@@ -72,7 +72,7 @@ impl SeriesStatus {
         metrics.dropped(&bot.name, Dropped::Retention, confirmed.written.beyond_retention);
         self.newest_point = self.newest_point.max(confirmed.newest);
         let today = calendar::today(&bot.time_zone, now);
-        let recent = self.recent.get_or_insert_with(|| Recent::until(today));
+        let recent = self.recent.get_or_insert_with(|| Box::new(Recent::until(today)));
         recent.move_to(today);
         for (day, hour, users) in &confirmed.recent {
             recent.set(*day, *hour, *users);
@@ -157,7 +157,7 @@ impl SeriesStatus {
     /// What the status page shows of it.
     pub(super) fn view(&self, now: Timestamp) -> SeriesView {
         let today = calendar::today(&self.series.bot.time_zone, now);
-        let mut recent = self.recent.clone().unwrap_or_else(|| Recent::until(today));
+        let mut recent = self.recent.as_deref().cloned().unwrap_or_else(|| Recent::until(today));
         recent.move_to(today);
         let owed = self.progress.map_or(0, |progress| days_between(progress.next(), today));
         SeriesView {
