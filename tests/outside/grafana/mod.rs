@@ -4,6 +4,7 @@
 #[path = "../../../grafana/generate/dashboards/mod.rs"]
 mod dashboards;
 
+mod alerts;
 mod health;
 mod held;
 mod lint;
