@@ -373,13 +373,15 @@ fn without(token: &str, text: &[u8]) -> String {
     String::from_utf8_lossy(text).replace(token, "(the token)")
 }
 
-/// Enough of a foreign text to recognize it.
+/// Enough of a foreign text to recognize it, in one line: whoever sends it must not write lines into a log.
 pub fn shorten(text: &str) -> String {
     const LONGEST: usize = 300;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    let mut letters = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    let mut short: String = letters.by_ref().take(LONGEST).collect();
+    if letters.next().is_some() {
+        short.push('…');
     }
+    short
 }
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {

@@ -112,7 +112,8 @@ mod tests {
             (r#"{"error":"partial write: dropped=1"}"#, "partial write: dropped=1"),
             ("Bad Gateway\n", "Bad Gateway"),
             (r#"{"message":"no such token: a token"}"#, "no such token: (the token)"),
-            ("GET /\nauthorization: Token a token", "GET /\nauthorization: Token (the token)"),
+            ("GET /\nauthorization: Token a token", "GET / authorization: Token (the token)"),
+            ("down\n<3>all is lost\u{1b}[31m", "down <3>all is lost [31m"),
             ("", ""),
         ] {
             assert_eq!(message_in(text, "a token"), expected);
