@@ -19,7 +19,7 @@ use crate::logging::Console;
 use crate::metrics::Watch;
 use crate::plan::{self, Reach};
 use crate::platform::client::{Client, Clock, Lasting};
-use crate::platform::ledger::Ledger;
+use crate::platform::ledger::{Clocks, Ledger};
 use crate::platform::limiter::{Limiter, Purpose};
 use crate::poller::{self, Errand, Means};
 use crate::progress::Show;
@@ -31,6 +31,7 @@ use crate::state_file;
 use crate::status::board::Board;
 use crate::stop::Stop;
 use crate::summary::{Outcome, Row};
+use crate::uptime::ReadUptime;
 use crate::watermark::{WatermarkError, Watermarks};
 
 /// What a run is given by the program's entry.
@@ -38,6 +39,8 @@ use crate::watermark::{WatermarkError, Watermarks};
 pub struct Surroundings {
     /// Tells the time.
     pub clock: Clock,
+    /// Tells how long the machine has been up.
+    pub uptime: ReadUptime,
     /// Whether to end.
     pub stop: Stop,
     /// Whether the platform is inside this process, so that no proxy is asked.
@@ -52,6 +55,13 @@ pub struct Surroundings {
     pub watch: Watch,
     /// Told everything that happens to a series.
     pub board: Arc<Board>,
+}
+
+impl Surroundings {
+    /// What the count of requests goes by.
+    pub fn clocks(&self) -> Clocks {
+        Clocks { clock: self.clock, uptime: self.uptime }
+    }
 }
 
 /// Why a run could not begin or not be recorded.
@@ -288,8 +298,8 @@ pub fn limiter(config: &Config, around: &Surroundings) -> Result<Arc<Limiter>, a
     let path: PathBuf = config.state_dir.join("requests.ledger");
     let ledger = match around.dry_run {
         // What others use counts, but nothing is remembered.
-        true => Ledger::open_to_read(&path).ok(),
-        false => Some(Ledger::open(&path).with_context(|| format!("cannot open {}", path.display()))?),
+        true => Ledger::open_to_read(&path, around.clocks()).ok(),
+        false => Some(Ledger::open(&path, around.clocks()).with_context(|| format!("cannot open {}", path.display()))?),
     };
     Ok(Arc::new(Limiter::new(config.platform.limits, ledger)))
 }
