@@ -19,7 +19,7 @@ use kore_trend_exporter::status::board::Board;
 use kore_trend_exporter::stop::Stop;
 use kore_trend_exporter::summary::{Row, Summary};
 use kore_trend_exporter::watermark::WatermarkError;
-use kore_trend_exporter::{calendar, check, daemon};
+use kore_trend_exporter::{calendar, check, daemon, uptime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Something failed; what succeeded is kept.
@@ -87,6 +87,7 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
     let watch = Watch::new(Timestamp::now());
     let mut around = Surroundings {
         clock: Timestamp::now,
+        uptime: uptime::read,
         stop: Stop::after(told_to_end()),
         simulated: demo,
         dry_run: false,

@@ -61,8 +61,11 @@ impl Agenda {
                 due.push(Due { at, bots: slot.bots.clone() });
                 slot.last = Some(at);
             }
-            let repeated = slot.last.filter(|last| *last > now && last.duration_since(now) < CORRECTION);
-            slot.next = slot.cron.next_after(repeated.unwrap_or(now));
+            let next = slot.cron.next_after(now);
+            // Only the slot that was due last is not repeated: of those that a correction brings again before it, none
+            // is left out, or a schedule of seconds would be silent for the whole of the correction.
+            let repeated = slot.last.filter(|last| next == Some(*last) && last.duration_since(now) < CORRECTION);
+            slot.next = repeated.map_or(next, |last| slot.cron.next_after(last));
         }
         due
     }
@@ -199,6 +202,39 @@ mod tests {
                 now = now.saturating_add(SignedDuration::from_secs(step)).unwrap();
                 let slots = now.as_second() / 900 - before.as_second() / 900;
                 prop_assert_eq!(agenda.due(now).len(), usize::from(slots > 0));
+            }
+        }
+
+        /// However the clock is set, and however often: no slot is due twice while it goes on or is corrected a little,
+        /// and once it goes on there is a tick within two periods.
+        #[test]
+        fn a_clock_that_is_set_neither_silences_nor_doubles(
+            period in prop::sample::select(vec![1_i64, 5, 60, 900]),
+            steps in prop::collection::vec((1..2000_i64, prop_oneof![3 => -50..50_i64, 1 => -1_000_000..1_000_000_i64]), 1..20),
+        ) {
+            let line = match period {
+                1 => "* * * * * *",
+                5 => "*/5 * * * * *",
+                60 => "0 * * * * *",
+                _ => "0 */15 * * * *",
+            };
+            let mut agenda = agenda(line, "00:00:00");
+            let mut now = at("00:00:00");
+            for (seconds, step) in steps {
+                now = now.saturating_add(SignedDuration::from_secs(step)).unwrap();
+                let (mut ticks, mut silence) = (0, 0);
+                for _ in 0..seconds {
+                    now = now.saturating_add(SignedDuration::from_secs(1)).unwrap();
+                    let due = agenda.due(now).len() as i64;
+                    prop_assert!(due <= 1);
+                    ticks += due;
+                    silence = if due > 0 { 0 } else { silence + 1 };
+                    prop_assert!(silence <= 2 * period, "{} s without a tick", silence);
+                }
+                prop_assert!(ticks <= seconds / period + 2, "{} ticks in {} s", ticks, seconds);
+                if step.abs() < period.min(60) {
+                    prop_assert!(ticks >= (seconds - step.abs()) / period - 1, "{} ticks in {} s", ticks, seconds);
+                }
             }
         }
     }

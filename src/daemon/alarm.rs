@@ -28,6 +28,13 @@ impl Alarm {
         Ok((Alarm { scheduler, jobs: BTreeMap::new(), ring }, rung))
     }
 
+    /// The same after the clock went back: a job waits for the slot that it was made for, and would be silent until the
+    /// clock has been there again.
+    pub(super) async fn set_anew(&mut self, lines: BTreeSet<&str>) -> Result<(), anyhow::Error> {
+        self.set(BTreeSet::new()).await?;
+        self.set(lines).await
+    }
+
     /// Rings at the slots of these lines and no others. A line that was there before keeps its job.
     pub(super) async fn set(&mut self, lines: BTreeSet<&str>) -> Result<(), anyhow::Error> {
         let gone: Vec<String> = self.jobs.keys().filter(|line| !lines.contains(line.as_str())).cloned().collect();

@@ -4,6 +4,7 @@
 pub mod agenda;
 mod alarm;
 mod manager;
+mod pace;
 mod reload;
 mod rounds;
 
@@ -21,6 +22,7 @@ use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 use self::agenda::Agenda;
 use self::alarm::Alarm;
 use self::manager::Manager;
+use self::pace::Pace;
 use self::rounds::{Number, Rounds, Scope, Start};
 use crate::admin::{self, Admin, Serving};
 use crate::calendar;
@@ -166,6 +168,7 @@ impl Daemon {
     async fn live(&mut self, mut hangups: Signal, mut rung: mpsc::Receiver<()>) {
         let mut beat = tokio::time::interval(self.heart.every());
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pace = Pace::new((self.around.clock)());
         let stop = self.around.stop.clone();
         if self.config.schedule.run_on_start {
             self.start_unwell();
@@ -186,7 +189,13 @@ impl Daemon {
                 Some(()) = rung.recv(), if !is_stopping => self.ring((self.around.clock)()),
                 Some(ended) = self.running.join_next_with_id() => self.ended(ended, is_stopping).await,
                 () = sleep_until(next_start.unwrap_or_else(Instant::now)), if next_start.is_some() => {}
-                _ = beat.tick() => self.beat(is_stopping),
+                _ = beat.tick() => {
+                    if pace.look((self.around.clock)()) {
+                        let renewed = self.alarm.set_anew(self.agenda.lines().collect()).await;
+                        self.say_alarm(renewed);
+                    }
+                    self.beat(is_stopping);
+                }
             }
             while let Some(start) = self.rounds.take_start() {
                 self.start(start);

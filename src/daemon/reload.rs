@@ -149,12 +149,18 @@ impl Daemon {
         let now = (self.around.clock)();
         self.ring(now);
         self.agenda.set(bots, &self.config.schedule, now);
-        if let Err(error) = self.alarm.set(self.agenda.lines().collect()).await {
+        let set = self.alarm.set(self.agenda.lines().collect()).await;
+        self.say_alarm(set);
+        self.around.board.set_next(self.agenda.next());
+        self.series = by_bot;
+    }
+
+    /// Says that the alarm will not ring, if so.
+    pub(super) fn say_alarm(&self, set: Result<(), anyhow::Error>) {
+        if let Err(error) = set {
             // The beat finds what is due as well.
             tracing::warn!("{error:#}: ticks start up to {:?} late", self.heart.every());
         }
-        self.around.board.set_next(self.agenda.next());
-        self.series = by_bot;
     }
 
     /// Says what is exported, and when the next ticks are.

@@ -122,7 +122,7 @@ impl SeriesStatus {
         metrics.failing(&self.series.key(), false);
         let Some(trouble) = self.trouble.take() else { return };
         let Series { bot, channel, interval } = &self.series;
-        let lasted = SignedDuration::from_secs(now.duration_since(trouble.since).as_secs());
+        let lasted = SignedDuration::from_secs(now.duration_since(trouble.since).as_secs().max(0));
         let ticks =
             if trouble.times == 1 { "one failed tick".to_owned() } else { format!("{} failed ticks", trouble.times) };
         tracing::info!(bot = bot.name, channel, %interval, "well again after {lasted:#} and {ticks}");
