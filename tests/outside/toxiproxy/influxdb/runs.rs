@@ -5,7 +5,7 @@ use std::thread;
 use crate::support::daemon::{Daemon, lines_with};
 use crate::support::platform::day;
 use crate::support::process::{Output, Running};
-use crate::support::toxiproxy::{Proxy, Toxic, Way};
+use crate::support::toxiproxy::{Toxic, Way};
 use crate::support::wait_for;
 use crate::toxiproxy::revised::figures;
 use crate::toxiproxy::scene::{INTERVALS, Patience, Scene};
@@ -168,26 +168,28 @@ fn a_slow_line_gets_smaller_questions() {
 #[test]
 #[ignore = "needs the servers that tests/run brings"]
 fn a_half_open_connection_keeps_nobody_from_ending() {
-    for (side, way) in [("platform", Way::There), ("platform", Way::Back), ("database", Way::Back)] {
-        let scene = Scene::new(Patience::Long);
-        let proxy: &Proxy = if side == "platform" { &scene.to_platform } else { &scene.to_database };
-        let daemon = Daemon::start_with(
-            &scene.workspace,
-            &[],
-            &[("KORE_TREND__PLATFORM__TIMEOUT", "1h"), ("KORE_TREND__INFLUXDB__TIMEOUT", "1h")],
-        );
-        daemon.wait_until_ready();
-        proxy.add(way, Toxic::Timeout { timeout: 0 });
-        let (mut ended, mut skipped) = (None, 0.0);
-        wait_for("a tick that does not end", || {
-            let now = daemon.value("kore_trend_ticks_skipped_total").unwrap();
-            if ended != Some(daemon.ticks()) {
-                (ended, skipped) = (Some(daemon.ticks()), now);
-            }
-            (now >= skipped + 3.0).then_some(())
-        });
-        daemon.signal("TERM");
-        let log = daemon.finish(0).stderr;
-        assert!(log.contains("requests in hand did not end within 1s: leaving them"), "{side}: {log}");
-    }
+    thread::scope(|scope| {
+        scope.spawn(|| end_in_a_fault(|scene| scene.to_platform.add(Way::There, Toxic::Timeout { timeout: 0 })));
+        scope.spawn(|| end_in_a_fault(|scene| scene.to_platform.add(Way::Back, Toxic::Timeout { timeout: 0 })));
+        scope.spawn(|| end_in_a_fault(|scene| scene.to_database.add(Way::Back, Toxic::Timeout { timeout: 0 })));
+    });
+}
+
+/// The daemon is told to end while a request waits for what will never come.
+fn end_in_a_fault(inject: fn(&Scene)) {
+    let scene = Scene::new(Patience::Long);
+    let daemon = Daemon::start(&scene.workspace);
+    daemon.wait_until_ready();
+    inject(&scene);
+    let (mut ended, mut skipped) = (None, 0.0);
+    wait_for("a tick that does not end", || {
+        let now = daemon.value("kore_trend_ticks_skipped_total").unwrap();
+        if ended != Some(daemon.ticks()) {
+            (ended, skipped) = (Some(daemon.ticks()), now);
+        }
+        (now >= skipped + 3.0).then_some(())
+    });
+    daemon.signal("TERM");
+    let log = daemon.finish(0).stderr;
+    assert!(log.contains("requests in hand did not end within 1s: leaving them"), "{log}");
 }

@@ -44,7 +44,8 @@ fn after_any_weather_the_database_holds_what_the_platform_holds() {
         revision = scene.platform.revise();
         daemon.size().is_about(before, "in the weather");
         assert_eq!(daemon.get("/healthz").status, 200);
-        let lasts = Instant::now() + Duration::from_millis(dice("lasts", faults) % 2000);
+        let longest = [200, 1000, 3000, 12_000][dice("longest", faults) as usize % 4];
+        let lasts = Instant::now() + Duration::from_millis(dice("lasts", faults) % longest);
         wait_for("the next change", || (Instant::now() >= lasts.min(until)).then_some(()));
     }
     scene.to_platform.heal();
