@@ -329,6 +329,21 @@ mod tests {
     }
 
     #[test]
+    fn no_part_of_an_answer_is_an_answer() {
+        let v1 = r#"{"totalResults":1,"results":[{"date":"Aug 06 2020","0 - 1":20,"23 - 0":10}]}"#;
+        let trend = r#"{"dataPoints":[{"date":"Aug 06 2020","0 - 1":20}]}"#;
+        let names = ["uniqueUsersTrend", "newUsersTrend", "returningUsersTrend"];
+        let v2 = format!("{{{}}}", names.map(|name| format!("\"{name}\":{trend}")).join(","));
+        type Parse = fn(&[u8], Interval) -> Result<Answer, String>;
+        for (whole, parse) in [(v1, parse_v1 as Parse), (&v2, parse_v2)] {
+            assert!(parse(whole.as_bytes(), Interval::Hourly).is_ok(), "{whole}");
+            for length in 0..whole.len() {
+                assert!(parse(&whole.as_bytes()[..length], Interval::Hourly).is_err(), "{}", &whole[..length]);
+            }
+        }
+    }
+
+    #[test]
     fn what_is_not_documented_is_refused_with_its_place() {
         for (body, interval, problem) in [
             (r#"{"results":[{"date":"Aug 06 2020","0 - 1":2"#, Interval::Hourly, "EOF"),

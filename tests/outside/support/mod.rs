@@ -20,6 +20,7 @@ pub(crate) mod platform;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod server;
+pub(crate) mod toxiproxy;
 pub(crate) mod victoriametrics;
 pub(crate) mod views;
 pub(crate) mod workspace;

@@ -1,5 +1,6 @@
 //! What both ends that a test makes up are built on: a server on a thread of its own, and answers good and bad.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -80,6 +81,7 @@ pub(crate) struct Reply {
     headers: Vec<(&'static str, String)>,
     body: String,
     cut_off: bool,
+    in_pieces: bool,
     wait: Wait,
 }
 
@@ -138,6 +140,12 @@ impl Reply {
         self
     }
 
+    /// The same, but its length is not announced.
+    pub(crate) fn in_pieces(mut self) -> Reply {
+        self.in_pieces = true;
+        self
+    }
+
     /// The same after this time.
     pub(crate) fn late(mut self, wait: Duration) -> Reply {
         self.wait = Wait::For(wait);
@@ -164,7 +172,7 @@ impl Reply {
 
 impl From<(u16, String)> for Reply {
     fn from((status, body): (u16, String)) -> Reply {
-        Reply { status, headers: Vec::new(), body, cut_off: false, wait: Wait::Not }
+        Reply { status, headers: Vec::new(), body, cut_off: false, in_pieces: false, wait: Wait::Not }
     }
 }
 
@@ -189,21 +197,30 @@ impl Reply {
         for (name, value) in self.headers {
             response = response.header(name, value);
         }
-        let body = match self.cut_off {
-            true => Body::new(CutOff { body: Some(self.body.into()), sent: false }),
-            false => Body::from(self.body),
+        let whole = Bytes::from(self.body);
+        let body = match (self.cut_off, self.in_pieces) {
+            (false, false) => Body::from(whole),
+            (cut_off, false) => Body::new(Pieces { rest: [whole].into(), cut_off, sent: false }),
+            (cut_off, true) => {
+                let pieces = whole.chunks(PIECE).map(Bytes::copy_from_slice).collect();
+                Body::new(Pieces { rest: pieces, cut_off, sent: false })
+            }
         };
         response.body(body).unwrap()
     }
 }
 
-/// A body that breaks off.
-struct CutOff {
-    body: Option<Bytes>,
+/// The length of a piece of a body in pieces.
+const PIECE: usize = 100;
+
+/// A body whose length is not known before, and that may break off.
+struct Pieces {
+    rest: VecDeque<Bytes>,
+    cut_off: bool,
     sent: bool,
 }
 
-impl HttpBody for CutOff {
+impl HttpBody for Pieces {
     type Data = Bytes;
     type Error = std::io::Error;
 
@@ -211,8 +228,9 @@ impl HttpBody for CutOff {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
-        match self.body.take() {
+        match self.rest.pop_front() {
             Some(bytes) => Poll::Ready(Some(Ok(http_body::Frame::data(bytes)))),
+            None if !self.cut_off => Poll::Ready(None),
             // A pause in which the server sends what it has; an error at once would take it along.
             None if !self.sent => {
                 self.sent = true;

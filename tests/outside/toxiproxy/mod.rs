@@ -1,0 +1,11 @@
+//! Faults on the wire, between real parts: Toxiproxy stands between the exporter and InfluxDB 2, and before the platform.
+//! For each fault: what the log, `/readyz` and the metrics say while it lasts, that nothing grows, and that afterwards the
+//! database holds what the platform holds, without a hand.
+//!
+//! `tests/run` knows by the names of this module and of those within which tests need Toxiproxy and a database.
+//! `tests/faults SECONDS [SEED]` is the long form of the last one.
+
+mod cut;
+mod influxdb;
+mod revised;
+mod scene;

@@ -1,0 +1,214 @@
+//! The exporter with a proxy on either side, and everything that is to be looked at.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::revised::{Figures, Revised, figures, start_of};
+use crate::support::daemon::{Daemon, EVERY_SECOND, lines_with};
+use crate::support::influxdb::Database;
+use crate::support::process::Running;
+use crate::support::toxiproxy::Proxy;
+use crate::support::wait_for;
+use crate::support::workspace::{Template, Workspace, bots};
+
+/// The only bot, and what is known of it.
+pub(super) const BOT: &str = "support";
+
+/// Its series.
+pub(super) const INTERVALS: [&str; 2] = ["daily", "hourly"];
+
+/// Both sides, each behind a proxy without faults, and the place to run the program in.
+pub(super) struct Scene {
+    pub(super) platform: Revised,
+    pub(super) to_platform: Proxy,
+    pub(super) database: Database,
+    pub(super) to_database: Proxy,
+    pub(super) workspace: Workspace,
+}
+
+/// How long requests may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Patience {
+    /// So long that only a fault uses it up, however busy this machine is.
+    Long,
+    /// So short that a silent fault is over soon.
+    Short,
+}
+
+impl Scene {
+    /// Ticks every second and asks for today and three days before it.
+    pub(super) fn new(patience: Patience) -> Scene {
+        Scene::with(patience, "")
+    }
+
+    /// The same with further lines of `[platform]`.
+    pub(super) fn with(patience: Patience, platform_lines: &str) -> Scene {
+        let bots = Scene::bots();
+        let platform = Revised::start(&bots);
+        let to_platform = Proxy::to(platform.platform.url());
+        let database = Database::fresh(None);
+        let to_database = Proxy::to(&database.url);
+        let scene = Scene { platform, to_platform, database, to_database, workspace: Workspace::new() };
+        scene.configure(&scene.to_database, patience, platform_lines);
+        scene
+    }
+
+    /// Writes the configuration, with this way to the database.
+    pub(super) fn configure(&self, to_database: &Proxy, patience: Patience, platform_lines: &str) {
+        let (of_platform, of_database) = match patience {
+            Patience::Long => ("30s", "30s"),
+            Patience::Short => ("500ms", "1s"),
+        };
+        let limits = "per_minute = 100000\nper_hour = 1000000";
+        let sink = self.database.config_with(&to_database.url(), &self.database.token);
+        self.workspace.configure(&Template {
+            top: "log_level = \"debug\"\nshutdown_grace = \"1s\"",
+            platform_url: &self.to_platform.url(),
+            platform: &format!("timeout = \"{of_platform}\"\n{limits}\n{platform_lines}"),
+            schedule: &format!("{EVERY_SECOND}\ninitial_days = 3\nrefresh_days = 3"),
+            sink: &format!("{sink}timeout = \"{of_database}\"\n"),
+            bots: &Scene::bots(),
+            ..Template::default()
+        });
+    }
+
+    fn bots() -> String {
+        bots([BOT], &format!("intervals = {INTERVALS:?}"))
+    }
+
+    /// Starts the program with these arguments.
+    pub(super) fn start(&self, arguments: &[&str]) -> Running {
+        self.workspace.start(arguments)
+    }
+
+    /// What the database holds of these days, counted from today.
+    #[track_caller]
+    pub(super) fn stored(&self, first: i64, last: i64) -> Figures {
+        let (start, end) = (start_of(first), start_of(last + 1));
+        let points = self.database.points().into_iter();
+        let points = points.inspect(|(_, tags, field, ..)| {
+            assert_eq!((tags["bot"].as_str(), tags["channel"].as_str(), field.as_str()), (BOT, "all", "users"));
+        });
+        points
+            .filter(|(.., time, _)| (start..end).contains(time))
+            .map(|(measurement, _, _, time, users)| ((measurement, time), users))
+            .collect()
+    }
+
+    /// Whether the database holds, of yesterday and the day before, exactly what the platform holds at this revision. The
+    /// day before these is left out for a test that runs over midnight.
+    #[track_caller]
+    pub(super) fn holds(&self, revision: i64) -> bool {
+        self.stored(-2, -1) == figures(revision, -2, -1)
+    }
+
+    /// Waits until it does.
+    #[track_caller]
+    pub(super) fn wait_until_it_holds(&self, revision: i64) {
+        wait_for(&format!("the database to hold revision {revision}"), || self.holds(revision).then_some(()));
+    }
+
+    /// Panics if a secret, or a part of a token, is in what the program said.
+    #[track_caller]
+    pub(super) fn keeps_secrets(&self, said: &str) {
+        let secrets = [self.database.token.clone(), format!("the secret of {BOT}")];
+        let asked = self.platform.platform.asked();
+        assert!(!asked.is_empty());
+        let tokens = asked.iter().flat_map(|asked| asked.headers["auth"].split('.').map(str::to_owned));
+        for secret in secrets.into_iter().chain(tokens) {
+            assert!(!said.contains(&secret), "{secret} is shown in\n{said}");
+        }
+    }
+}
+
+/// What a daemon shows of itself.
+pub(super) trait Shows {
+    /// Whether each series is failing, by the metric.
+    fn failing(&self) -> [Option<f64>; 2];
+    /// The sum of the samples of a metric whose labels hold this text.
+    fn sum(&self, metric: &str, label: &str) -> f64;
+    /// The lines of errors of each series.
+    fn errors(&self) -> BTreeMap<&'static str, Vec<String>>;
+    /// The log and everything that it answers.
+    fn everything(&self) -> String;
+    /// What `/readyz` lists.
+    fn not_ready(&self) -> Vec<Value>;
+    /// What must not grow.
+    fn size(&self) -> Size;
+}
+
+impl Shows for Daemon {
+    fn failing(&self) -> [Option<f64>; 2] {
+        INTERVALS.map(|interval| {
+            let labels = format!("bot=\"{BOT}\",channel=\"all\",interval=\"{interval}\"");
+            self.value(&format!("kore_trend_series_failing{{{labels}}}"))
+        })
+    }
+
+    fn sum(&self, metric: &str, label: &str) -> f64 {
+        let text = self.get("/metrics").body;
+        let samples = text.lines().filter(|line| line.starts_with(&format!("{metric}{{")) && line.contains(label));
+        samples.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
+    }
+
+    fn errors(&self) -> BTreeMap<&'static str, Vec<String>> {
+        let errors = lines_with(&self.log(), "ERROR");
+        let of = |interval: &str| {
+            let interval = format!("interval={interval}");
+            errors.iter().filter(|line| line.contains(&interval)).cloned().collect()
+        };
+        INTERVALS.into_iter().map(|interval| (interval, of(interval))).collect()
+    }
+
+    fn everything(&self) -> String {
+        let answers = ["/", "/readyz", "/healthz", "/metrics"].map(|path| self.get(path).body);
+        self.log() + &answers.concat()
+    }
+
+    fn not_ready(&self) -> Vec<Value> {
+        let answer = self.get("/readyz");
+        assert_eq!(answer.status, 503, "{answer:?}");
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    fn size(&self) -> Size {
+        let sample = |name| self.value(name).unwrap() as u64;
+        Size {
+            memory_kib: sample("process_resident_memory_bytes") / 1024,
+            files: sample("process_open_fds"),
+            tasks: sample("kore_trend_tasks"),
+        }
+    }
+}
+
+/// What must not grow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Size {
+    memory_kib: u64,
+    files: u64,
+    tasks: u64,
+}
+
+impl Size {
+    /// Panics if it is more than this and what one tick with its requests takes.
+    #[track_caller]
+    pub(super) fn is_about(self, before: Size, when: &str) {
+        assert!(self.memory_kib <= before.memory_kib + 8192, "{when}: {before:?} {self:?}");
+        assert!(self.files <= before.files + 12, "{when}: {before:?} {self:?}");
+        assert!(self.tasks <= before.tasks + 12, "{when}: {before:?} {self:?}");
+    }
+}
+
+/// Where a test fails, shows the end of the log of the daemon that it was about.
+pub(super) struct ShownOnPanic<'a>(pub(super) &'a Daemon);
+
+impl Drop for ShownOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = self.0.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("--- the end of the log\n{}", lines[lines.len().saturating_sub(25)..].join("\n"));
+        }
+    }
+}
