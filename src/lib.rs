@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod pulse;
 pub mod heart;
 pub mod tls;
+pub mod echo;
 pub mod platform;
 pub mod sink;
 pub mod state_file;
