@@ -46,6 +46,7 @@ pub mod summary;
 pub mod progress;
 
 pub mod cli;
+pub mod privacy;
 pub mod logging;
 mod journal;
 pub mod demo;
