@@ -12,7 +12,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use crate::calendar;
-use crate::config::{Bot, Config, Destination, InfluxDb};
+use crate::config::{Bot, Config, Destination, InfluxDb, is_loopback};
 use crate::export::Surroundings;
 use crate::platform::answer::Counted;
 use crate::platform::client::{Client, FetchError, Lasting, Question, chain};
@@ -44,8 +44,8 @@ pub async fn run(config: &Config, name: &str, series: &[Series], around: &Surrou
     let ledger = ledger.and_then(|path| Ledger::open(&path, around.clocks()).ok());
     let limiter = Arc::new(Limiter::new(config.platform.limits, ledger));
     let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock };
-    let client = Client::new(config.platform.clone(), lasting, tls.clone(), around.simulated)
-        .context("cannot set up the platform's client")?;
+    let client =
+        Client::new(config.platform.clone(), lasting, tls.clone()).context("cannot set up the platform's client")?;
     for (_, its_series) in &bots {
         report.line(
             &format!("platform for {}", its_series[0].bot.name),
@@ -55,13 +55,15 @@ pub async fn run(config: &Config, name: &str, series: &[Series], around: &Surrou
     match &config.destination {
         Destination::File(path) => report.line("file", &file(path))?,
         Destination::InfluxDb(database) => {
-            let http = reqwest::Client::builder()
+            let mut http = reqwest::Client::builder()
                 .tls_backend_preconfigured(tls.clone())
                 .http1_only()
                 .redirect(reqwest::redirect::Policy::none())
-                .timeout(database.timeout)
-                .build()
-                .context("cannot set up the database's client")?;
+                .timeout(database.timeout);
+            if is_loopback(&database.url) {
+                http = http.no_proxy();
+            }
+            let http = http.build().context("cannot set up the database's client")?;
             report.line("database", &health(&http, database).await)?;
             let may_write = right_to_write(database, tls).await;
             report.line("right to write", &may_write)?;

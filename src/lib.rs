@@ -31,6 +31,7 @@ pub mod pulse;
 pub mod heart;
 pub mod uptime;
 pub mod tls;
+pub mod echo;
 pub mod platform;
 pub mod sink;
 pub mod state_file;
@@ -46,6 +47,7 @@ pub mod summary;
 pub mod progress;
 
 pub mod cli;
+pub mod privacy;
 pub mod logging;
 mod journal;
 pub mod demo;

@@ -19,7 +19,7 @@ use kore_trend_exporter::status::board::Board;
 use kore_trend_exporter::stop::Stop;
 use kore_trend_exporter::summary::{Row, Summary};
 use kore_trend_exporter::watermark::WatermarkError;
-use kore_trend_exporter::{calendar, check, daemon, uptime};
+use kore_trend_exporter::{calendar, check, daemon, privacy, uptime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Something failed; what succeeded is kept.
@@ -42,6 +42,7 @@ impl<E: Into<RunError>> From<E> for Fault {
 }
 
 fn main() -> ExitCode {
+    privacy::guard();
     let environment = Environment::of_process();
     let invocation = match Arguments::parse().resolve(&environment, Timestamp::now()) {
         Ok(invocation) => invocation,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::calendar;
 use crate::flatten::{self, Asked, complete_through, flatten};
@@ -14,6 +14,7 @@ use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
 use crate::platform::failure::Failure;
 use crate::platform::limiter::Purpose;
 use crate::point::Encoder;
+use crate::privacy::words_of;
 use crate::retry::{self, TRIES, Verdict};
 use crate::series::{Series, Window, day_after};
 use crate::sink::WriteFailure;
@@ -115,7 +116,7 @@ pub enum Problem {
     Stopped,
     /// The task itself failed, which is a defect.
     #[error("a defect in this program: {0}")]
-    Panicked(String),
+    Panicked(&'static str),
 }
 
 impl Problem {
@@ -165,6 +166,11 @@ impl Problem {
     }
 }
 
+/// What ended a task before its time. Its place in the source is in the log.
+pub fn defect(ended: JoinError) -> &'static str {
+    ended.try_into_panic().map_or("its task was ended", |panic| words_of(&*panic))
+}
+
 /// Runs all errands side by side. The channel ends when the last of them has.
 ///
 /// Once the program is told to end, waiting gives way at once, requests and writes in hand are finished.
@@ -184,7 +190,7 @@ pub fn start(errands: Vec<Errand>, means: Arc<Means>) -> mpsc::Receiver<Event> {
             let Err(error) = ended else { continue };
             let Some((errand, Some(window))) = numbers.get(&error.id()).copied() else { continue };
             let happened =
-                Happened::Ended { problem: Problem::Panicked(error.to_string()), window, requests: 0, apart: false };
+                Happened::Ended { problem: Problem::Panicked(defect(error)), window, requests: 0, apart: false };
             let _nobody_listens = sender.send(Event { errand, happened }).await;
         }
     });

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::Bot;
 use super::layers::Environment;
-use super::reader::Reader;
+use super::reader::{Reader, quoted};
 use super::secrets::{self, Places};
 use super::values::cron;
 use crate::platform::token::{Algorithm, SigningKey};
@@ -111,12 +111,14 @@ fn identifier(reader: &mut Reader, path: &str, prefix: &str) -> Option<String> {
         reader.problem(path, format!("is missing; the platform shows it as {prefix}…"));
     }
     let id = id?;
+    // A client id is half of the credentials, and in its place the other half may stand by mistake.
+    let shown = if path.ends_with("client_id") { "a text that is not shown".to_owned() } else { quoted(&id) };
     if let Some(problem) = tag_problem(&id) {
-        reader.problem(path, format!("found {id:?}: {problem}"));
+        reader.problem(path, format!("found {shown}: {problem}"));
         return None;
     }
     if id.strip_prefix(prefix).is_none_or(|rest| uuid::Uuid::try_parse(rest).is_err()) {
-        reader.warnings.push(format!("{path} is {id:?}: the platform's ids are {prefix} and a UUID"));
+        reader.warnings.push(format!("{path} is {shown}: the platform's ids are {prefix} and a UUID"));
     }
     Some(id)
 }
@@ -179,11 +181,12 @@ fn channels(reader: &mut Reader, path: &str) -> Option<Vec<String>> {
     };
     for channel in &channels {
         if let Some(problem) = tag_problem(channel) {
-            reader.problem(path, format!("found the channel {channel:?}: {problem}"));
+            reader.problem(path, format!("found the channel {}: {problem}", quoted(channel)));
             return None;
         }
         if !KNOWN_CHANNELS.contains(&channel.as_str()) {
-            reader.warnings.push(format!("{path}: the platform is not known to have a channel {channel:?}"));
+            let channel = quoted(channel);
+            reader.warnings.push(format!("{path}: the platform is not known to have a channel {channel}"));
         }
     }
     Some(channels)
@@ -215,7 +218,7 @@ fn tags(reader: &mut Reader, path: &str) -> Vec<(String, String)> {
         if RESERVED_TAGS.contains(&key.as_str()) {
             reader.problem(&at, format!("the tag {key:?} has a meaning of its own; choose another name"));
         } else if let Some(problem) = tag_problem(&key).or_else(|| tag_problem(&value)) {
-            reader.problem(&at, format!("the tag {key:?} = {value:?}: {problem}"));
+            reader.problem(&at, format!("the tag {key:?} = {}: {problem}", quoted(&value)));
         } else {
             tags.push((key, value));
         }

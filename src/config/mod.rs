@@ -22,6 +22,7 @@ pub use self::bots::RESERVED_TAGS;
 pub use self::layers::{Environment, Source};
 pub use self::load::{load, load_secrets, load_simulated};
 pub use self::problem::{Problem, Problems};
+pub use self::values::is_loopback;
 use crate::cron::Cron;
 use crate::platform::token::SigningKey;
 use crate::series::{Interval, Series};

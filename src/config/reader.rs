@@ -148,13 +148,33 @@ impl Reader {
 /// A value as the user wrote it, for a message.
 fn show(value: &Value) -> String {
     let json = match value {
+        Value::String(_, text) => return quoted(text),
         Value::Dict(..) => return "a table".to_owned(),
+        Value::Array(_, values) if values.iter().any(|value| value.as_str().is_none_or(may_be_a_secret)) => {
+            return "a list that is not shown".to_owned();
+        }
         value => serde_json::to_string(value).unwrap_or_else(|_| "a value".to_owned()),
     };
-    match json.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", &json[..end]),
-        None => json,
+    cut(json)
+}
+
+/// A text as the user wrote it, for a message; not what may be a secret that was put in the wrong place.
+pub(super) fn quoted(text: &str) -> String {
+    if may_be_a_secret(text) { "a long word that is not shown".to_owned() } else { cut(format!("{text:?}")) }
+}
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
+}
+
+/// Whether a text looks like what is generated to be a secret: one long word with digits in it. Durations, zones, cron
+/// lines, addresses and names of algorithms look otherwise.
+fn may_be_a_secret(text: &str) -> bool {
+    let is_word = !text.contains("://") && !text.contains(char::is_whitespace);
+    is_word && text.chars().count() >= 20 && text.contains(|letter: char| letter.is_ascii_digit())
 }
 
 /// The known key or table that looks most like `path`: among its siblings first, then by its last part anywhere.

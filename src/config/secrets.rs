@@ -38,8 +38,7 @@ impl Places<'_> {
 /// The secret, or a problem. What the environment says goes before what the document says.
 pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Environment) -> Option<SecretString> {
     let value = places.value.and_then(|key| Some((key, reader.get_secret(key)?)));
-    let file: Option<PathBuf> =
-        reader.get(places.file, "the path of a file", |path: &PathBuf| !path.as_os_str().is_empty());
+    let file = reader.get_secret(places.file).map(PathBuf::from);
     let has_value = places.value.is_some_and(|key| reader.has(key));
     let (key, text) = match (has_value, reader.has(places.file)) {
         (true, true) => {

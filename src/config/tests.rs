@@ -1,6 +1,7 @@
 //! What a configuration may say, what it may not, and how it is told.
 
 mod layers;
+mod misplaced;
 mod values;
 
 use super::*;

@@ -33,7 +33,7 @@ use crate::launch::{Launch, Loaded};
 use crate::logging::Log;
 use crate::metrics::Metrics;
 use crate::platform::limiter::Limiter;
-use crate::poller::{Happened, Means, Problem};
+use crate::poller::{self, Happened, Means, Problem};
 use crate::series::{Series, Window};
 use crate::status::memory;
 use crate::status::view::{TickView, View};
@@ -304,8 +304,9 @@ impl Daemon {
             Ok(ended) => ended,
             Err(error) => {
                 let bot = self.tasks.get(&error.id()).map(|(_, bot)| bot.clone()).unwrap_or_default();
-                self.fail(&bot, &error);
-                (error.id(), Ticked { rows: Vec::new(), was_left: false })
+                let id = error.id();
+                self.fail(&bot, error);
+                (id, Ticked { rows: Vec::new(), was_left: false })
             }
         };
         let Some((round, bot)) = self.tasks.remove(&id) else { return };
@@ -341,12 +342,13 @@ impl Daemon {
     }
 
     /// A tick of this bot ended by a defect: nobody knows what became of its series.
-    fn fail(&self, bot: &str, error: &JoinError) {
+    fn fail(&self, bot: &str, error: JoinError) {
         let now = (self.around.clock)();
+        let words = poller::defect(error);
         for series in self.series.get(bot).into_iter().flatten() {
             let today = calendar::today(&series.bot.time_zone, now);
             let window = Window { first: today, last: today };
-            let problem = Problem::Panicked(error.to_string());
+            let problem = Problem::Panicked(words);
             let ended = Happened::Ended { problem, window, requests: 0, apart: false };
             self.around.board.saw(series, &ended, now);
         }

@@ -45,7 +45,7 @@ pub struct Surroundings {
     pub uptime: ReadUptime,
     /// Whether to end.
     pub stop: Stop,
-    /// Whether the platform is inside this process, so that no proxy is asked.
+    /// Whether the platform is inside this process.
     pub simulated: bool,
     /// Whether lines go to standard output and nothing is remembered.
     pub dry_run: bool,
@@ -317,8 +317,8 @@ pub fn means(
 ) -> Result<Arc<Means>, anyhow::Error> {
     let tls = crate::tls::connector().context("cannot set up TLS")?;
     let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock };
-    let client = Client::new(config.platform.clone(), lasting, tls.clone(), around.simulated)
-        .context("cannot set up the platform's client")?;
+    let client =
+        Client::new(config.platform.clone(), lasting, tls.clone()).context("cannot set up the platform's client")?;
     let sink = match &config.destination {
         _ if around.dry_run => Sink::Stdout,
         Destination::File(path) => Sink::File(LineFile::new(path.clone())),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, Url, redirect};
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use super::answer::{Answer, parse_v1, parse_v2};
 use super::failure::{Failure, Refusal};
 use super::limiter::{Hand, Limiter, Places, Purpose};
 use crate::config::{self, Api, Send};
+use crate::echo;
 use crate::metrics::Watch;
 use crate::retry::{self, Verdict};
 use crate::series::{ALL_CHANNELS, Interval, Series, Window};
@@ -104,7 +105,7 @@ impl From<Stopped> for FetchError {
 }
 
 impl Client {
-    /// `tls` is shared with the database's client; `direct` leaves the system's proxies aside.
+    /// `tls` is shared with the database's client.
     ///
     /// # Errors
     ///
@@ -113,7 +114,6 @@ impl Client {
         platform: config::Platform,
         lasting: Lasting,
         tls: native_tls::TlsConnector,
-        direct: bool,
     ) -> Result<Client, reqwest::Error> {
         let mut http = reqwest::Client::builder()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
@@ -123,7 +123,7 @@ impl Client {
             .connect_timeout(connect_timeout(platform.timeout))
             .timeout(platform.timeout)
             .pool_max_idle_per_host(platform.concurrency);
-        if direct {
+        if config::is_loopback(&platform.url) {
             http = http.no_proxy();
         }
         let places = Places::new(platform.concurrency);
@@ -217,7 +217,9 @@ impl Client {
         let asked_at = (self.lasting.clock)();
         let bot = &question.series.bot;
         let token = bot.key.mint(&bot.client_id, asked_at).map_err(|error| Failure::NoToken(error.to_string()))?;
-        let request = self.request(question).header("auth", &token).header(CONTENT_TYPE, "application/json");
+        let mut header = HeaderValue::from_str(&token).map_err(|error| Failure::NoToken(error.to_string()))?;
+        header.set_sensitive(true);
+        let request = self.request(question).header("auth", header).header(CONTENT_TYPE, "application/json");
         let response = request.send().await.map_err(|error| self.network_failure(error))?;
         let platform_time = date(response.headers());
         if !response.status().is_success() {
@@ -234,13 +236,14 @@ impl Client {
             Api::V1(_) => parse_v1(&body, interval),
             Api::V2 => parse_v2(&body, interval),
         };
-        let answer = parsed.map_err(|problem| match errors_in(&without(&token, &body)) {
+        let answer = parsed.map_err(|problem| match errors_in(&body) {
             // A success that speaks of errors is none.
-            Some(message) => {
+            Some(words) => {
+                let message = echo::shown(&words, &token);
                 let clock_ahead = platform_time.map(|platform| asked_at.as_second() - platform.as_second());
                 Failure::Refused(Refusal { status, message, retry_after: None, clock_ahead })
             }
-            None => Failure::Shape(shorten(&without(&token, problem.as_bytes()))),
+            None => Failure::Shape(echo::shown(&problem, &token)),
         })?;
         Ok(Fetched { answer, asked_at, platform_time, hand: None })
     }
@@ -295,7 +298,7 @@ impl Client {
     async fn refusal(&self, response: Response, now: Timestamp, token: &str) -> Result<Refusal, Failure> {
         let status = response.status().as_u16();
         let headers = response.headers();
-        let text = |name| headers.get(name).and_then(|value: &reqwest::header::HeaderValue| value.to_str().ok());
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let platform_time = date(headers);
         // A date to wait for is one of the platform's clock, from which this one may differ.
         let retry_after = text(RETRY_AFTER).and_then(|header| retry::retry_after(header, platform_time.unwrap_or(now)));
@@ -305,8 +308,8 @@ impl Client {
             Err(Failure::TooLarge(_)) => b"(a long text)".to_vec(),
             Err(failure) => return Err(failure),
         };
-        let body = without(token, &body);
-        let message = errors_in(&body).unwrap_or_else(|| shorten(body.trim()));
+        let words = errors_in(&body).unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned());
+        let message = echo::shown(&words, token);
         Ok(Refusal { status, message, retry_after, clock_ahead })
     }
 
@@ -359,8 +362,8 @@ pub fn chain(error: &dyn Error) -> String {
 }
 
 /// The words of `{"errors":[{"msg":"…","code":4002}]}`, whatever type the code has.
-fn errors_in(body: &str) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_str(body).ok()?;
+fn errors_in(body: &[u8]) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
     let errors = body.get("errors")?.as_array()?;
     let words = errors.iter().filter_map(|error| {
         let message = error.get("msg").or_else(|| error.get("message"))?.as_str()?;
@@ -369,24 +372,7 @@ fn errors_in(body: &str) -> Option<String> {
         Some(format!("{message}{}", code.unwrap_or_default()))
     });
     let words: Vec<String> = words.collect();
-    (!words.is_empty()).then(|| shorten(&words.join(", ")))
-}
-
-/// What the other side said, without the token should it echo it. To be done before anything is cut short: a part of a
-/// token is as bad.
-fn without(token: &str, text: &[u8]) -> String {
-    String::from_utf8_lossy(text).replace(token, "(the token)")
-}
-
-/// Enough of a foreign text to recognize it, in one line: whoever sends it must not write lines into a log.
-pub fn shorten(text: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut letters = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
-    let mut short: String = letters.by_ref().take(LONGEST).collect();
-    if letters.next().is_some() {
-        short.push('…');
-    }
-    short
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {

@@ -11,8 +11,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::WriteFailure;
 use super::gzip::Gzip;
-use crate::config::InfluxDb;
-use crate::platform::client::{chain, connect_timeout, shorten};
+use crate::config::{InfluxDb, is_loopback};
+use crate::echo;
+use crate::platform::client::{chain, connect_timeout};
 
 /// A bucket of a database.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl InfluxDbSink {
         if database.gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        let http = reqwest_for_influxdb2::ClientBuilder::new()
+        let mut http = reqwest_for_influxdb2::ClientBuilder::new()
             .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             .use_preconfigured_tls(tls)
             .http1_only()
@@ -45,6 +46,9 @@ impl InfluxDbSink {
             .connect_timeout(connect_timeout(database.timeout))
             .timeout(database.timeout)
             .default_headers(headers);
+        if is_loopback(&database.url) {
+            http = http.no_proxy();
+        }
         // The URL was parsed by the configuration; one that cannot be parsed would make this panic.
         let token = database.token.expose_secret();
         let client = ClientBuilder::with_builder(http, database.url.as_str(), &database.org, token).build()?;
@@ -92,13 +96,11 @@ impl InfluxDbSink {
     }
 }
 
-/// The words of `{"code":"…","message":"…"}`, or of InfluxDB 1 and 3's `{"error":"…"}`, or the text's beginning. Without
-/// the token should the database, or a proxy before it, echo the request; before anything is cut short, for a part of a
-/// token is as bad.
+/// The words of `{"code":"…","message":"…"}`, or of InfluxDB 1 and 3's `{"error":"…"}`, or the text's beginning.
 fn message_in(text: &str, token: &str) -> String {
     let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
     let words = json.as_ref().and_then(|json| json.get("message").or_else(|| json.get("error"))?.as_str());
-    shorten(words.unwrap_or(text).replace(token, "(the token)").trim())
+    echo::shown(words.unwrap_or(text), token)
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ fn every_value_that_is_given_is_taken() {
     assert_eq!(bot.intervals, [Interval::Daily, Interval::Hourly]);
     assert_eq!(bot.cron.as_ref().unwrap().line(), "0 0 3 * * MON");
     let warned = |words: &str| config.warnings.iter().any(|warning| warning.contains(words));
-    for words in ["bots.a_b-1.id is \"x\"", "bots.a_b-1.client_id is \"y\"", "a channel \"mine\""] {
+    for words in ["bots.a_b-1.id is \"x\"", "bots.a_b-1.client_id is a text that is not shown", "a channel \"mine\""] {
         assert!(warned(words), "{words}: {:?}", config.warnings);
     }
 }

@@ -146,6 +146,14 @@ impl Daemon {
         self.finish(0)
     }
 
+    /// Waits until a signal has killed it.
+    #[track_caller]
+    pub(crate) fn wait_for_death(self) -> Output {
+        let output = self.running.finish_within(Duration::from_secs(60));
+        assert_eq!(output.code, None, "{}", output.stderr);
+        output
+    }
+
     /// Waits until it has ended, with this code.
     #[track_caller]
     pub(crate) fn finish(self, code: i32) -> Output {

@@ -5,6 +5,7 @@
     reason = "a support for tests offers both halves of a thing, also the half that no test needs today"
 )]
 
+pub(crate) mod canaries;
 pub(crate) mod chromium;
 pub(crate) mod clock;
 pub(crate) mod daemon;
