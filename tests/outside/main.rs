@@ -23,6 +23,7 @@ mod fake_influxdb;
 mod grafana;
 mod influxdb;
 mod influxdb_end_to_end;
+mod kill;
 mod limits;
 mod once;
 mod outages;
