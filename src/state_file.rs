@@ -73,7 +73,7 @@ pub fn replace<T: Serialize>(path: &Path, version: u64, content: &T) -> io::Resu
         let _not_there = fs::remove_file(&temporary);
     }
     replaced?;
-    sync_folder(folder_of(path))
+    sync_name(path)
 }
 
 /// Removes the file, for good: it is not back after a power cut. One that is not there is no failure.
@@ -83,7 +83,7 @@ pub fn replace<T: Serialize>(path: &Path, version: u64, content: &T) -> io::Resu
 /// Where the folder cannot be written.
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Ok(()) => sync_folder(folder_of(path)),
+        Ok(()) => sync_name(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
@@ -108,12 +108,13 @@ fn write_anew(path: &Path, text: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Waits until what was made, renamed or removed in the folder is on the disk.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+/// Waits until it is on the disk that a file of this name was made, renamed or removed.
+///
+/// # Errors
+///
+/// Where the folder that it is in cannot be read, or what the disk said.
+pub fn sync_name(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 
@@ -140,7 +141,7 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     // What is kept in a folder is only as safe as the folder's name in the one above it.
     for folder in made {
-        match sync_folder(folder_of(folder)) {
+        match sync_name(folder) {
             // A folder may be entered and not be read; it is the disk's own time then.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             synced => synced?,

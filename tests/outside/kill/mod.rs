@@ -27,7 +27,7 @@ const LANES: u64 = 3;
 /// cut.
 fn kill(power_cuts: bool) {
     let variable = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
-    let count = variable("KORE_TREND_KILL_COUNT").unwrap_or(18).div_ceil(LANES);
+    let count = variable("KORE_TREND_KILL_COUNT").unwrap_or(15).div_ceil(LANES);
     let seed = variable("KORE_TREND_KILL_SEED").unwrap_or(1);
     let started = Instant::now();
     let live = |lane: u64| {
