@@ -175,10 +175,7 @@ impl BackfillProgress {
 ///
 /// What the disk said.
 pub fn forget(state_dir: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path_in(state_dir)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    state_file::remove(&path_in(state_dir))
 }
 
 #[cfg(test)]

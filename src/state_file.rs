@@ -1,5 +1,6 @@
 //! Small files that survive a crash: replaced as a whole, with a format version, readable by the owner only.
 
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -56,19 +57,64 @@ pub fn load<T: DeserializeOwned>(path: &Path, version: u64) -> io::Result<Loaded
     })
 }
 
-/// Replaces the file atomically: whoever reads it, also after a power cut, finds the old content or the new.
+/// Replaces the file atomically: whoever reads it, also after a power cut, finds the old content or the new. One process
+/// at a time may do so, which its lock sees to.
 ///
 /// # Errors
 ///
 /// Where the disk is full or the folder cannot be written; the old content then stands.
 pub fn replace<T: Serialize>(path: &Path, version: u64, content: &T) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
     let mut text = serde_json::to_vec_pretty(&Document { version, content })?;
     text.push(b'\n');
-    file.write_all(&text)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    let temporary = temporary(path);
+    let replaced = write_anew(&temporary, &text).and_then(|()| fs::rename(&temporary, path));
+    if replaced.is_err() {
+        // It is in nobody's way; the disk may want its space.
+        let _not_there = fs::remove_file(&temporary);
+    }
+    replaced?;
+    sync_name(path)
+}
+
+/// Removes the file, for good: it is not back after a power cut. One that is not there is no failure.
+///
+/// # Errors
+///
+/// Where the folder cannot be written.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_name(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Always the same name, so that a process that was killed leaves one file and not one more each time.
+fn temporary(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".new-");
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
+}
+
+/// Writes a file that is not there, or that a killed process left, and waits until it is on the disk.
+fn write_anew(path: &Path, text: &[u8]) -> io::Result<()> {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+/// Waits until it is on the disk that a file of this name was made, renamed or removed.
+///
+/// # Errors
+///
+/// Where the folder that it is in cannot be read, or what the disk said.
+pub fn sync_name(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 
@@ -90,7 +136,18 @@ pub fn set_aside(path: &Path, now: jiff::Timestamp) -> io::Result<PathBuf> {
 ///
 /// Where the system refuses, or something else than a folder is in the way.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let made: Vec<&Path> = folder.ancestors().take_while(is_new).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    // What is kept in a folder is only as safe as the folder's name in the one above it.
+    for folder in made {
+        match sync_name(folder) {
+            // A folder may be entered and not be read; it is the disk's own time then.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Takes the lock in `path` for this process, until the file is dropped; `None` if another process holds it.
@@ -134,6 +191,38 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(path.parent().unwrap()), mode(&folder.path().join("a"))), (0o600, 0o700, 0o700));
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no temporary file stays behind");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_written_over_and_nothing_adds_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        let left = folder.path().join(".new-state.json");
+        fs::write(&left, "half of it").unwrap();
+        fs::set_permissions(&left, fs::Permissions::from_mode(0o444)).unwrap();
+        replace(&path, 1, &Content { series: vec![1] }).unwrap();
+        assert!(matches!(load::<Content>(&path, 1).unwrap(), Loaded::Found(found) if found.series == [1]));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_failure_leaves_the_old_content_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        fs::create_dir(&path).unwrap();
+        assert!(replace(&path, 1, &Content { series: vec![1] }).is_err());
+        assert!(path.is_dir() && fs::read_dir(folder.path()).unwrap().count() == 1);
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_and_may_be_gone_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.json");
+        replace(&path, 1, &Content { series: vec![1] }).unwrap();
+        remove(&path).unwrap();
+        remove(&path).unwrap();
+        assert!(matches!(load::<Content>(&path, 1).unwrap(), Loaded::Absent));
     }
 
     #[test]

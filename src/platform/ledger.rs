@@ -15,7 +15,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::client::Clock;
+use super::flush::Flush;
 use super::limiter::Purpose;
+use crate::state_file;
 use crate::uptime::{ReadUptime, Uptime};
 
 const MAGIC: &[u8; 8] = b"request2";
@@ -80,7 +82,7 @@ impl Ledger {
         let file = options.create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
         let mut ledger = Ledger::of(file, clocks, true);
         ledger.file.lock()?;
-        let prepared = ledger.prepare();
+        let prepared = ledger.prepare().and_then(|()| state_file::sync_name(path));
         ledger.file.unlock()?;
         prepared.map(|()| ledger)
     }
@@ -92,6 +94,11 @@ impl Ledger {
     /// What the system said; there may be no file.
     pub fn open_to_read(path: &Path, clocks: Clocks) -> io::Result<Ledger> {
         Ok(Ledger::of(File::open(path)?, clocks, false))
+    }
+
+    /// Brings to the disk what is appended, if anything is.
+    pub fn flush(&self) -> Option<Flush> {
+        self.file.try_clone().ok().filter(|_| self.may_write).map(Flush::new)
     }
 
     fn of(file: File, clocks: Clocks, may_write: bool) -> Ledger {
@@ -168,7 +175,8 @@ impl Ledger {
         let valid = self.file.read_exact_at(&mut header, 0).is_ok() && header.starts_with(MAGIC);
         if !valid {
             self.file.set_len(0)?;
-            return self.file.write_all_at(&self.header(1), 0);
+            self.file.write_all_at(&self.header(1), 0)?;
+            return self.file.sync_all();
         }
         let (end, now) = (self.end()?, self.now());
         let mut records = self.records(HEADER, end)?;
@@ -261,6 +269,8 @@ impl Ledger {
         self.compact_beyond = COMPACT_BEYOND;
         self.generation += 1;
         self.file.write_all_at(&recent, HEADER)?;
+        // Cut off only when it is on the disk further up: a power cut may count requests twice, and forgets none.
+        self.file.sync_data()?;
         self.file.set_len(HEADER + recent.len() as u64)?;
         self.file.write_all_at(&self.header(self.generation), 0)?;
         self.read_to = HEADER + recent.len() as u64;

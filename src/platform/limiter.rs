@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::flush::Flush;
 use super::ledger::{Ledger, Record};
 use crate::config::Limits;
 use crate::series::stable_hash;
@@ -65,6 +66,7 @@ pub struct Limiter {
     limits: Mutex<Limits>,
     bots: Mutex<HashMap<u64, Arc<Bot>>>,
     ledger: Option<Mutex<Ledger>>,
+    flush: Option<Flush>,
 }
 
 /// One bot's requests, and the queue of those who wait to make one.
@@ -110,7 +112,8 @@ enum Turn {
 impl Limiter {
     /// With a ledger, requests of earlier and of other processes count as well.
     pub fn new(limits: Limits, ledger: Option<Ledger>) -> Limiter {
-        Limiter { limits: Mutex::new(limits), bots: Mutex::default(), ledger: ledger.map(Mutex::new) }
+        let flush = ledger.as_ref().and_then(Ledger::flush);
+        Limiter { limits: Mutex::new(limits), bots: Mutex::default(), ledger: ledger.map(Mutex::new), flush }
     }
 
     /// The limits in force.
@@ -188,7 +191,12 @@ impl Limiter {
                 }
             }
         };
-        stop.or(wait).await
+        let permit = stop.or(wait).await?;
+        // The platform must not know of a request that a power cut makes this side forget.
+        if let Some(flush) = &self.flush {
+            flush.wait().await;
+        }
+        Ok(permit)
     }
 
     /// Leaves the bot alone for this long; without a delay, until its minute has surely passed.

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod client;
 pub mod failure;
+pub mod flush;
 pub mod ledger;
 pub mod limiter;
 pub mod token;

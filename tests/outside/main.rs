@@ -1,8 +1,8 @@
 //! The program from outside: the built binary, run as a user runs it, against a simulated platform and real databases.
 //!
 //! One binary for all of it, so that it links once. What needs a server is ignored here and run by `tests/run`, which
-//! brings the servers; those tests stand in a module called `influxdb`, `influxdb1`, `prometheus`,
-//! `toxiproxy`, `victoriametrics`, `chromium` or `systemd`, by which name it leaves out what it could not bring.
+//! brings the servers; those tests stand in a module called `influxdb`, `influxdb1`, `prometheus`, `toxiproxy`,
+//! `victoriametrics`, `chromium`, `systemd` or `power_cut`, by which name it leaves out what it could not bring.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,6 +24,7 @@ mod faketime;
 mod grafana;
 mod influxdb;
 mod influxdb_end_to_end;
+mod kill;
 mod limits;
 mod once;
 mod outages;

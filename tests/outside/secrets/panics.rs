@@ -57,6 +57,7 @@ fn run_daemon() {
         let watch = Watch::new(Timestamp::now());
         let around = Surroundings {
             clock: panicking_clock,
+            uptime: kore_trend_exporter::uptime::read,
             stop: Stop::after(async move {
                 let _told = told.recv().await;
             }),

@@ -79,6 +79,16 @@ impl Running {
         assert!(status.success());
     }
 
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
+    /// Kills it, as `kill -9` does, and does not wait for its end.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn finish(self) -> Output {
