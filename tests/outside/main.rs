@@ -33,6 +33,7 @@ mod secrets;
 mod soak;
 mod state;
 mod stopping;
+mod surroundings;
 mod systemd;
 mod tokens;
 mod usage;
