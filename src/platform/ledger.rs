@@ -5,6 +5,7 @@
 //! last looked. Every exchange is a handful of system calls under the file's lock. A file that has grown is written
 //! anew under the next generation number, which tells the other processes to read it from the start.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -48,6 +49,8 @@ pub struct Ledger {
     /// Records beyond which it is worth looking for old ones to drop.
     compact_beyond: u64,
     may_write: bool,
+    /// Own requests that are not in the file yet, oldest first: none, unless the disk fails.
+    unwritten: VecDeque<[u8; RECORD]>,
     /// How often in a row another process held the lock for too long.
     missed: u32,
     failed: bool,
@@ -81,13 +84,14 @@ impl Ledger {
     fn of(file: File, may_write: bool) -> Ledger {
         let owner = u64_at(uuid::Uuid::new_v4().as_bytes(), 0);
         let (generation, read_to, seen_until, missed) = (0, 0, 0, 0);
-        let compact_beyond = COMPACT_BEYOND;
-        Ledger { file, owner, generation, read_to, seen_until, compact_beyond, may_write, missed, failed: false }
+        let (compact_beyond, unwritten) = (COMPACT_BEYOND, VecDeque::new());
+        let failed = false;
+        Ledger { file, owner, generation, read_to, seen_until, compact_beyond, may_write, unwritten, missed, failed }
     }
 
     /// Tells `count` what others did since the last call, then lets `decide` make a request of its own or not, with no
     /// other process in between. `None` where another process has the lock: try again a little later. A disk that
-    /// fails is reported once; the limits then hold within this process only.
+    /// fails is reported once; the limits then hold within this process only, until what was asked meanwhile is written.
     pub fn exchange<T>(
         &mut self,
         count: impl FnMut(Record),
@@ -99,20 +103,17 @@ impl Ledger {
                 return None;
             }
             // A process that was stopped with the lock in its hands must not stop this one for good.
-            self.report(&io::Error::other("another process does not give it free"));
-            return Some(decide().0);
+            self.report(Err(io::Error::other("another process does not give it free")));
+            let (result, request) = decide();
+            self.remember(request);
+            return Some(result);
         }
         self.missed = 0;
         let read = self.read_others(count);
         let (result, request) = decide();
-        let written = read.and_then(|end| match request.filter(|_| self.may_write) {
-            Some((bot, purpose)) => self.append(end, bot, purpose),
-            None => Ok(()),
-        });
-        match written.and(self.file.unlock()) {
-            Err(error) => self.report(&error),
-            Ok(()) => self.failed = false,
-        }
+        self.remember(request);
+        let written = read.and_then(|end| self.append(end));
+        self.report(written.and(self.file.unlock()));
         Some(result)
     }
 
@@ -126,11 +127,23 @@ impl Ledger {
         })
     }
 
-    fn report(&mut self, error: &io::Error) {
-        if !self.failed {
-            tracing::warn!("the request ledger fails ({error}): limits hold within this process only");
+    fn report(&mut self, result: io::Result<()>) {
+        match (std::mem::replace(&mut self.failed, result.is_err()), result) {
+            (false, Err(error)) => {
+                tracing::warn!("the request ledger fails ({error}): limits hold within this process only");
+            }
+            (true, Ok(())) => tracing::info!("the request ledger works again"),
+            _ => {}
         }
-        self.failed = true;
+    }
+
+    /// A request that is to be written; after too long a time the oldest are given up, which are old by then.
+    fn remember(&mut self, request: Option<(u64, Purpose)>) {
+        let Some((bot, purpose)) = request.filter(|_| self.may_write) else { return };
+        self.unwritten.push_back(encode(bot, unix_time(), purpose, self.owner));
+        if self.unwritten.len() as u64 > COMPACT_BEYOND {
+            self.unwritten.pop_front();
+        }
     }
 
     /// Gives an empty or foreign file its header, and records from the future, which a wrong clock left, a time that
@@ -195,10 +208,14 @@ impl Ledger {
         if self.may_write && records > self.compact_beyond { self.compact(end) } else { Ok(end) }
     }
 
-    fn append(&mut self, end: u64, bot: u64, purpose: Purpose) -> io::Result<()> {
-        let record = encode(bot, unix_time(), purpose, self.owner);
-        self.file.write_all_at(&record, end)?;
-        self.read_to = end + RECORD as u64;
+    /// Writes one by one, so that a disk which fails in between leaves nothing to be written twice.
+    fn append(&mut self, mut end: u64) -> io::Result<()> {
+        while let Some(record) = self.unwritten.front() {
+            self.file.write_all_at(record, end)?;
+            end += RECORD as u64;
+            self.read_to = end;
+            self.unwritten.pop_front();
+        }
         Ok(())
     }
 

@@ -115,6 +115,24 @@ fn a_reader_leaves_no_trace() {
 }
 
 #[test]
+fn what_a_failing_disk_does_not_take_is_written_later_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let mut one = Ledger::open(&path).unwrap();
+    let writable = std::mem::replace(&mut one.file, File::open(&path).unwrap());
+    make(&mut one, 1, Purpose::Live);
+    make(&mut one, 2, Purpose::Backfill);
+    let mut two = Ledger::open(&path).unwrap();
+    assert!(one.failed && others(&mut two).is_empty());
+    one.file = writable;
+    make(&mut one, 3, Purpose::Live);
+    make(&mut one, 4, Purpose::Live);
+    let all = [(1, Purpose::Live), (2, Purpose::Backfill), (3, Purpose::Live), (4, Purpose::Live)];
+    assert!(!one.failed && others(&mut one).is_empty());
+    assert_eq!(others(&mut two), all);
+}
+
+#[test]
 fn a_torn_record_or_a_foreign_file_does_no_harm() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger");

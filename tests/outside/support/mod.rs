@@ -23,6 +23,7 @@ pub(crate) mod platform;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod server;
+pub(crate) mod small_disk;
 pub(crate) mod victoriametrics;
 pub(crate) mod views;
 pub(crate) mod workspace;

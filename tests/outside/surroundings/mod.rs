@@ -6,6 +6,7 @@
 
 mod database;
 mod names;
+mod runs;
 mod state_folder;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,11 @@ use crate::support::workspace::Workspace;
 
 /// Leaves behind what a daemon would know of these bots: confirmed through this day.
 fn remember(workspace: &Workspace, bots: &[&str], through: Date) {
+    workspace.write("state/watermarks.json", &watermarks(bots, through));
+}
+
+/// The state of these bots, confirmed through this day.
+fn watermarks(bots: &[&str], through: Date) -> String {
     let progress = |bot: &&str| {
         json!({
             "bot": bot, "bot_id": format!("st-{bot}"), "channel": "all", "interval": "hourly",
@@ -29,7 +35,7 @@ fn remember(workspace: &Workspace, bots: &[&str], through: Date) {
         })
     };
     let series: Vec<Value> = bots.iter().map(progress).collect();
-    workspace.write("state/watermarks.json", &json!({ "version": 1, "series": series }).to_string());
+    json!({ "version": 1, "series": series }).to_string()
 }
 
 fn failing(bot: &str) -> String {

@@ -66,7 +66,7 @@ mod namespaces {
         wait_for_recovery(&daemon, &["one"], 1);
         let lines = workspace.sorted_lines("engagement.lp");
         assert!(held_lines("one", "all", Interval::Hourly, -19).iter().all(|line| lines.contains(line)));
-        assert_eq!(workspace.watermark("one"), day(-1).to_string());
+        wait_for("the watermark", || (workspace.watermark("one") == day(-1).to_string()).then_some(()));
 
         let second = platform_at(machines[1]);
         names.say(leads_to(machines[1]));
