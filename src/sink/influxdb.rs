@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::WriteFailure;
 use super::gzip::Gzip;
 use crate::config::InfluxDb;
-use crate::platform::client::{chain, connect_timeout, shorten};
+use crate::platform::client::{LONGEST_IDLE, chain, connect_timeout, shorten};
 
 /// A bucket of a database.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ impl InfluxDbSink {
             .redirect(redirect::Policy::none())
             .connect_timeout(connect_timeout(database.timeout))
             .timeout(database.timeout)
+            .pool_idle_timeout(LONGEST_IDLE)
             .default_headers(headers);
         // The URL was parsed by the configuration; one that cannot be parsed would make this panic.
         let token = database.token.expose_secret();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::net::SocketAddr;
+use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -51,7 +51,7 @@ impl FakeInfluxDb {
     /// The same at this address.
     #[track_caller]
     pub(crate) fn start_at<R: Into<Reply>>(
-        address: SocketAddr,
+        address: SocketAddrV4,
         script: impl Fn(&WriteRequest, usize) -> R + Send + Sync + 'static,
     ) -> FakeInfluxDb {
         let record = Arc::new(Mutex::new(Record::default()));

@@ -1,6 +1,6 @@
 //! An InfluxDB 2 of a test's own, which it may stop, start again and starve of disk.
 
-use std::net::SocketAddr;
+use std::net::SocketAddrV4;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -20,7 +20,7 @@ const DISK_KIB: usize = 12 << 10;
 pub(crate) struct Influxd {
     running: Option<Running>,
     namespace: Option<Namespace>,
-    address: SocketAddr,
+    address: SocketAddrV4,
     operator_token: String,
     folder: Workspace,
 }
@@ -86,7 +86,7 @@ impl Influxd {
         };
         let running = Running::start(command);
         wait_for("InfluxDB to answer", || {
-            let health = exchange(self.address, b"GET /health HTTP/1.0\r\n\r\n").ok().flatten();
+            let health = exchange(self.address.into(), b"GET /health HTTP/1.0\r\n\r\n").ok().flatten();
             health.filter(|health| health.status == 200)
         });
         self.running = Some(running);

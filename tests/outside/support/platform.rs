@@ -1,7 +1,7 @@
 //! The simulated platform with a say for the test: it records every request, and a script may answer in its place.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -83,7 +83,7 @@ impl SimulatedPlatform {
     /// The same at this address.
     #[track_caller]
     pub(crate) fn start_at(
-        address: SocketAddr,
+        address: SocketAddrV4,
         bots: &str,
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
     ) -> SimulatedPlatform {

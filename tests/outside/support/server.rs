@@ -1,6 +1,6 @@
 //! What both ends that a test makes up are built on: a server on a thread of its own, and answers good and bad.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
 /// A port that is free, where everybody looks.
-pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+pub(crate) const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
 
 /// A server on a loopback port and a thread of its own; stops when dropped.
 pub(crate) struct Server {
@@ -32,7 +32,7 @@ impl Server {
 
     /// The same at this address.
     #[track_caller]
-    pub(crate) fn start_at(address: SocketAddr, router: Router) -> Server {
+    pub(crate) fn start_at(address: SocketAddrV4, router: Router) -> Server {
         // Bound here, so that it answers as soon as the caller knows where it is.
         let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();

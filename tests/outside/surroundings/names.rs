@@ -2,13 +2,14 @@
 
 /// By its name `tests/run` knows what needs root.
 mod namespaces {
-    use std::net::{Ipv4Addr, SocketAddr};
+    use std::net::SocketAddrV4;
 
     use kore_trend_exporter::series::Interval;
 
     use crate::support::daemon::{Daemon, EVERY_SECOND};
     use crate::support::fake_influxdb::FakeInfluxDb;
     use crate::support::name_server::{NameServer, Says};
+    use crate::support::namespace::Namespace;
     use crate::support::platform::{SimulatedPlatform, day, held_lines};
     use crate::support::server::Reply;
     use crate::support::workspace::{Template, Workspace, bots};
@@ -22,14 +23,20 @@ mod namespaces {
     const WORDS: &str = "failed to lookup address information";
 
     /// Two machines that have a server on the same port.
-    fn machines() -> [SocketAddr; 2] {
+    fn machines() -> [SocketAddrV4; 2] {
         let first = loopback::socket();
-        [first, SocketAddr::from((loopback::address(), first.port()))]
+        [first, SocketAddrV4::new(loopback::address(), first.port())]
     }
 
-    fn leads_to(machine: SocketAddr) -> Says {
-        let SocketAddr::V4(machine) = machine else { unreachable!() };
-        Says::Address(Ipv4Addr::from(*machine.ip()))
+    fn leads_to(machine: SocketAddrV4) -> Says {
+        Says::Address(*machine.ip())
+    }
+
+    /// A daemon that asks the name server of this namespace.
+    fn start(workspace: &Workspace, namespace: &Namespace) -> Daemon {
+        let mut command = workspace.command();
+        command.env("KORE_TREND__ADMIN__LISTEN", "127.0.0.1:0");
+        Daemon::launch(namespace.enter(&command))
     }
 
     #[test]
@@ -55,9 +62,7 @@ mod namespaces {
         remember(&workspace, &["one"], day(-20));
         let names = NameServer::start(says);
         let namespace = names.namespace(&workspace);
-        let mut command = workspace.command();
-        command.env("KORE_TREND__ADMIN__LISTEN", "127.0.0.1:0");
-        let daemon = Daemon::launch(namespace.enter(&command));
+        let daemon = start(&workspace, &namespace);
         wait_for_outage(&daemon, &["one"], &["the platform cannot be reached", WORDS, "platform.url"]);
         assert!(names.asked() >= 5 && first.asked().is_empty());
         assert_eq!(workspace.watermark("one"), day(-20).to_string());
@@ -101,9 +106,7 @@ mod namespaces {
         });
         let names = NameServer::start(leads_to(machines[0]));
         let namespace = names.namespace(&workspace);
-        let mut command = workspace.command();
-        command.env("KORE_TREND__ADMIN__LISTEN", "127.0.0.1:0");
-        let daemon = Daemon::launch(namespace.enter(&command));
+        let daemon = start(&workspace, &namespace);
         daemon.wait_until_ready();
         assert!(!first.stored().is_empty());
 
@@ -116,6 +119,37 @@ mod namespaces {
         wait_for_recovery(&daemon, &["one"], 1);
         let stored = second.stored();
         assert!(held_lines("one", "all", Interval::Hourly, -2).iter().all(|line| stored.contains(line)));
+        daemon.end();
+    }
+
+    #[test]
+    #[ignore = "needs the servers that tests/run brings"]
+    fn a_name_is_followed_although_the_old_address_still_answers() {
+        let (bots, machines, workspace) = (bots(["one"], ""), machines(), Workspace::new());
+        let platforms = machines.map(|machine| SimulatedPlatform::start_at(machine, &bots, |_, _| None));
+        // Beside the platform, on the same port of both machines.
+        let port = loopback::port(*machines[0].ip());
+        let databases = machines
+            .map(|machine| FakeInfluxDb::start_at(SocketAddrV4::new(*machine.ip(), port), |_, _| Reply::stored()));
+        workspace.configure(&Template {
+            platform_url: &format!("http://platform.test:{}", machines[0].port()),
+            // Not so often that its connections are never idle.
+            schedule: "cron = \"*/12 * * * * *\"\nspread = \"0s\"",
+            sink: &databases[0].config().replace(&machines[0].ip().to_string(), "database.test"),
+            bots: &bots,
+            ..Template::default()
+        });
+        let names = NameServer::start(leads_to(machines[0]));
+        let namespace = names.namespace(&workspace);
+        let daemon = start(&workspace, &namespace);
+        daemon.wait_until_ready();
+        assert!(!databases[0].stored().is_empty());
+
+        names.say(leads_to(machines[1]));
+        wait_for("a write where the name leads now", || (!databases[1].stored().is_empty()).then_some(()));
+        assert!(!platforms[1].asked().is_empty());
+        daemon.wait_until_ready();
+        assert!(daemon.logged("ERROR").is_empty(), "{}", daemon.log());
         daemon.end();
     }
 }
