@@ -117,6 +117,11 @@ impl Ledger {
         Some(result)
     }
 
+    /// Whether own requests are not in the file, so that the next process would not know of them.
+    pub fn has_unwritten(&self) -> bool {
+        !self.unwritten.is_empty()
+    }
+
     /// Others hold the lock for microseconds.
     fn take_lock(&self) -> bool {
         (0..20).any(|attempt| {

@@ -2,7 +2,7 @@
 //!
 //! One binary for all of it, so that it links once. What needs a server is ignored here and run by `tests/run`, which
 //! brings the servers; those tests stand in a module called `influxdb`, `influxdb1`, `prometheus`, `victoriametrics`, `chromium` or `systemd`, by
-//! which name it leaves out what it could not bring.
+//! which name it leaves out what it could not bring. So do those in a module called `namespaces`, which take root.
 
 #![allow(
     clippy::unwrap_used,

@@ -64,6 +64,7 @@ mod namespaces {
             let files = disk.files();
             self.configure(&BOTS, schedule);
             assert!(daemon.reload());
+            daemon.wait_for_log("the state folder cannot be written", 1);
             daemon.wait_for_value(STATE_FAILING, 1.0);
             daemon.wait_until_ready();
             assert_eq!(daemon.get("/healthz").status, 200);
@@ -78,8 +79,8 @@ mod namespaces {
 
         #[track_caller]
         fn check_recovery(&self, disk: &SmallDisk, daemon: &Daemon) {
-            daemon.wait_for_value(STATE_FAILING, 0.0);
             daemon.wait_for_log("the state folder can be written again", 1);
+            daemon.wait_for_value(STATE_FAILING, 0.0);
             assert_eq!(BOTS.map(|bot| disk.watermark(bot)), [day(-1).to_string(), day(-1).to_string()]);
             assert_eq!(daemon.logged("the state folder cannot be written").len(), 1, "{}", daemon.log());
             assert!(BOTS.iter().all(|bot| errors_of(daemon, bot).is_empty()), "{}", daemon.log());
@@ -92,6 +93,9 @@ mod namespaces {
         let scene = Scene::new();
         let (disk, daemon) = scene.started(EVERY_SECOND);
         disk.fill();
+        // Although no series comes further, and no watermark is to be written.
+        daemon.wait_for_value(STATE_FAILING, 1.0);
+        assert!(daemon.get("/").body.contains("requests cannot be put on record"), "{}", daemon.get("/").body);
         scene.check_outage(&disk, &daemon, EVERY_SECOND, "No space left on device");
         daemon.wait_for_ticks(2);
         let said = daemon.logged(LEDGER);
