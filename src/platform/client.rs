@@ -28,6 +28,10 @@ const LONGEST_REFUSAL: usize = 64 << 10;
 /// How long a request to the platform waits in all for a bot that was asked too often, before it counts as failed.
 pub const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
+/// How long a connection may be idle and be used again. By the next tick the name may lead elsewhere, where the old
+/// address still answers; and a proxy between may have forgotten the connection.
+pub const LONGEST_IDLE: Duration = Duration::from_secs(10);
+
 /// Tells the time; handed in, so that only the program's entry reads a clock.
 pub type Clock = fn() -> Timestamp;
 
@@ -122,6 +126,7 @@ impl Client {
             .redirect(redirect::Policy::none())
             .connect_timeout(connect_timeout(platform.timeout))
             .timeout(platform.timeout)
+            .pool_idle_timeout(LONGEST_IDLE)
             .pool_max_idle_per_host(platform.concurrency);
         if config::is_loopback(&platform.url) {
             http = http.no_proxy();

@@ -8,6 +8,7 @@
 //! How old a request is, the machine's uptime tells, for clocks are set while programs end and start. Only what was
 //! asked before the machine started is dated by its clock.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -66,6 +67,8 @@ pub struct Ledger {
     /// Records beyond which it is worth looking for old ones to drop.
     compact_beyond: u64,
     may_write: bool,
+    /// Own requests that are not in the file yet, oldest first: none, unless the disk fails.
+    unwritten: VecDeque<[u8; RECORD]>,
     /// How often in a row another process held the lock for too long.
     missed: u32,
     failed: bool,
@@ -104,7 +107,7 @@ impl Ledger {
     fn of(file: File, clocks: Clocks, may_write: bool) -> Ledger {
         let owner = u64_at(uuid::Uuid::new_v4().as_bytes(), 0);
         let (generation, read_to, seen_until, missed) = (0, 0, 0, 0);
-        let compact_beyond = COMPACT_BEYOND;
+        let (compact_beyond, unwritten, failed) = (COMPACT_BEYOND, VecDeque::new(), false);
         Ledger {
             file,
             clocks,
@@ -114,14 +117,15 @@ impl Ledger {
             seen_until,
             compact_beyond,
             may_write,
+            unwritten,
             missed,
-            failed: false,
+            failed,
         }
     }
 
     /// Tells `count` what others did since the last call, then lets `decide` make a request of its own or not, with no
     /// other process in between. `None` where another process has the lock: try again a little later. A disk that
-    /// fails is reported once; the limits then hold within this process only.
+    /// fails is reported once; the limits then hold within this process only, until what was asked meanwhile is written.
     pub fn exchange<T>(
         &mut self,
         count: impl FnMut(Record),
@@ -133,21 +137,23 @@ impl Ledger {
                 return None;
             }
             // A process that was stopped with the lock in its hands must not stop this one for good.
-            self.report(&io::Error::other("another process does not give it free"));
-            return Some(decide().0);
+            self.report(Err(io::Error::other("another process does not give it free")));
+            let (result, request) = decide();
+            self.remember(request);
+            return Some(result);
         }
         self.missed = 0;
         let read = self.read_others(count);
         let (result, request) = decide();
-        let written = read.and_then(|end| match request.filter(|_| self.may_write) {
-            Some((bot, purpose)) => self.append(end, bot, purpose),
-            None => Ok(()),
-        });
-        match written.and(self.file.unlock()) {
-            Err(error) => self.report(&error),
-            Ok(()) => self.failed = false,
-        }
+        self.remember(request);
+        let written = read.and_then(|end| self.append(end));
+        self.report(written.and(self.file.unlock()));
         Some(result)
+    }
+
+    /// Whether own requests are not in the file, so that the next process would not know of them.
+    pub fn has_unwritten(&self) -> bool {
+        !self.unwritten.is_empty()
     }
 
     /// Others hold the lock for microseconds.
@@ -160,11 +166,23 @@ impl Ledger {
         })
     }
 
-    fn report(&mut self, error: &io::Error) {
-        if !self.failed {
-            tracing::warn!("the request ledger fails ({error}): limits hold within this process only");
+    fn report(&mut self, result: io::Result<()>) {
+        match (std::mem::replace(&mut self.failed, result.is_err()), result) {
+            (false, Err(error)) => {
+                tracing::warn!("the request ledger fails ({error}): limits hold within this process only");
+            }
+            (true, Ok(())) => tracing::info!("the request ledger works again"),
+            _ => {}
         }
-        self.failed = true;
+    }
+
+    /// A request that is to be written; after too long a time the oldest are given up, which are old by then.
+    fn remember(&mut self, request: Option<(u64, Purpose)>) {
+        let Some((bot, purpose)) = request.filter(|_| self.may_write) else { return };
+        self.unwritten.push_back(encode(bot, self.now(), purpose, self.owner));
+        if self.unwritten.len() as u64 > COMPACT_BEYOND {
+            self.unwritten.pop_front();
+        }
     }
 
     /// Gives an empty or foreign file its header. Where the clock says that requests of before the start are yet to come,
@@ -249,10 +267,14 @@ impl Ledger {
         }
     }
 
-    fn append(&mut self, end: u64, bot: u64, purpose: Purpose) -> io::Result<()> {
-        let record = encode(bot, self.now(), purpose, self.owner);
-        self.file.write_all_at(&record, end)?;
-        self.read_to = end + RECORD as u64;
+    /// Writes one by one, so that a disk which fails in between leaves nothing to be written twice.
+    fn append(&mut self, mut end: u64) -> io::Result<()> {
+        while let Some(record) = self.unwritten.front() {
+            self.file.write_all_at(record, end)?;
+            end += RECORD as u64;
+            self.read_to = end;
+            self.unwritten.pop_front();
+        }
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! The ledger between processes, and between clocks that are set.
+//! The ledger between processes, between clocks that are set, and on a disk that fails.
 
 use std::cell::Cell;
 
@@ -224,6 +224,24 @@ fn a_reader_leaves_no_trace() {
     let mut reader = Ledger::open_to_read(&path, TRUE).unwrap();
     make(&mut reader, 2, Purpose::Live);
     assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn what_a_failing_disk_does_not_take_is_written_later_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let mut one = open(&path);
+    let writable = std::mem::replace(&mut one.file, File::open(&path).unwrap());
+    make(&mut one, 1, Purpose::Live);
+    make(&mut one, 2, Purpose::Backfill);
+    let mut two = open(&path);
+    assert!(one.failed && others(&mut two).is_empty());
+    one.file = writable;
+    make(&mut one, 3, Purpose::Live);
+    make(&mut one, 4, Purpose::Live);
+    let all = [(1, Purpose::Live), (2, Purpose::Backfill), (3, Purpose::Live), (4, Purpose::Live)];
+    assert!(!one.failed && others(&mut one).is_empty());
+    assert_eq!(others(&mut two), all);
 }
 
 #[test]

@@ -138,6 +138,11 @@ impl Limiter {
         }
     }
 
+    /// Whether requests could not be put on record.
+    pub fn has_unwritten(&self) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| lock(ledger).has_unwritten())
+    }
+
     /// How much of its limits a bot has used.
     pub fn usage(&self, bot_id: &str) -> Budget {
         let now = Instant::now();

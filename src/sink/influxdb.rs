@@ -13,7 +13,7 @@ use super::WriteFailure;
 use super::gzip::Gzip;
 use crate::config::{InfluxDb, is_loopback};
 use crate::echo;
-use crate::platform::client::{chain, connect_timeout};
+use crate::platform::client::{LONGEST_IDLE, chain, connect_timeout};
 
 /// A bucket of a database.
 #[derive(Debug)]
@@ -45,6 +45,7 @@ impl InfluxDbSink {
             .redirect(redirect::Policy::none())
             .connect_timeout(connect_timeout(database.timeout))
             .timeout(database.timeout)
+            .pool_idle_timeout(LONGEST_IDLE)
             .default_headers(headers);
         if is_loopback(&database.url) {
             http = http.no_proxy();

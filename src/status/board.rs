@@ -267,13 +267,18 @@ impl Board {
             next: known.next.clone(),
             skipped: self.metrics.ticks_skipped(),
             refused_reload: known.refused_reload.clone(),
-            state_problem: known.state_problem.clone(),
+            state_problem: known
+                .state_problem
+                .clone()
+                .or_else(|| limiter.has_unwritten().then(|| "requests cannot be put on record".to_owned())),
         }
     }
 
-    /// Brings the gauges of each bot's budget up to date.
+    /// Brings the gauges of each bot's budget up to date, and that of the state folder, which is written with each
+    /// request and not only when a series comes further.
     pub fn measure_budgets(&self, limiter: &Limiter) {
         limiter.look_at_others();
+        self.metrics.state_failing(self.lock().state_problem.is_some() || limiter.has_unwritten());
         let limits = limiter.limits();
         let bots: BTreeMap<String, String> =
             self.lock().series.keys().map(|key| (key.bot.clone(), key.bot_id.clone())).collect();

@@ -2,7 +2,8 @@
 //!
 //! One binary for all of it, so that it links once. What needs a server is ignored here and run by `tests/run`, which
 //! brings the servers; those tests stand in a module called `influxdb`, `influxdb1`, `prometheus`, `toxiproxy`,
-//! `victoriametrics`, `chromium`, `systemd` or `power_cut`, by which name it leaves out what it could not bring.
+//! `victoriametrics`, `chromium` or `systemd`, by which name it leaves out what it could not bring. So do those in a
+//! module called `power_cut` or `namespaces`, which take root.
 
 #![allow(
     clippy::unwrap_used,
@@ -35,6 +36,7 @@ mod secrets;
 mod soak;
 mod state;
 mod stopping;
+mod surroundings;
 mod systemd;
 mod tokens;
 mod toxiproxy;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -12,7 +13,7 @@ use flate2::read::MultiGzDecoder;
 use serde_json::json;
 
 pub(crate) use super::server::Reply;
-use super::server::Server;
+use super::server::{ANY_PORT, Server};
 
 /// One request to `/api/v2/write`.
 #[derive(Clone, Debug)]
@@ -44,6 +45,15 @@ impl FakeInfluxDb {
     pub(crate) fn start<R: Into<Reply>>(
         script: impl Fn(&WriteRequest, usize) -> R + Send + Sync + 'static,
     ) -> FakeInfluxDb {
+        FakeInfluxDb::start_at(ANY_PORT, script)
+    }
+
+    /// The same at this address.
+    #[track_caller]
+    pub(crate) fn start_at<R: Into<Reply>>(
+        address: SocketAddrV4,
+        script: impl Fn(&WriteRequest, usize) -> R + Send + Sync + 'static,
+    ) -> FakeInfluxDb {
         let record = Arc::new(Mutex::new(Record::default()));
         let (kept, script) = (Arc::clone(&record), Arc::new(script));
         let write = move |Query(query): Query<BTreeMap<String, String>>, request: Request| async move {
@@ -66,7 +76,7 @@ impl FakeInfluxDb {
         let health = move || async move { ([("content-type", "application/json")], health) };
         let router = Router::new().route("/api/v2/write", post(write)).route("/health", get(health));
 
-        FakeInfluxDb { server: Server::start(router), record }
+        FakeInfluxDb { server: Server::start_at(address, router), record }
     }
 
     /// Stores every write.

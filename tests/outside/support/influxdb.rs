@@ -24,34 +24,54 @@ pub(crate) struct Database {
     pub(crate) operator_token: String,
     org_id: String,
     bucket_id: String,
+    retention: Option<Duration>,
 }
 
 impl Database {
     /// Without a retention, points are kept forever; InfluxDB takes none below an hour.
     pub(crate) fn fresh(retention: Option<Duration>) -> Database {
+        let [url, org, token] = ["URL", "ORG", "TOKEN"].map(|name| format!("KORE_TREND_TEST_INFLUXDB_{name}"));
+        Database::fresh_in(&from_tests_run(&url), &from_tests_run(&org), &from_tests_run(&token), retention)
+    }
+
+    /// The same in another server, whose operator's token this is.
+    pub(crate) fn fresh_in(url: &str, org: &str, operator_token: &str, retention: Option<Duration>) -> Database {
         let mut database = Database {
-            url: from_tests_run("KORE_TREND_TEST_INFLUXDB_URL"),
-            org: from_tests_run("KORE_TREND_TEST_INFLUXDB_ORG"),
+            url: url.to_owned(),
+            org: org.to_owned(),
             bucket: unique("bucket"),
             token: String::new(),
-            operator_token: from_tests_run("KORE_TREND_TEST_INFLUXDB_TOKEN"),
+            operator_token: operator_token.to_owned(),
             org_id: String::new(),
             bucket_id: String::new(),
+            retention,
         };
         let organizations =
             database.ask(Method::GET, "/api/v2/orgs", |request| request.query(&[("org", &database.org)]));
         database.org_id = text(&organizations.json()["orgs"][0]["id"]);
-        let rules = retention.map(|kept| json!({ "type": "expire", "everySeconds": kept.as_secs() }));
-        let rules: Vec<Value> = rules.into_iter().collect();
-        let bucket = json!({ "orgID": database.org_id, "name": database.bucket, "retentionRules": rules });
-        database.bucket_id = text(&database.post("/api/v2/buckets", &bucket)["id"]);
-        database.token = database.new_token(&["write"]);
-        let mapping = json!({
-            "orgID": database.org_id, "bucketID": database.bucket_id,
-            "database": database.bucket, "retention_policy": "autogen", "default": true,
-        });
-        database.post("/api/v2/dbrps", &mapping);
+        database.make_bucket();
         database
+    }
+
+    /// Makes the bucket, which is not there or not any more, and a token that may write to it.
+    #[track_caller]
+    pub(crate) fn make_bucket(&mut self) {
+        let rules = self.retention.map(|kept| json!({ "type": "expire", "everySeconds": kept.as_secs() }));
+        let rules: Vec<Value> = rules.into_iter().collect();
+        let bucket = json!({ "orgID": self.org_id, "name": self.bucket, "retentionRules": rules });
+        self.bucket_id = text(&self.post("/api/v2/buckets", &bucket)["id"]);
+        self.token = self.new_token(&["write"]);
+        let mapping = json!({
+            "orgID": self.org_id, "bucketID": self.bucket_id,
+            "database": self.bucket, "retention_policy": "autogen", "default": true,
+        });
+        self.post("/api/v2/dbrps", &mapping);
+    }
+
+    /// Deletes the bucket with everything in it.
+    #[track_caller]
+    pub(crate) fn delete_bucket(&self) {
+        self.ask(Method::DELETE, &format!("/api/v2/buckets/{}", self.bucket_id), |request| request).success();
     }
 
     /// The section `[influxdb]` that leads here.
@@ -67,11 +87,29 @@ impl Database {
 
     /// A new token that may do these things (`read`, `write`) with this bucket, and nothing else.
     pub(crate) fn new_token(&self, actions: &[&str]) -> String {
-        let resource = json!({ "type": "buckets", "id": self.bucket_id, "orgID": self.org_id });
+        self.new_token_for(actions, &json!({ "type": "buckets", "id": self.bucket_id, "orgID": self.org_id }))
+    }
+
+    /// A new token that may do these things with every bucket of the organization, also with one that is yet to come.
+    pub(crate) fn new_token_for_all_buckets(&self, actions: &[&str]) -> String {
+        self.new_token_for(actions, &json!({ "type": "buckets", "orgID": self.org_id }))
+    }
+
+    fn new_token_for(&self, actions: &[&str], resource: &Value) -> String {
         let permissions: Vec<Value> =
             actions.iter().map(|action| json!({ "action": action, "resource": resource })).collect();
         let authorization = json!({ "orgID": self.org_id, "permissions": permissions });
         text(&self.post("/api/v2/authorizations", &authorization)["token"])
+    }
+
+    /// Revokes a token.
+    #[track_caller]
+    pub(crate) fn revoke(&self, token: &str) {
+        let known = self.ask(Method::GET, "/api/v2/authorizations", |request| request).json();
+        let known = known["authorizations"].as_array().unwrap();
+        let authorization = known.iter().find(|authorization| authorization["token"] == token).unwrap();
+        let path = format!("/api/v2/authorizations/{}", text(&authorization["id"]));
+        self.ask(Method::DELETE, &path, |request| request).success();
     }
 
     /// Writes line protocol, timestamps in seconds, past the program.

@@ -1,6 +1,7 @@
 //! The simulated platform with a say for the test: it records every request, and a script may answer in its place.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -14,7 +15,7 @@ use kore_trend_exporter::config::{Config, Environment, Source, load};
 use kore_trend_exporter::demo::{Behaviour, Platform, figures};
 use kore_trend_exporter::series::{Interval, Window, day_after};
 
-use super::server::{Reply, Server};
+use super::server::{ANY_PORT, Reply, Server};
 use super::workspace::{Template, Workspace};
 
 /// One request to the platform.
@@ -76,6 +77,16 @@ impl SimulatedPlatform {
         bots: &str,
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
     ) -> SimulatedPlatform {
+        SimulatedPlatform::start_at(ANY_PORT, bots, script)
+    }
+
+    /// The same at this address.
+    #[track_caller]
+    pub(crate) fn start_at(
+        address: SocketAddrV4,
+        bots: &str,
+        script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
+    ) -> SimulatedPlatform {
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let flight: Arc<Mutex<Flight>> = Arc::default();
         let (record, script, gauge) = (Arc::clone(&asked), Arc::new(script), Arc::clone(&flight));
@@ -100,7 +111,7 @@ impl SimulatedPlatform {
             }
         });
         let platform = Platform::new(&configured(bots).bots, Behaviour::STEADY, Timestamp::now);
-        SimulatedPlatform { server: Server::start(platform.router().layer(layer)), asked, flight }
+        SimulatedPlatform { server: Server::start_at(address, platform.router().layer(layer)), asked, flight }
     }
 
     /// Always answers itself.

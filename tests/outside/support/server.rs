@@ -1,6 +1,7 @@
 //! What both ends that a test makes up are built on: a server on a thread of its own, and answers good and bad.
 
 use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,6 +15,9 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 
+/// A port that is free, where everybody looks.
+pub(crate) const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
+
 /// A server on a loopback port and a thread of its own; stops when dropped.
 pub(crate) struct Server {
     url: String,
@@ -24,8 +28,14 @@ pub(crate) struct Server {
 impl Server {
     /// Answers as soon as this returns.
     pub(crate) fn start(router: Router) -> Server {
+        Server::start_at(ANY_PORT, router)
+    }
+
+    /// The same at this address.
+    #[track_caller]
+    pub(crate) fn start_at(address: SocketAddrV4, router: Router) -> Server {
         // Bound here, so that it answers as soon as the caller knows where it is.
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
