@@ -30,6 +30,7 @@ pub mod metrics;
 pub mod pulse;
 pub mod heart;
 pub mod tls;
+pub mod object;
 pub mod platform;
 pub mod sink;
 pub mod state_file;
