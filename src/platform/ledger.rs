@@ -80,7 +80,7 @@ impl Ledger {
 
     fn of(file: File, may_write: bool) -> Ledger {
         let owner = u64_at(uuid::Uuid::new_v4().as_bytes(), 0);
-        let (generation, read_to, seen_until, missed) = (0, 0, 0, 0);
+        let (generation, read_to, seen_until, missed) = (0, HEADER, 0, 0);
         let compact_beyond = COMPACT_BEYOND;
         Ledger { file, owner, generation, read_to, seen_until, compact_beyond, may_write, missed, failed: false }
     }
@@ -175,6 +175,9 @@ impl Ledger {
     fn read_others(&mut self, mut count: impl FnMut(Record)) -> io::Result<u64> {
         let mut header = [0; HEADER as usize];
         self.file.read_exact_at(&mut header, 0)?;
+        if !header.starts_with(MAGIC) {
+            return Err(io::Error::other("it is something else"));
+        }
         let generation = u64_at(&header, 8);
         // What was appended always counts, whatever its time: the clock may have been set back since.
         let mut counted_until = 0;
@@ -213,7 +216,7 @@ impl Ledger {
             return Ok(end);
         }
         self.compact_beyond = COMPACT_BEYOND;
-        self.generation += 1;
+        self.generation = self.generation.wrapping_add(1);
         self.file.write_all_at(&recent, HEADER)?;
         self.file.set_len(HEADER + recent.len() as u64)?;
         self.file.write_all_at(&self.header(self.generation), 0)?;
@@ -359,6 +362,16 @@ mod tests {
     }
 
     #[test]
+    fn no_generation_is_like_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger");
+        let mut one = Ledger::open(&path).unwrap();
+        make(&mut one, 1, Purpose::Live);
+        one.file.write_all_at(&one.header(0), 0).unwrap();
+        assert_eq!(others(&mut Ledger::open(&path).unwrap()), [(1, Purpose::Live)]);
+    }
+
+    #[test]
     fn a_reader_leaves_no_trace() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
@@ -375,6 +388,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
         std::fs::write(&path, "something else entirely").unwrap();
+        assert_eq!(others(&mut Ledger::open_to_read(&path).unwrap()), [], "its bytes are no requests");
         let mut ledger = Ledger::open(&path).unwrap();
         make(&mut ledger, 1, Purpose::Live);
         ledger.file.write_all_at(b"torn", HEADER + RECORD as u64).unwrap();
