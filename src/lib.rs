@@ -31,6 +31,7 @@ pub mod pulse;
 pub mod heart;
 pub mod uptime;
 pub mod tls;
+pub mod object;
 pub mod echo;
 pub mod platform;
 pub mod sink;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::fmt::rfc2822;
+use jiff::tz::Offset;
 
 use crate::platform::failure::Failure;
 
@@ -76,16 +78,24 @@ pub fn least_pause(times: u32) -> Duration {
 /// Reads a `Retry-After` header: seconds, or an HTTP date. A date in the past is no delay.
 pub fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
     let header = header.trim();
-    if let Ok(seconds) = header.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a number holds are a long time, too.
+        return Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
     }
     let seconds = http_date(header)?.as_second() - now.as_second();
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
-/// Reads the date of an HTTP header, as in `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Reads the date of an HTTP header, as in `Sun, 06 Nov 1994 08:49:37 GMT`, or in one of the two forms that are
+/// obsolete but, as RFC 9110 has it, still to be understood.
 pub fn http_date(header: &str) -> Option<Timestamp> {
-    rfc2822::parse(header.trim()).ok().map(|date| date.timestamp())
+    let header = header.trim();
+    if let Ok(date) = rfc2822::parse(header) {
+        return Some(date.timestamp());
+    }
+    let obsolete = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let date = obsolete.iter().find_map(|form| DateTime::strptime(form, header).ok())?;
+    Offset::UTC.to_timestamp(date).ok()
 }
 
 #[cfg(test)]
@@ -136,8 +146,11 @@ mod tests {
         for (header, expected) in [
             ("120", Some(120)),
             (" 0 ", Some(0)),
+            ("99999999999999999999", Some(u64::MAX)),
             ("Sun, 22 Nov 2026 12:01:30 GMT", Some(90)),
             ("Sun, 22 Nov 2026 11:00:00 GMT", Some(0)),
+            ("Sunday, 22-Nov-26 12:01:30 GMT", Some(90)),
+            ("Tue Dec  1 12:00:00 2026", Some(9 * 24 * 3600)),
             ("soon", None),
             ("-5", None),
             ("", None),

@@ -120,7 +120,12 @@ impl fmt::Display for Window {
 
 /// The day `days` days after `day` (before it, if negative); the end of the calendar where that lies beyond it.
 pub fn day_after(day: Date, days: i64) -> Date {
-    day.saturating_add(jiff::SignedDuration::from_hours(24 * days))
+    // Not a duration, which the library lets reach no further than 8,000 years.
+    match jiff::Span::new().try_days(days) {
+        Ok(span) => day.saturating_add(span),
+        Err(_) if days < 0 => Date::MIN,
+        Err(_) => Date::MAX,
+    }
 }
 
 /// How many days `to` lies after `from`; negative if it lies before.
@@ -173,6 +178,16 @@ mod tests {
             assert_eq!(newer.last, window.last);
             assert!(older.days().abs_diff(newer.days()) <= 1, "{older} {newer}");
         }
+    }
+
+    #[test]
+    fn every_day_of_the_calendar_is_reached_from_every_other() {
+        let all = days_between(Date::MIN, Date::MAX);
+        assert_eq!((day_after(Date::MIN, all), day_after(Date::MAX, -all)), (Date::MAX, Date::MIN));
+        assert_eq!(
+            (day_after(date(2026, 8, 6), i64::MAX), day_after(date(2026, 8, 6), i64::MIN)),
+            (Date::MAX, Date::MIN)
+        );
     }
 
     #[test]

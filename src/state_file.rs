@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::object::Object;
+
 /// What came of reading a state file.
 #[derive(Debug)]
 pub enum Loaded<T> {
@@ -45,7 +47,7 @@ pub fn load<T: DeserializeOwned>(path: &Path, version: u64) -> io::Result<Loaded
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Absent),
         Err(error) => return Err(error),
     };
-    if let Ok(found) = serde_json::from_slice::<Version>(&text)
+    if let Ok(Object(found)) = serde_json::from_slice::<Object<Version>>(&text)
         && found.version > version
     {
         return Ok(Loaded::Newer(found.version));
@@ -237,6 +239,7 @@ mod tests {
             ("{\"version\":0,\"series\":[]}", false),
             ("{\"series\":[]}", false),
             ("\u{0}\u{0}", false),
+            ("[2]", false),
             ("{\"version\":2,\"other\":true}", true),
         ] {
             fs::write(&path, text).unwrap();

@@ -87,6 +87,8 @@ async fn answer(stream: TcpStream, router: Router) {
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(HEAD_BYTES)
         .keep_alive(false)
+        // Who has said all that there is to say may still listen.
+        .half_close(true)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = connection.await {
         tracing::debug!("a request was not answered: {error}");

@@ -55,7 +55,7 @@ const KNOWN_CHANNELS: [&str; 30] = [
 
 /// All bots, by name. Problems go to the reader.
 pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Vec<Arc<Bot>> {
-    let names = reader.table("bots");
+    let names = reader.names("bots");
     if names.is_empty() {
         reader.problem("bots", "there are none; add a [bots.NAME] table");
     }

@@ -18,6 +18,8 @@ pub(super) struct Reader {
     known: BTreeSet<String>,
     /// The paths of tables whose keys the user chooses, and of tables that may be empty.
     tables: BTreeSet<String>,
+    /// Of these the ones whose keys the user chooses: a dot in such a key is no step of a path.
+    of_user: BTreeSet<String>,
     problems: Vec<Problem>,
     /// Whether bots without credentials get some, for the simulated platform takes what it is told.
     pub(super) simulated: bool,
@@ -35,6 +37,7 @@ impl Reader {
             document,
             known: BTreeSet::new(),
             tables: BTreeSet::new(),
+            of_user: BTreeSet::new(),
             problems: Vec::new(),
             simulated: false,
             warnings: Vec::new(),
@@ -75,9 +78,15 @@ impl Reader {
         }
     }
 
-    /// The keys of the table at `path`, which may be absent; [`finish`](Self::finish) reports what is no table.
-    pub(super) fn table(&mut self, path: &str) -> Vec<String> {
+    /// Notes that there may be a table at `path`; [`finish`](Self::finish) reports what is no table.
+    pub(super) fn table(&mut self, path: &str) {
         self.tables.insert(path.to_owned());
+    }
+
+    /// The keys, which the user chooses, of the table at `path`, which may be absent.
+    pub(super) fn names(&mut self, path: &str) -> Vec<String> {
+        self.table(path);
+        self.of_user.insert(path.to_owned());
         match self.root.find_ref(path) {
             Some(Value::Dict(_, dict)) => dict.keys().cloned().collect(),
             _ => Vec::new(),
@@ -86,7 +95,7 @@ impl Reader {
 
     /// The entries of a table whose keys the user chooses; a key may hold any character, so it is no path.
     pub(super) fn entries(&mut self, path: &str) -> Vec<(String, Value)> {
-        let keys = self.table(path);
+        let keys = self.names(path);
         let Some(Value::Dict(_, dict)) = self.root.find_ref(path) else { return Vec::new() };
         let entries: Vec<_> = keys.into_iter().filter_map(|key| Some((key.clone(), dict.get(&key)?.clone()))).collect();
         self.known.extend(entries.iter().map(|(key, _)| format!("{path}.{key}")));
@@ -133,7 +142,13 @@ impl Reader {
             return no_tables.push(path.to_owned());
         };
         for (key, inner) in dict {
-            let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+            let is_stray = key.contains('.') && !self.of_user.contains(path);
+            let key = if is_stray { format!("{key:?}") } else { key.clone() };
+            let path = if path.is_empty() { key } else { format!("{path}.{key}") };
+            if is_stray {
+                unknown.push(path);
+                continue;
+            }
             let below = format!("{path}.");
             let known_below = self.known.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below));
             if known_below || self.tables.contains(&path) {

@@ -188,6 +188,8 @@ fn an_unknown_key_names_the_nearest_known_one() {
         ("[plattform]\nurl = \"x\"", "plattform", "platform"),
         ("[influx]\nurl = \"x\"", "influx", "influxdb"),
         ("[bot.support]\nid = \"x\"", "bot", "bots"),
+        // A key in quotes with a dot is one key, whatever path it looks like.
+        ("\"platform.per_minute\" = 5", "\"platform.per_minute\"", "platform.per_minute"),
     ] {
         let expected = format!("config.toml: {key}: unknown key; the nearest known one is {nearest}");
         check(lines, &[&expected]);
@@ -197,6 +199,8 @@ fn an_unknown_key_names_the_nearest_known_one() {
         let expected = format!("bots.support.{key}: unknown key; the nearest known one is bots.support.{nearest}");
         check_bot(&format!("{key} = \"x\""), &[&expected]);
     }
+    check_bot("tags = { team = \"care\" }\n\"tags.team\" = \"x\"", &["bots.support.\"tags.team\": unknown key"]);
+    accepted(&format!("{TOKEN}{BOT}tags = {{ \"a.b\" = \"c\" }}\n"), &Environment::default());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use crate::object::Object;
 use crate::point::Figures;
 use crate::series::Interval;
 
@@ -43,7 +44,7 @@ pub fn parse_v1(body: &[u8], interval: Interval) -> Result<Answer, String> {
         #[serde(default)]
         errors: Vec<IgnoredAny>,
     }
-    let parsed: V1 = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let Object(parsed): Object<V1> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     none_of(&parsed.errors)?;
     let found = i64::try_from(parsed.results.len()).unwrap_or(i64::MAX);
     let mut answer = Answer::default();
@@ -70,19 +71,19 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct V2 {
-        unique_users_trend: Trend,
-        new_users_trend: Trend,
-        returning_users_trend: Trend,
+        unique_users_trend: Object<Trend>,
+        new_users_trend: Object<Trend>,
+        returning_users_trend: Object<Trend>,
         #[serde(default)]
         errors: Vec<IgnoredAny>,
     }
-    let parsed: V2 = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let Object(parsed): Object<V2> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     none_of(&parsed.errors)?;
     let mut answer = Answer::default();
     let days = &mut answer.days;
-    merge(days, parsed.unique_users_trend.data_points, interval, |figures| &mut figures.users)?;
-    merge(days, parsed.new_users_trend.data_points, interval, |figures| &mut figures.new_users)?;
-    merge(days, parsed.returning_users_trend.data_points, interval, |figures| &mut figures.returning_users)?;
+    merge(days, parsed.unique_users_trend.0.data_points, interval, |figures| &mut figures.users)?;
+    merge(days, parsed.new_users_trend.0.data_points, interval, |figures| &mut figures.new_users)?;
+    merge(days, parsed.returning_users_trend.0.data_points, interval, |figures| &mut figures.returning_users)?;
     Ok(answer)
 }
 
@@ -202,7 +203,7 @@ impl<'de> Deserialize<'de> for Key {
 /// The hour that a bucket's key stands for: `"0 - 1"` is 0, `"23 - 0"` is 23.
 pub fn parse_hour(key: &str) -> Option<usize> {
     let (from, to) = key.split_once('-')?;
-    let (from, to): (usize, usize) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+    let (from, to) = (parse_short(from.trim())?, parse_short(to.trim())?);
     (from < 24 && to == (from + 1) % 24).then_some(from)
 }
 
@@ -212,11 +213,17 @@ pub fn parse_date(text: &str) -> Option<Date> {
     let mut parts = text.split_ascii_whitespace();
     let (month, day, year) = (parts.next()?, parts.next()?, parts.next()?);
     let month = MONTHS.iter().position(|name| *name == month)? + 1;
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if parts.next().is_some() || year.len() != 4 || !digits(year) || !digits(day) {
+    if parts.next().is_some() || year.len() != 4 || !year.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    Date::new(year.parse().ok()?, i8::try_from(month).ok()?, day.parse().ok()?).ok()
+    let (month, day) = (i8::try_from(month).ok()?, i8::try_from(parse_short(day)?).ok()?);
+    Date::new(year.parse().ok()?, month, day).ok()
+}
+
+/// A number of one or two digits, and of nothing else: what looks otherwise may mean something else.
+fn parse_short(text: &str) -> Option<usize> {
+    let is_short = matches!(text.len(), 1 | 2) && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_short)
 }
 
 struct DayName(Date);
@@ -366,6 +373,7 @@ mod tests {
                 "2020-08-06 stands in it twice",
             ),
             ("<html>", Interval::Hourly, "line 1 column 1"),
+            ("[[],0,[]]", Interval::Hourly, "expected an object"),
         ] {
             let error = parse_v1(body.as_bytes(), interval).unwrap_err();
             assert!(error.contains(problem), "{body}: {error}");
@@ -373,16 +381,29 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_no_trend() {
+        let body =
+            br#"{"uniqueUsersTrend":[[]],"newUsersTrend":{"dataPoints":[]},"returningUsersTrend":{"dataPoints":[]}}"#;
+        assert!(parse_v2(body, Interval::Daily).unwrap_err().contains("expected an object"));
+    }
+
+    #[test]
     fn every_hour_has_one_key() {
         for hour in 0..24 {
             assert_eq!(parse_hour(&format!("{hour} - {}", (hour + 1) % 24)), Some(hour));
+        }
+        assert_eq!(parse_hour(" 00-01"), Some(0));
+        for text in ["0 - 2", "24 - 25", "000 - 1", "0 - 001", "0 - +1", "0 -", "0", "-1 - 0", "0 - 1 - 2"] {
+            assert_eq!(parse_hour(text), None, "{text}");
         }
     }
 
     #[test]
     fn only_whole_dates_are_dates() {
         assert_eq!(parse_date("Feb 29 2024"), Some(date(2024, 2, 29)));
-        for text in ["Feb 30 2024", "feb 01 2024", "Feb 1", "Feb 1 24", "Feb +1 2024", "Feb 01 2024 x", ""] {
+        for text in
+            ["Feb 30 2024", "feb 01 2024", "Feb 1", "Feb 1 24", "Feb +1 2024", "Feb 013 2024", "Feb 01 2024 x", ""]
+        {
             assert_eq!(parse_date(text), None, "{text}");
         }
     }

@@ -106,7 +106,7 @@ impl Ledger {
 
     fn of(file: File, clocks: Clocks, may_write: bool) -> Ledger {
         let owner = u64_at(uuid::Uuid::new_v4().as_bytes(), 0);
-        let (generation, read_to, seen_until, missed) = (0, 0, 0, 0);
+        let (generation, read_to, seen_until, missed) = (0, HEADER, 0, 0);
         let (compact_beyond, unwritten, failed) = (COMPACT_BEYOND, VecDeque::new(), false);
         Ledger {
             file,
@@ -236,6 +236,9 @@ impl Ledger {
     fn read_others(&mut self, mut count: impl FnMut(Record)) -> io::Result<u64> {
         let mut header = [0; HEADER as usize];
         self.file.read_exact_at(&mut header, 0)?;
+        if !header.starts_with(MAGIC) {
+            return Err(io::Error::other("it is something else"));
+        }
         let generation = u64_at(&header, 8);
         // What was appended always counts.
         let mut counted_until = 0;
@@ -289,7 +292,7 @@ impl Ledger {
             return Ok(end);
         }
         self.compact_beyond = COMPACT_BEYOND;
-        self.generation += 1;
+        self.generation = self.generation.wrapping_add(1);
         self.file.write_all_at(&recent, HEADER)?;
         // Cut off only when it is on the disk further up: a power cut may count requests twice, and forgets none.
         self.file.sync_data()?;

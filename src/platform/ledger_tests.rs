@@ -215,6 +215,16 @@ proptest! {
 }
 
 #[test]
+fn no_generation_is_like_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    let mut one = open(&path);
+    make(&mut one, 1, Purpose::Live);
+    one.file.write_all_at(&one.header(0), 0).unwrap();
+    assert_eq!(others(&mut open(&path)), [(1, Purpose::Live)]);
+}
+
+#[test]
 fn a_reader_leaves_no_trace() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger");
@@ -249,6 +259,8 @@ fn a_torn_record_or_a_foreign_file_does_no_harm() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger");
     std::fs::write(&path, "something else entirely").unwrap();
+    let mut reader = Ledger::open_to_read(&path, TRUE).unwrap();
+    assert_eq!(others(&mut reader), [], "its bytes are no requests");
     let mut ledger = open(&path);
     make(&mut ledger, 1, Purpose::Live);
     ledger.file.write_all_at(b"torn", HEADER + RECORD as u64).unwrap();

@@ -20,15 +20,21 @@ const STEP: usize = 16 << 10;
 
 /// Compresses one text after the other.
 #[derive(Debug)]
-pub(super) struct Gzip(Mutex<Compress>);
+pub struct Gzip(Mutex<Compress>);
 
-impl Gzip {
-    pub(super) fn new() -> Gzip {
+impl Default for Gzip {
+    fn default() -> Gzip {
         Gzip(Mutex::new(Compress::new_gzip(LEVEL, WINDOW_BITS)))
     }
+}
 
+impl Gzip {
     /// Compresses a text that comes in parts.
-    pub(super) fn pack(&self, parts: impl Iterator<Item = Vec<u8>>) -> io::Result<Bytes> {
+    ///
+    /// # Errors
+    ///
+    /// What the compressor says; it has not been seen to say anything.
+    pub fn pack(&self, parts: impl Iterator<Item = Vec<u8>>) -> io::Result<Bytes> {
         let mut compress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         compress.reset();
         let mut packed = Vec::new();
@@ -66,7 +72,7 @@ mod tests {
 
     #[test]
     fn each_text_can_be_unpacked_on_its_own() {
-        let gzip = Gzip::new();
+        let gzip = Gzip::default();
         // Hardly anything to shrink, so that the room for it must grow.
         let noise: Vec<u8> = (0..300_000_u32).map(|place| (place.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
         for parts in [vec![], vec![b"a 1\n".to_vec()], vec![noise.clone(), b"b 2\n".to_vec(), noise], vec![vec![]]] {

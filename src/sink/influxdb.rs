@@ -59,7 +59,7 @@ impl InfluxDbSink {
             org: database.org.clone(),
             bucket: database.bucket.clone(),
             timeout: database.timeout,
-            gzip: database.gzip.then(Gzip::new),
+            gzip: database.gzip.then(Gzip::default),
         })
     }
 

@@ -2,7 +2,7 @@
 //! one write and what a refusal means for each series.
 
 pub mod file;
-mod gzip;
+pub mod gzip;
 pub mod influxdb;
 pub mod writer;
 

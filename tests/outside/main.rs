@@ -33,6 +33,7 @@ mod page;
 mod platform_failures;
 mod prometheus;
 mod secrets;
+mod seeds;
 mod soak;
 mod state;
 mod stopping;
