@@ -39,6 +39,9 @@ fn kill(power_cuts: bool) -> String {
             while tally.kills() < count {
                 tally.episodes += 1;
                 episode::play(&mut dice, disk.as_mut(), &mut tally, count);
+                if count >= 100 {
+                    eprintln!("lane {lane}, power cuts: {power_cuts}: {} kills", tally.kills());
+                }
             }
             tally
         }
