@@ -229,7 +229,7 @@ impl<'a> Episode<'a> {
 
     fn look(&mut self, after_power_cut: bool) {
         let Episode { state, range, database, platform, tally, .. } = self;
-        self.judge.look(state, range.first, after_power_cut, database, platform, tally);
+        self.judge.look(state, *range, after_power_cut, database, platform, tally);
     }
 
     /// Lets both modes come to their end, cuts the power once more, and compares everything.

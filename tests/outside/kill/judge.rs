@@ -21,8 +21,8 @@ const NAMES: [&str; 6] =
 pub(super) struct State {
     /// The first day and the last one that is confirmed.
     watermarks: BTreeMap<Series, (Date, Option<Date>)>,
-    /// The first day of an unfinished backfill, and the last one done by series.
-    backfill: Option<(Date, BTreeMap<Series, Option<Date>>)>,
+    /// The days of an unfinished backfill, and the last one done by series.
+    backfill: Option<(Window, BTreeMap<Series, Option<Date>>)>,
     half_replaced: bool,
 }
 
@@ -57,14 +57,15 @@ impl State {
         }
         if let Some(backfill) = document(folder, "backfill.json") {
             let done = series(&backfill).iter().map(|entry| (key(entry), date(&entry["through"]))).collect();
-            state.backfill = Some((date(&backfill["from"]).unwrap(), done));
+            let [first, last] = ["from", "to"].map(|end| date(&backfill[end]).unwrap());
+            state.backfill = Some((Window { first, last }, done));
         }
         state
     }
 
-    /// The first day of an unfinished backfill.
-    pub(super) fn backfill(&self) -> Option<Date> {
-        self.backfill.as_ref().map(|(from, _)| *from)
+    /// The days of an unfinished backfill.
+    pub(super) fn backfill(&self) -> Option<Window> {
+        self.backfill.as_ref().map(|(range, _)| *range)
     }
 
     /// Panics unless every day that it calls confirmed is there in full.
@@ -72,9 +73,9 @@ impl State {
         for (series, (since, through)) in &self.watermarks {
             must_hold(found, series, *since, *through, "the watermark");
         }
-        if let Some((from, done)) = &self.backfill {
+        if let Some((range, done)) = &self.backfill {
             for (series, through) in done {
-                must_hold(found, series, *from, *through, "the backfill");
+                must_hold(found, series, range.first, *through, "the backfill");
             }
         }
     }
@@ -86,9 +87,8 @@ impl State {
             let kept = now.is_some_and(|now| now.0 == *since && now.1 >= *through);
             assert!(kept, "{series:?} was owed from {since}, confirmed through {through:?}; now {now:?}");
         }
-        // A backfill that is no longer known was done, which the caller sees to.
-        if let (Some((from, earlier)), Some((from_now, now))) = (&earlier.backfill, &self.backfill)
-            && from == from_now
+        if let (Some((range, earlier)), Some((range_now, now))) = (&earlier.backfill, &self.backfill)
+            && range == range_now
         {
             for (series, through) in earlier {
                 assert!(now.get(series) >= Some(through), "the backfill of {series:?} went back from {through:?}");
@@ -106,12 +106,12 @@ impl State {
 }
 
 impl Judge {
-    /// Looks at the state folder, then at the database, once nobody writes there any more. `backfill` begins the range
-    /// that is not done yet.
+    /// Looks at the state folder, then at the database, once nobody writes there any more. `backfill` is the range that
+    /// has not ended well yet.
     pub(super) fn look(
         &mut self,
         folder: &Path,
-        backfill: Date,
+        backfill: Window,
         after_power_cut: bool,
         database: &Database,
         platform: &RevisedPlatform,
@@ -128,12 +128,19 @@ impl Judge {
             let now = found.get(bucket);
             assert!(now >= Some(users), "{bucket:?} went back from {users} to {now:?}");
         }
-        assert!(state.backfill().is_none_or(|from| from == backfill), "a backfill that was done is back: {state:#?}");
-        state.must_not_be_behind(if after_power_cut { &self.durable } else { &self.state });
+        assert!(state.backfill().is_none_or(|range| range == backfill), "a backfill that was done is back: {state:#?}");
+        let before = if after_power_cut { &self.durable } else { &self.state };
+        if let (Some((range, done)), None) = (&before.backfill, &state.backfill) {
+            // Killed on its way out, with all of it done: the next run begins it anew.
+            done.keys().for_each(|series| must_hold(&found, series, range.first, Some(range.last), "the end"));
+        }
+        state.must_not_be_behind(before);
         tally.half_replaced += u64::from(state.half_replaced);
         tally.not_yet_remembered += u64::from(state.knows_less_than(&found));
         if after_power_cut {
             self.durable = state.clone();
+        } else if state.backfill.is_none() {
+            self.durable.backfill = None;
         }
         (self.state, self.figures) = (state, found);
     }
