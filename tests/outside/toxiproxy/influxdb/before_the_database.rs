@@ -1,12 +1,11 @@
 //! Faults between the exporter and InfluxDB.
 
-use super::{Comes, Fault, Side, check};
 use crate::support::toxiproxy::{Proxy, Toxic, Way};
-use crate::toxiproxy::scene::Patience;
+use crate::toxiproxy::fault::{Comes, Fault, Side, check};
+use crate::toxiproxy::scene::{Patience, Scene};
 
 const SIDE: Side = Side {
     proxy: |scene| &scene.to_database,
-    advice: &[],
     counts: ("kore_trend_writes_total", &["result=\"failure\""]),
     // A database that is away is tried once a tick.
     more_ticks: 2,
@@ -48,7 +47,7 @@ fn a_slow_way_is_no_failure() {
         }),
         harmless("ends late", |proxy| proxy.add(Way::Back, Toxic::SlowClose { delay: AN_HOUR })),
     ];
-    check(&SIDE, Patience::Long, faults);
+    check(&SIDE, || Scene::new(Patience::Long), faults);
 }
 
 #[test]
@@ -70,7 +69,7 @@ fn a_broken_way_is_said_once_and_made_up_for() {
             proxy.add(Way::Back, Toxic::Timeout { timeout: 200 })
         }),
     ];
-    check(&SIDE, Patience::Long, faults);
+    check(&SIDE, || Scene::new(Patience::Long), faults);
 }
 
 #[test]
@@ -88,5 +87,5 @@ fn a_silent_way_is_said_once_and_made_up_for() {
             proxy.add(Way::Back, Toxic::SlowClose { delay: AN_HOUR });
         }),
     ];
-    check(&SIDE, Patience::Short, faults);
+    check(&SIDE, || Scene::new(Patience::Short), faults);
 }

@@ -23,7 +23,7 @@ fn a_write_that_arrives_after_a_newer_one_is_put_right_by_the_next_tick() {
     drop(daemon);
 
     let newer = scene.platform.revise();
-    let direct = Proxy::to(&scene.database.url);
+    let direct = Proxy::to(scene.database.url());
     scene.configure(&direct, Patience::Long, "");
     let daemon = Daemon::start(&scene.workspace);
     daemon.wait_until_ready();

@@ -3,12 +3,13 @@
 use std::thread;
 
 use crate::support::daemon::{Daemon, lines_with};
+use crate::support::influxdb::Database;
 use crate::support::platform::day;
 use crate::support::process::{Output, Running};
 use crate::support::toxiproxy::{Toxic, Way};
 use crate::support::wait_for;
 use crate::toxiproxy::revised::figures;
-use crate::toxiproxy::scene::{INTERVALS, Patience, Scene};
+use crate::toxiproxy::scene::{INTERVALS, Patience, Scene, Store};
 
 /// A fault that lasts for as long as a run does, and what the run says.
 struct Fault {
@@ -121,7 +122,11 @@ fn watermarks(scene: &Scene) -> Vec<serde_json::Value> {
 #[test]
 #[ignore = "needs the servers that tests/run brings"]
 fn a_backfill_that_a_fault_ends_continues_where_it_was() {
-    let scene = Scene::with(Patience::Long, "concurrency = 1\nmax_days_per_request = 1");
+    let scene = Scene::with(
+        Store::InfluxDb(Database::fresh(None)),
+        Patience::Long,
+        "concurrency = 1\nmax_days_per_request = 1",
+    );
     // Slow enough to be met half-way.
     scene.to_platform.add(Way::Back, Toxic::Latency { latency: 200, jitter: 0 });
     let range = format!("{}..{}", day(-10), day(-2));

@@ -34,10 +34,15 @@ fn after_any_weather_the_database_holds_what_the_platform_holds() {
                 // As it is.
                 0 | 1 => {}
                 2 => {
-                    proxy.heal();
+                    proxy.renew();
                     clear += 1;
                 }
-                _ => worsen(proxy, |what| dice(&format!("{side} {what}"), faults)),
+                _ => {
+                    proxy.renew();
+                    for fault in 0..1 + dice("faults", faults) % 2 {
+                        worsen(proxy, |what| dice(&format!("{side} {fault} {what}"), faults));
+                    }
+                }
             }
         }
         faults += 1;
@@ -48,8 +53,8 @@ fn after_any_weather_the_database_holds_what_the_platform_holds() {
         let lasts = Instant::now() + Duration::from_millis(dice("lasts", faults) % longest);
         wait_for("the next change", || (Instant::now() >= lasts.min(until)).then_some(()));
     }
-    scene.to_platform.heal();
-    scene.to_database.heal();
+    scene.to_platform.renew();
+    scene.to_database.renew();
     daemon.wait_until_ready();
     scene.wait_until_it_holds(revision);
     daemon.wait_until_ready();
