@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use super::scene::{BOT, INTERVALS, Scene, ShownOnPanic, Shows};
+use super::scene::{BOT, INTERVALS, Scene};
+use super::shows::{ShownOnPanic, Shows};
 use crate::support::daemon::{Daemon, lines_with};
 use crate::support::toxiproxy::Proxy;
 use crate::support::wait_for;

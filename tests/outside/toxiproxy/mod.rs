@@ -11,3 +11,4 @@ mod fault;
 mod influxdb;
 mod revised;
 mod scene;
+mod shows;

@@ -4,7 +4,8 @@
 use crate::support::daemon::Daemon;
 use crate::support::toxiproxy::{Proxy, Toxic, Way};
 use crate::support::wait_for;
-use crate::toxiproxy::scene::{Patience, Scene, Shows};
+use crate::toxiproxy::scene::{Patience, Scene};
+use crate::toxiproxy::shows::Shows;
 
 #[test]
 #[ignore = "needs the servers that tests/run brings"]

@@ -172,6 +172,23 @@ fn a_slow_line_gets_smaller_questions() {
 
 #[test]
 #[ignore = "needs the servers that tests/run brings"]
+fn a_check_in_a_fault_ends_and_says_which_side_it_is() {
+    let check = |scene: &Scene, says: &str, well: &str| {
+        let output = scene.start(&["--check"]).finish().expect_code(1);
+        assert!(output.stdout.contains(says), "{says:?} is missing in\n{}", output.stdout);
+        assert!(output.stdout.lines().any(|line| line.starts_with("ok") && line.contains(well)), "{}", output.stdout);
+        assert!(!output.stdout.contains(scene.database.token()));
+    };
+    let scene = Scene::new(Patience::Short);
+    scene.to_platform.add(Way::Back, Toxic::Timeout { timeout: 0 });
+    check(&scene, "the platform sent no complete answer within 500ms", "right to write");
+    let scene = Scene::new(Patience::Short);
+    scene.to_database.add(Way::Back, Toxic::Timeout { timeout: 0 });
+    check(&scene, "the database did not answer within 1s", "platform for support");
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
 fn a_half_open_connection_keeps_nobody_from_ending() {
     thread::scope(|scope| {
         scope.spawn(|| end_in_a_fault(|scene| scene.to_platform.add(Way::There, Toxic::Timeout { timeout: 0 })));
