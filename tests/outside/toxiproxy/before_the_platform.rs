@@ -18,7 +18,8 @@ fn scene(patience: Patience) -> Scene {
 
 const UNREACHABLE: &[&str] = &["the platform cannot be reached", "check platform.url, the network and the proxy"];
 const BROKEN_OFF: &[&str] = &["the platform cannot be reached: it broke off after", "of the answer"];
-const SILENT: &[&str] = &["the platform sent no complete answer within 500ms", "raise platform.timeout"];
+const SILENT: &[&str] =
+    &["the platform sent no complete answer within 500ms", "check the network and the proxy", "raise platform.timeout"];
 
 const AN_HOUR: u64 = 3_600_000;
 

@@ -74,6 +74,7 @@ fn weather_a_fault(side: &Side, scene: &Scene, fault: &Fault) {
             wait_for("all series to fail", || (daemon.failing() == [Some(1.0); 2]).then_some(()));
             daemon.wait_for_ticks(side.more_ticks);
             is_said_once(&daemon, well, says);
+            eprintln!("{}: {}", fault.name, daemon.not_ready()[0]["error"]);
             match arrives {
                 true => scene.wait_until_it_holds(revision),
                 false => assert!(scene.holds(revision - 1), "nothing passes"),

@@ -13,8 +13,7 @@ const SIDE: Side = Side {
 
 const UNREACHABLE: &[&str] =
     &["the database cannot be reached", "check influxdb.url, the network and whether the database runs"];
-const SILENT: &[&str] =
-    &["the database did not answer within 1s", "check the load of the database, or raise influxdb.timeout"];
+const SILENT: &[&str] = &["the database did not answer within 1s", "check the network and the load of the database"];
 
 const AN_HOUR: u64 = 3_600_000;
 
