@@ -62,7 +62,11 @@ impl Failure {
     pub fn advice(&self) -> String {
         match self {
             Failure::Unreachable(_) => "check platform.url, the network and the proxy".to_owned(),
-            Failure::TimedOut(_) => "raise platform.timeout or lower platform.max_days_per_request".to_owned(),
+            Failure::TimedOut(_) => {
+                "check the network and the proxy; where they are only slow, raise platform.timeout or \
+                 lower platform.max_days_per_request"
+                    .to_owned()
+            }
             Failure::Refused(refusal) => refusal.advice(),
             Failure::Shape(_) => "check that platform.url and platform.api fit; nothing was written from it".to_owned(),
             Failure::TooLarge(_) => "lower platform.max_days_per_request".to_owned(),

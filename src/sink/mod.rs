@@ -127,7 +127,9 @@ impl WriteFailure {
     pub fn advice(&self) -> &'static str {
         match self {
             WriteFailure::Unreachable(_) => "check influxdb.url, the network and whether the database runs",
-            WriteFailure::TimedOut(_) => "check the load of the database, or raise influxdb.timeout",
+            WriteFailure::TimedOut(_) => {
+                "check the network and the load of the database; where they are only slow, raise influxdb.timeout"
+            }
             WriteFailure::Refused { status: 401 | 403, .. } => {
                 "check influxdb.token: it must be valid and may write to the bucket"
             }

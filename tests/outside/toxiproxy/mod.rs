@@ -5,7 +5,10 @@
 //! `tests/run` knows by the names of this module and of those within which tests need Toxiproxy and a database.
 //! `tests/faults SECONDS [SEED]` is the long form of the last one.
 
+mod before_the_platform;
 mod cut;
+mod fault;
 mod influxdb;
 mod revised;
 mod scene;
+mod shows;

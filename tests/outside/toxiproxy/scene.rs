@@ -1,11 +1,8 @@
 //! The exporter with a proxy on either side, and everything that is to be looked at.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
 use super::revised::{Figures, Revised, figures, start_of};
-use crate::support::daemon::{Daemon, EVERY_SECOND, lines_with};
+use crate::support::daemon::EVERY_SECOND;
+use crate::support::fake_influxdb::FakeInfluxDb;
 use crate::support::influxdb::Database;
 use crate::support::process::Running;
 use crate::support::toxiproxy::Proxy;
@@ -22,7 +19,7 @@ pub(super) const INTERVALS: [&str; 2] = ["daily", "hourly"];
 pub(super) struct Scene {
     pub(super) platform: Revised,
     pub(super) to_platform: Proxy,
-    pub(super) database: Database,
+    pub(super) database: Store,
     pub(super) to_database: Proxy,
     pub(super) workspace: Workspace,
 }
@@ -37,18 +34,17 @@ pub(super) enum Patience {
 }
 
 impl Scene {
-    /// Ticks every second and asks for today and three days before it.
+    /// Ticks every second, asks for today and three days before it, and writes to InfluxDB.
     pub(super) fn new(patience: Patience) -> Scene {
-        Scene::with(patience, "")
+        Scene::with(Store::InfluxDb(Database::fresh(None)), patience, "")
     }
 
-    /// The same with further lines of `[platform]`.
-    pub(super) fn with(patience: Patience, platform_lines: &str) -> Scene {
+    /// The same with this database and further lines of `[platform]`.
+    pub(super) fn with(database: Store, patience: Patience, platform_lines: &str) -> Scene {
         let bots = Scene::bots();
         let platform = Revised::start(&bots);
         let to_platform = Proxy::to(platform.platform.url());
-        let database = Database::fresh(None);
-        let to_database = Proxy::to(&database.url);
+        let to_database = Proxy::to(database.url());
         let scene = Scene { platform, to_platform, database, to_database, workspace: Workspace::new() };
         scene.configure(&scene.to_database, patience, platform_lines);
         scene
@@ -61,7 +57,7 @@ impl Scene {
             Patience::Short => ("500ms", "1s"),
         };
         let limits = "per_minute = 100000\nper_hour = 1000000";
-        let sink = self.database.config_with(&to_database.url(), &self.database.token);
+        let sink = self.database.config(&to_database.url());
         self.workspace.configure(&Template {
             top: "log_level = \"debug\"\nshutdown_grace = \"1s\"",
             platform_url: &self.to_platform.url(),
@@ -86,14 +82,7 @@ impl Scene {
     #[track_caller]
     pub(super) fn stored(&self, first: i64, last: i64) -> Figures {
         let (start, end) = (start_of(first), start_of(last + 1));
-        let points = self.database.points().into_iter();
-        let points = points.inspect(|(_, tags, field, ..)| {
-            assert_eq!((tags["bot"].as_str(), tags["channel"].as_str(), field.as_str()), (BOT, "all", "users"));
-        });
-        points
-            .filter(|(.., time, _)| (start..end).contains(time))
-            .map(|(measurement, _, _, time, users)| ((measurement, time), users))
-            .collect()
+        self.database.figures().into_iter().filter(|((_, time), _)| (start..end).contains(time)).collect()
     }
 
     /// Whether the database holds, of yesterday and the day before, exactly what the platform holds at this revision. The
@@ -112,7 +101,7 @@ impl Scene {
     /// Panics if a secret, or a part of a token, is in what the program said.
     #[track_caller]
     pub(super) fn keeps_secrets(&self, said: &str) {
-        let secrets = [self.database.token.clone(), format!("the secret of {BOT}")];
+        let secrets = [self.database.token().to_owned(), format!("the secret of {BOT}")];
         let asked = self.platform.platform.asked();
         assert!(!asked.is_empty());
         let tokens = asked.iter().flat_map(|asked| asked.headers["auth"].split('.').map(str::to_owned));
@@ -122,93 +111,65 @@ impl Scene {
     }
 }
 
-/// What a daemon shows of itself.
-pub(super) trait Shows {
-    /// Whether each series is failing, by the metric.
-    fn failing(&self) -> [Option<f64>; 2];
-    /// The sum of the samples of a metric whose labels hold this text.
-    fn sum(&self, metric: &str, label: &str) -> f64;
-    /// The lines of errors of each series.
-    fn errors(&self) -> BTreeMap<&'static str, Vec<String>>;
-    /// The log and everything that it answers.
-    fn everything(&self) -> String;
-    /// What `/readyz` lists.
-    fn not_ready(&self) -> Vec<Value>;
-    /// What must not grow.
-    fn size(&self) -> Size;
+/// Where points go.
+pub(super) enum Store {
+    InfluxDb(Database),
+    /// Where it is not what a test is about: quick, and it keeps the disk free.
+    Simulated(FakeInfluxDb),
 }
 
-impl Shows for Daemon {
-    fn failing(&self) -> [Option<f64>; 2] {
-        INTERVALS.map(|interval| {
-            let labels = format!("bot=\"{BOT}\",channel=\"all\",interval=\"{interval}\"");
-            self.value(&format!("kore_trend_series_failing{{{labels}}}"))
-        })
-    }
+/// The token to the simulated one.
+const TOKEN: &str = "canary-database-token-5e08";
 
-    fn sum(&self, metric: &str, label: &str) -> f64 {
-        let text = self.get("/metrics").body;
-        let samples = text.lines().filter(|line| line.starts_with(&format!("{metric}{{")) && line.contains(label));
-        samples.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
-    }
-
-    fn errors(&self) -> BTreeMap<&'static str, Vec<String>> {
-        let errors = lines_with(&self.log(), "ERROR");
-        let of = |interval: &str| {
-            let interval = format!("interval={interval}");
-            errors.iter().filter(|line| line.contains(&interval)).cloned().collect()
-        };
-        INTERVALS.into_iter().map(|interval| (interval, of(interval))).collect()
-    }
-
-    fn everything(&self) -> String {
-        let answers = ["/", "/readyz", "/healthz", "/metrics"].map(|path| self.get(path).body);
-        self.log() + &answers.concat()
-    }
-
-    fn not_ready(&self) -> Vec<Value> {
-        let answer = self.get("/readyz");
-        assert_eq!(answer.status, 503, "{answer:?}");
-        serde_json::from_str(&answer.body).unwrap()
-    }
-
-    fn size(&self) -> Size {
-        let sample = |name| self.value(name).unwrap() as u64;
-        Size {
-            memory_kib: sample("process_resident_memory_bytes") / 1024,
-            files: sample("process_open_fds"),
-            tasks: sample("kore_trend_tasks"),
+impl Store {
+    /// Its base URL.
+    pub(super) fn url(&self) -> &str {
+        match self {
+            Store::InfluxDb(database) => &database.url,
+            Store::Simulated(database) => database.url(),
         }
     }
-}
 
-/// What must not grow.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Size {
-    memory_kib: u64,
-    files: u64,
-    tasks: u64,
-}
+    /// The section that leads there by this way.
+    fn config(&self, url: &str) -> String {
+        match self {
+            Store::InfluxDb(database) => database.config_with(url, &database.token),
+            Store::Simulated(database) => database.config().replace(database.url(), url).replace("a token", TOKEN),
+        }
+    }
 
-impl Size {
-    /// Panics if it is more than this and what one tick with its requests takes.
+    /// The token that it is written with.
+    pub(super) fn token(&self) -> &str {
+        match self {
+            Store::InfluxDb(database) => &database.token,
+            Store::Simulated(_) => TOKEN,
+        }
+    }
+
+    /// Everything it holds.
     #[track_caller]
-    pub(super) fn is_about(self, before: Size, when: &str) {
-        assert!(self.memory_kib <= before.memory_kib + 8192, "{when}: {before:?} {self:?}");
-        assert!(self.files <= before.files + 12, "{when}: {before:?} {self:?}");
-        assert!(self.tasks <= before.tasks + 12, "{when}: {before:?} {self:?}");
+    fn figures(&self) -> Figures {
+        match self {
+            Store::InfluxDb(database) => {
+                let points = database.points().into_iter();
+                let points = points.inspect(|(_, tags, field, ..)| {
+                    assert_eq!((tags["bot"].as_str(), tags["channel"].as_str(), field.as_str()), (BOT, "all", "users"));
+                });
+                points.map(|(measurement, _, _, time, users)| ((measurement, time), users)).collect()
+            }
+            // A later line of the same bucket replaces the earlier one.
+            Store::Simulated(database) => database.stored().iter().map(|line| figure(line)).collect(),
+        }
     }
 }
 
-/// Where a test fails, shows the end of the log of the daemon that it was about.
-pub(super) struct ShownOnPanic<'a>(pub(super) &'a Daemon);
-
-impl Drop for ShownOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = self.0.log();
-            let lines: Vec<&str> = log.lines().collect();
-            eprintln!("--- the end of the log\n{}", lines[lines.len().saturating_sub(25)..].join("\n"));
-        }
-    }
+/// Measurement, timestamp and users of a line.
+#[track_caller]
+fn figure(line: &str) -> ((String, i64), i64) {
+    let mut parts = line.split(' ');
+    let (series, users, time) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
+    let (measurement, tags) = series.split_once(',').unwrap();
+    assert_eq!(tags, format!("bot={BOT},bot_id=st-{BOT},channel=all"));
+    let users = users.strip_prefix("users=").and_then(|users| users.strip_suffix('i')).unwrap();
+    ((measurement.to_owned(), time.parse().unwrap()), users.parse().unwrap())
 }

@@ -1,12 +1,11 @@
 //! Faults between the exporter and InfluxDB.
 
-use super::{Comes, Fault, Side, check};
 use crate::support::toxiproxy::{Proxy, Toxic, Way};
-use crate::toxiproxy::scene::Patience;
+use crate::toxiproxy::fault::{Comes, Fault, Side, check};
+use crate::toxiproxy::scene::{Patience, Scene};
 
 const SIDE: Side = Side {
     proxy: |scene| &scene.to_database,
-    advice: &[],
     counts: ("kore_trend_writes_total", &["result=\"failure\""]),
     // A database that is away is tried once a tick.
     more_ticks: 2,
@@ -14,8 +13,7 @@ const SIDE: Side = Side {
 
 const UNREACHABLE: &[&str] =
     &["the database cannot be reached", "check influxdb.url, the network and whether the database runs"];
-const SILENT: &[&str] =
-    &["the database did not answer within 1s", "check the load of the database, or raise influxdb.timeout"];
+const SILENT: &[&str] = &["the database did not answer within 1s", "check the network and the load of the database"];
 
 const AN_HOUR: u64 = 3_600_000;
 
@@ -48,7 +46,7 @@ fn a_slow_way_is_no_failure() {
         }),
         harmless("ends late", |proxy| proxy.add(Way::Back, Toxic::SlowClose { delay: AN_HOUR })),
     ];
-    check(&SIDE, Patience::Long, faults);
+    check(&SIDE, || Scene::new(Patience::Long), faults);
 }
 
 #[test]
@@ -70,7 +68,7 @@ fn a_broken_way_is_said_once_and_made_up_for() {
             proxy.add(Way::Back, Toxic::Timeout { timeout: 200 })
         }),
     ];
-    check(&SIDE, Patience::Long, faults);
+    check(&SIDE, || Scene::new(Patience::Long), faults);
 }
 
 #[test]
@@ -88,5 +86,5 @@ fn a_silent_way_is_said_once_and_made_up_for() {
             proxy.add(Way::Back, Toxic::SlowClose { delay: AN_HOUR });
         }),
     ];
-    check(&SIDE, Patience::Short, faults);
+    check(&SIDE, || Scene::new(Patience::Short), faults);
 }

@@ -4,7 +4,8 @@
 use crate::support::daemon::Daemon;
 use crate::support::toxiproxy::{Proxy, Toxic, Way};
 use crate::support::wait_for;
-use crate::toxiproxy::scene::{Patience, Scene, Shows};
+use crate::toxiproxy::scene::{Patience, Scene};
+use crate::toxiproxy::shows::Shows;
 
 #[test]
 #[ignore = "needs the servers that tests/run brings"]
@@ -23,7 +24,7 @@ fn a_write_that_arrives_after_a_newer_one_is_put_right_by_the_next_tick() {
     drop(daemon);
 
     let newer = scene.platform.revise();
-    let direct = Proxy::to(&scene.database.url);
+    let direct = Proxy::to(scene.database.url());
     scene.configure(&direct, Patience::Long, "");
     let daemon = Daemon::start(&scene.workspace);
     daemon.wait_until_ready();

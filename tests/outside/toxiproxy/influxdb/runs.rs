@@ -3,12 +3,13 @@
 use std::thread;
 
 use crate::support::daemon::{Daemon, lines_with};
+use crate::support::influxdb::Database;
 use crate::support::platform::day;
 use crate::support::process::{Output, Running};
 use crate::support::toxiproxy::{Toxic, Way};
 use crate::support::wait_for;
 use crate::toxiproxy::revised::figures;
-use crate::toxiproxy::scene::{INTERVALS, Patience, Scene};
+use crate::toxiproxy::scene::{INTERVALS, Patience, Scene, Store};
 
 /// A fault that lasts for as long as a run does, and what the run says.
 struct Fault {
@@ -121,7 +122,11 @@ fn watermarks(scene: &Scene) -> Vec<serde_json::Value> {
 #[test]
 #[ignore = "needs the servers that tests/run brings"]
 fn a_backfill_that_a_fault_ends_continues_where_it_was() {
-    let scene = Scene::with(Patience::Long, "concurrency = 1\nmax_days_per_request = 1");
+    let scene = Scene::with(
+        Store::InfluxDb(Database::fresh(None)),
+        Patience::Long,
+        "concurrency = 1\nmax_days_per_request = 1",
+    );
     // Slow enough to be met half-way.
     scene.to_platform.add(Way::Back, Toxic::Latency { latency: 200, jitter: 0 });
     let range = format!("{}..{}", day(-10), day(-2));
@@ -163,6 +168,23 @@ fn a_slow_line_gets_smaller_questions() {
     let longest = asked.iter().filter_map(|asked| asked.window()).map(|window| window.days()).max();
     assert_eq!(longest, Some(16));
     assert!(asked.len() > 2 && !output.stderr.contains("ERROR"), "{}", output.stderr);
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
+fn a_check_in_a_fault_ends_and_says_which_side_it_is() {
+    let check = |scene: &Scene, says: &str, well: &str| {
+        let output = scene.start(&["--check"]).finish().expect_code(1);
+        assert!(output.stdout.contains(says), "{says:?} is missing in\n{}", output.stdout);
+        assert!(output.stdout.lines().any(|line| line.starts_with("ok") && line.contains(well)), "{}", output.stdout);
+        assert!(!output.stdout.contains(scene.database.token()));
+    };
+    let scene = Scene::new(Patience::Short);
+    scene.to_platform.add(Way::Back, Toxic::Timeout { timeout: 0 });
+    check(&scene, "the platform sent no complete answer within 500ms", "right to write");
+    let scene = Scene::new(Patience::Short);
+    scene.to_database.add(Way::Back, Toxic::Timeout { timeout: 0 });
+    check(&scene, "the database did not answer within 1s", "platform for support");
 }
 
 #[test]

@@ -10,13 +10,14 @@ use kore_trend_exporter::series::stable_hash;
 use crate::support::daemon::Daemon;
 use crate::support::toxiproxy::{Proxy, Toxic, Way};
 use crate::support::wait_for;
-use crate::toxiproxy::scene::{INTERVALS, Patience, Scene, ShownOnPanic, Shows};
+use crate::toxiproxy::scene::{INTERVALS, Patience, Scene};
+use crate::toxiproxy::shows::{ShownOnPanic, Shows};
 
 #[test]
 #[ignore = "needs the servers that tests/run brings"]
 fn after_any_weather_the_database_holds_what_the_platform_holds() {
     let variable = |name| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
-    let seconds = variable("KORE_TREND_FAULTS_SECONDS").unwrap_or(8);
+    let seconds = variable("KORE_TREND_FAULTS_SECONDS").unwrap_or(6);
     let seed = variable("KORE_TREND_FAULTS_SEED").unwrap_or(1);
     let dice = |what: &str, number: u64| stable_hash(&format!("{seed} {what} {number}"));
 
@@ -34,10 +35,15 @@ fn after_any_weather_the_database_holds_what_the_platform_holds() {
                 // As it is.
                 0 | 1 => {}
                 2 => {
-                    proxy.heal();
+                    proxy.renew();
                     clear += 1;
                 }
-                _ => worsen(proxy, |what| dice(&format!("{side} {what}"), faults)),
+                _ => {
+                    proxy.renew();
+                    for fault in 0..1 + dice("faults", faults) % 2 {
+                        worsen(proxy, |what| dice(&format!("{side} {fault} {what}"), faults));
+                    }
+                }
             }
         }
         faults += 1;
@@ -48,8 +54,8 @@ fn after_any_weather_the_database_holds_what_the_platform_holds() {
         let lasts = Instant::now() + Duration::from_millis(dice("lasts", faults) % longest);
         wait_for("the next change", || (Instant::now() >= lasts.min(until)).then_some(()));
     }
-    scene.to_platform.heal();
-    scene.to_database.heal();
+    scene.to_platform.renew();
+    scene.to_database.renew();
     daemon.wait_until_ready();
     scene.wait_until_it_holds(revision);
     daemon.wait_until_ready();

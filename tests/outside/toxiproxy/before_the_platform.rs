@@ -1,20 +1,25 @@
 //! Faults between the exporter and the platform.
 
-use super::{Comes, Fault, Side, check};
+use crate::support::fake_influxdb::FakeInfluxDb;
 use crate::support::toxiproxy::{Proxy, Toxic, Way};
-use crate::toxiproxy::scene::Patience;
+use crate::toxiproxy::fault::{Comes, Fault, Side, check};
+use crate::toxiproxy::scene::{Patience, Scene, Store};
 
 const SIDE: Side = Side {
     proxy: |scene| &scene.to_platform,
-    advice: &[],
     counts: ("kore_trend_requests_total", &["status=\"unreachable\"", "status=\"timeout\""]),
     // A platform that fails is tried five times in every tick, which takes too long for more than one.
     more_ticks: 0,
 };
 
+fn scene(patience: Patience) -> Scene {
+    Scene::with(Store::Simulated(FakeInfluxDb::accepting()), patience, "")
+}
+
 const UNREACHABLE: &[&str] = &["the platform cannot be reached", "check platform.url, the network and the proxy"];
 const BROKEN_OFF: &[&str] = &["the platform cannot be reached: it broke off after", "of the answer"];
-const SILENT: &[&str] = &["the platform sent no complete answer within 500ms", "raise platform.timeout"];
+const SILENT: &[&str] =
+    &["the platform sent no complete answer within 500ms", "check the network and the proxy", "raise platform.timeout"];
 
 const AN_HOUR: u64 = 3_600_000;
 
@@ -40,7 +45,7 @@ fn a_slow_way_is_no_failure() {
         }),
         harmless("ends late", |proxy| proxy.add(Way::Back, Toxic::SlowClose { delay: AN_HOUR })),
     ];
-    check(&SIDE, Patience::Long, faults);
+    check(&SIDE, || scene(Patience::Long), faults);
 }
 
 #[test]
@@ -61,7 +66,7 @@ fn a_broken_way_is_said_once_and_made_up_for() {
             proxy.add(Way::Back, Toxic::Timeout { timeout: 100 })
         }),
     ];
-    check(&SIDE, Patience::Long, faults);
+    check(&SIDE, || scene(Patience::Long), faults);
 }
 
 #[test]
@@ -78,5 +83,5 @@ fn a_silent_way_is_said_once_and_made_up_for() {
             proxy.add(Way::Back, Toxic::SlowClose { delay: AN_HOUR });
         }),
     ];
-    check(&SIDE, Patience::Short, faults);
+    check(&SIDE, || scene(Patience::Short), faults);
 }
