@@ -6,7 +6,7 @@ use reqwest::Url;
 use secrecy::ExposeSecret;
 
 use super::layers::Environment;
-use super::reader::Reader;
+use super::reader::{Reader, quoted};
 use super::secrets::{self, Places};
 use super::values::{duration, service_url};
 use super::{Destination, InfluxDb};
@@ -48,7 +48,7 @@ fn influxdb_keys(reader: &mut Reader) -> Keys {
     if let Some(url) = &url
         && url.path() != "/"
     {
-        let found = url.path().to_owned();
+        let found = quoted(url.path());
         reader.problem("influxdb.url", format!("found the path {found}, must have none: the write API is at the root"));
     }
     let name = |text: &String| !text.is_empty();

@@ -102,7 +102,8 @@ fn platform(reader: &mut Reader) -> Option<Platform> {
         && url.scheme() == "http"
         && !is_loopback(url)
     {
-        reader.warnings.push(format!("platform.url is {url}: tokens travel unencrypted, use https"));
+        let host = url.host_str().unwrap_or_default();
+        reader.warnings.push(format!("platform.url leads to {host} by http://: tokens travel unencrypted, use https"));
     }
     let api: String = reader
         .get("platform.api", "\"v1\" or \"v2\"", |api| ["v1", "v2"].contains(&String::as_str(api)))

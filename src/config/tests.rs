@@ -87,7 +87,10 @@ fn a_section_with_a_wrong_value_is_refused() {
 #[test]
 fn a_database_that_cannot_be_is_refused() {
     for (section, expected) in [
-        ("[influxdb]\ntoken = \"t\"\nurl = \"http://h:8086/api\"", "influxdb.url: found the path /api, must have none"),
+        (
+            "[influxdb]\ntoken = \"t\"\nurl = \"http://h:8086/api\"",
+            "influxdb.url: found the path \"/api\", must have none",
+        ),
         ("[influxdb]\ntoken = \"t\"\norg = \"\"", "influxdb.org: found \"\""),
         ("[influxdb]\ntoken = \"t\"\nbucket = 5", "influxdb.bucket: found 5, must be the name of a bucket"),
         ("[influxdb]\ntoken = \"t\"\ngzip = 1", "influxdb.gzip: found 1, must be true or false"),

@@ -119,6 +119,19 @@ fn variable(key: &str) -> String {
 }
 
 #[test]
+fn a_secret_in_an_address_is_not_shown() {
+    let secret = CLIENT_SECRET.replace('/', "");
+    for address in ["http://h/SECRET", "http://h/x/SECRET", "http://user:SECRET@h", "http://SECRET@h", "h?token=SECRET"]
+    {
+        for section in ["influxdb", "platform"] {
+            let variable = variable(&format!("{section}.url"));
+            let address = address.replace("SECRET", &secret);
+            check(&document(), &Environment::from([(variable.as_str(), address.as_str())]));
+        }
+    }
+}
+
+#[test]
 fn a_table_in_the_place_of_a_secret_and_a_secret_in_the_place_of_a_table_are_not_shown() {
     for key in ["influxdb", "bots", "bots.a", "bots.b", "platform", "influxdb.token.x", "bots.a.client_secret.x.y"] {
         check(&document(), &Environment::from([(variable(key).as_str(), CLIENT_SECRET)]));

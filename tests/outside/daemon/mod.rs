@@ -9,5 +9,6 @@ mod reload;
 mod reload_in_ticks;
 mod schedule;
 mod secrets;
+mod siege;
 mod signals;
 mod state;
