@@ -110,7 +110,9 @@ fn check_day(text: &str) {
     let (first, end) = (spans.first().map(|span| span.start), spans.iter().map(|span| span.end).max());
     assert_eq!(day.span.map(|span| (span.start, span.end)), first.zip(end), "{text}");
     // An hour without a place is one that the clock never shows; noon is looked for, the rest by the unit tests.
+    // The first and the last day of the calendar have midnights that are no instants any more, and need no hours.
     let noon =
         zone.to_timestamp(date.at(12, 30, 0, 0)).ok().filter(|at| zone.to_datetime(*at) == date.at(12, 30, 0, 0));
+    let noon = noon.filter(|_| date.year().abs() < 9999);
     assert!(noon.is_none_or(|noon| day.hours[12].is_some_and(|span| span.start <= noon && noon < span.end)), "{text}");
 }

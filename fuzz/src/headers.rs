@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::{DateTime, date};
 use jiff::tz::{Offset, TimeZone};
-use jiff::{SignedDuration, Timestamp};
 use kore_trend_exporter::config::Limits;
 use kore_trend_exporter::flatten::{Asked, asked_at, complete_through};
 use kore_trend_exporter::platform::failure::{Failure, Refusal};
@@ -85,8 +85,7 @@ fn check_complete(platform_time: Option<Timestamp>) {
         let is_over = |day| zone.to_datetime(known).date() >= day_after(day, 1);
         assert!(through.is_none_or(|day| window.contains(day) && is_over(day)));
         let next = through.map_or(window.first, |day| day_after(day, 1));
-        // Beyond a few days of a clock that is far ahead nothing is looked for, and nothing is known of its end.
-        let begins = next.to_zoned(zone.clone()).unwrap().timestamp() + SignedDuration::from_hours(24);
-        assert!(!window.contains(next) || known < begins, "{next} was over, found {through:?}");
+        let end = day_after(next, 1).to_zoned(zone.clone()).unwrap().timestamp();
+        assert!(!window.contains(next) || known < end, "{next} was over, found {through:?}");
     }
 }

@@ -12,8 +12,11 @@ mod ledger;
 pub mod lines;
 pub mod state;
 
+/// Panics where an input shows that something does not hold.
+pub type Check = fn(&[u8]);
+
 /// The targets by name; the inputs to start from are in the folder of that name.
-pub const TARGETS: [(&str, fn(&[u8])); 8] = [
+pub const TARGETS: [(&str, Check); 8] = [
     ("answer_v1", answer::check_v1),
     ("answer_v2", answer::check_v2),
     ("configuration", configuration::check),

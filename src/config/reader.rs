@@ -149,11 +149,15 @@ impl Reader {
                 unknown.push(path);
                 continue;
             }
+            if self.known.contains(&path) {
+                // Of what is chosen by the user, one key may look like the path to another.
+                continue;
+            }
             let below = format!("{path}.");
             let known_below = self.known.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below));
             if known_below || self.tables.contains(&path) {
                 self.look_for_strays(inner, &path, unknown, no_tables);
-            } else if !self.known.contains(&path) {
+            } else {
                 unknown.push(path);
             }
         }

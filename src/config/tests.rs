@@ -203,7 +203,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
         check_bot(&format!("{key} = \"x\""), &[&expected]);
     }
     check_bot("tags = { team = \"care\" }\n\"tags.team\" = \"x\"", &["bots.support.\"tags.team\": unknown key"]);
-    accepted(&format!("{TOKEN}{BOT}tags = {{ \"a.b\" = \"c\" }}\n"), &Environment::default());
+    accepted(&format!("{TOKEN}{BOT}tags = {{ a = \"x\", \"a.b\" = \"c\" }}\n"), &Environment::default());
 }
 
 #[test]
