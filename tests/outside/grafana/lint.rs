@@ -98,6 +98,28 @@ fn curves_are_broken_where_there_is_nothing() {
     }
 }
 
+/// Grafana paints a field without a figure in the colour of the smallest.
+#[test]
+fn what_is_painted_has_no_colour_where_there_is_no_figure() {
+    let mut painted = 0;
+    for (file, dashboard) in dashboards::all() {
+        for panel in panels(&dashboard) {
+            let defaults = &panel["fieldConfig"]["defaults"];
+            if defaults["custom"]["cellOptions"]["type"] == "color-background" {
+                let nothing = &defaults["mappings"][0];
+                assert_eq!(
+                    (&nothing["type"], &nothing["options"]["match"]),
+                    (&"special".into(), &"null".into()),
+                    "{file}"
+                );
+                assert_eq!(nothing["options"]["result"]["color"], "transparent", "{file}");
+                painted += 1;
+            }
+        }
+    }
+    assert_eq!(painted, 2, "the heat map in both languages");
+}
+
 #[test]
 fn the_grid_has_neither_overlaps_nor_holes() {
     each(|file, dashboard| {
