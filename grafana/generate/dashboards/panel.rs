@@ -27,7 +27,8 @@ impl Panel {
             queries: Vec::new(),
             transformations: Vec::new(),
             options: json!({}),
-            defaults: json!({ "unit": "short", "decimals": 0 }),
+            // Never "short", which makes "1 K" of 1,250.
+            defaults: json!({ "unit": "locale", "decimals": 0 }),
             overrides: Vec::new(),
             more: json!({}),
         }
@@ -69,6 +70,17 @@ impl Panel {
         let properties: Vec<Value> = properties.iter().map(|(id, value)| json!({ "id": id, "value": value })).collect();
         self.overrides.push(json!({ "matcher": { "id": "byName", "options": name }, "properties": properties }));
         self
+    }
+
+    /// How the quotient of this name is shown: as a percentage, unless there is nothing to compare or to compare with.
+    /// Grafana divides as JavaScript does, and what is no number it would show as "NaN" and "∞%".
+    pub(crate) fn quotient(self, name: &str, shown: &str) -> Panel {
+        let none = json!({ "text": "–" });
+        let mappings = json!([
+            { "type": "special", "options": { "match": "null+nan", "result": none } },
+            { "type": "value", "options": { "Infinity": none } },
+        ]);
+        self.field(name, &[("unit", json!("percentunit")), ("displayName", json!(shown)), ("mappings", mappings)])
     }
 
     /// What stands in the place of an empty answer.

@@ -12,7 +12,8 @@ use crate::support::grafana::words;
 
 const LANGUAGES: [&str; 2] = ["influxql", "flux"];
 
-fn read(file: &str) -> Value {
+/// A file of the provisioning, read as YAML.
+pub(super) fn read(file: &str) -> Value {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana/provisioning").join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let [document] = &YamlLoader::load_from_str(&text).unwrap()[..] else { panic!("{file}: one document") };
@@ -256,11 +257,14 @@ fn history() -> String {
     let mut write = |bot: &str, channel: &str, ago: i64, users: i64, minutes: i64| {
         let begun = now - 25.minutes() - ago.hours() + minutes.minutes();
         // The configuration was changed: the bot's own tags are others than before.
-        let team = if ago > 30 { "old" } else { "new\\ one" };
-        lines += &format!(
-            "user_engagement_hourly,bot={bot},bot_id=st-{bot},channel={channel},team={team} users={users}i {}\n",
-            begun.as_second()
-        );
+        let teams = if ago > 30 { ["old", "new\\ one"] } else { ["new\\ one", "new\\ one"] };
+        // Of this one what was there before was exported again.
+        for team in &teams[..if bot == "few" { 2 } else { 1 }] {
+            lines += &format!(
+                "user_engagement_hourly,bot={bot},bot_id=st-{bot},channel={channel},team={team} users={users}i {}\n",
+                begun.as_second()
+            );
+        }
     };
     for ago in 1..=9 * 24 {
         write("fresh", "all", ago, 20, 0);

@@ -1,14 +1,16 @@
 //! The dashboard of the exporter's health: it names metrics that there are, and a real Prometheus answers every query.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::process::Command;
 
 use serde_json::Value;
 
 use super::dashboards;
 use crate::support::daemon::Daemon;
+use crate::support::fake_influxdb::Reply;
 use crate::support::grafana::{panels, targets, words};
 use crate::support::platform::SimulatedPlatform;
+use crate::support::process::Running;
 use crate::support::workspace::{Template, Workspace, bots};
 
 fn dashboard() -> Value {
@@ -25,7 +27,11 @@ fn metrics(query: &str) -> Vec<&str> {
 fn daemon() -> (SimulatedPlatform, Workspace, Daemon) {
     let bots = bots(["care", "sales-2"], "channels = [\"all\", \"rtm\"]\nintervals = [\"hourly\", \"daily\"]");
     let schedule = "cron = \"*/3 * * * * *\"\nspread = \"0s\"\ninitial_days = 1\nrefresh_days = 1";
-    let platform = SimulatedPlatform::well(&bots);
+    // Now and then a bot is asked to wait: the first time after the first tick, which is eight requests.
+    let platform = SimulatedPlatform::start(&bots, |_, number| {
+        let throttled = || Reply::errors(429, 429, "API rate limit exceeded").header("retry-after", 1);
+        (number > 8 && number % 5 == 0).then(throttled)
+    });
     let workspace =
         Workspace::with(&Template { platform_url: platform.url(), bots: &bots, schedule, ..Template::default() });
     let daemon = Daemon::start(&workspace);
@@ -79,14 +85,24 @@ fn expand(query: &str, instance: &str, bot: &str) -> String {
 mod prometheus {
     use super::*;
     use crate::support::prometheus::Prometheus;
+    use crate::support::{from_tests_run, wait_for};
 
     #[test]
     #[ignore = "needs the servers that tests/run brings"]
     fn every_query_of_the_health_dashboard_is_answered_by_a_real_prometheus() {
         let (_platform, _workspace, daemon) = daemon();
         let (instance, prometheus) = (daemon.address().to_string(), Prometheus::scraping(daemon.address()));
+        // Of both bots Prometheus has seen that they were throttled once more.
+        wait_for("throttling", || {
+            let throttled = prometheus.now("increase(kore_trend_throttled_total[1h]) > 0");
+            (throttled.len() == 2).then_some(())
+        });
         daemon.wait_for_ticks(3);
-        std::thread::sleep(Duration::from_secs(2));
+        let ticks = daemon.ticks() as f64;
+        wait_for("a scrape of these ticks", || {
+            let seen = prometheus.now("kore_trend_tick_duration_seconds_count");
+            (words(&seen.first()?["value"][1]).parse::<f64>().unwrap() >= ticks).then_some(())
+        });
         let dashboard = dashboard();
         for (instance, bot) in [(".*", ".*"), (instance.as_str(), "sales-2"), (instance.as_str(), "(care|sales-2)")] {
             for panel in panels(&dashboard) {
@@ -103,6 +119,57 @@ mod prometheus {
         let asked = expand(words(&variables[2]["query"]["query"]), &instance, ".*");
         let metric = asked.strip_prefix("label_values(").unwrap().strip_suffix(", bot)").unwrap();
         assert_eq!(prometheus.label_values("bot", metric), ["care", "sales-2"]);
+    }
+
+    /// What has happened once an hour is seen all the time, and what has not happened is not seen at all.
+    #[test]
+    #[ignore = "needs the servers that tests/run brings"]
+    fn with_a_tick_an_hour_no_panel_is_blank() {
+        let dashboard = dashboard();
+        let query = |title: &str| {
+            let found = panels(&dashboard).into_iter().find(|panel| panel["title"] == title);
+            expand(words(&targets(found.unwrap())[0]["expr"]), ".*", ".*")
+        };
+        // A tick of two seconds and its requests at ten past every hour, or a minute later, in ten hours.
+        let series = |name: &str| {
+            let count: String =
+                (1..=10).map(|hour| format!(" {hour}x{}", if hour % 2 == 0 { 58 } else { 60 })).collect();
+            let buckets = [("1", "0x610".to_owned()), ("5", format!("0x9{count}")), ("+Inf", format!("0x9{count}"))];
+            let line = |(le, values): (&str, String)| {
+                format!("      - {{series: '{name}_bucket{{instance=\"i\", le=\"{le}\"}}', values: '{values}'}}\n")
+            };
+            buckets.map(line).concat()
+        };
+        let mut text = String::from("rule_files: []\nevaluation_interval: 1m\ntests:\n");
+        text += "  - interval: 1m\n    input_series:\n";
+        text += &(series("kore_trend_tick_duration_seconds") + &series("kore_trend_request_duration_seconds"));
+        text += "    promql_expr_test:\n";
+        for title in ["Duration of ticks", "Duration of requests"] {
+            // From a second tick on, in every minute.
+            for minute in 90..600 {
+                text += &format!(
+                    "      - {{expr: 'count({} > 1)', eval_time: {minute}m, exp_samples: [{{labels: '{{}}', value: 1}}]}}\n",
+                    query(title)
+                );
+            }
+        }
+        // An exporter that has just started has had no tick, and did not have its last one in 1970.
+        text += "  - interval: 1m\n    input_series:\n";
+        text += "      - {series: 'kore_trend_last_tick_timestamp_seconds{instance=\"i\"}', values: '0x30 1800x30'}\n";
+        text += "    promql_expr_test:\n";
+        for (title, labels) in [("Since the last tick", "{}"), ("Age of the last tick", "{instance=\"i\"}")] {
+            text += &format!("      - {{expr: '{}', eval_time: 20m, exp_samples: []}}\n", query(title));
+            text += &format!(
+                "      - {{expr: '{}', eval_time: 40m, exp_samples: [{{labels: '{labels}', value: 600}}]}}\n",
+                query(title)
+            );
+        }
+        let folder = Workspace::new();
+        folder.write("panels.yml", &text);
+        let mut promtool = Command::new(from_tests_run("KORE_TREND_TEST_PROMTOOL"));
+        promtool.current_dir(folder.path("")).args(["test", "rules", "panels.yml"]);
+        let tested = Running::start(promtool).finish().expect_code(0);
+        assert!(tested.stdout.contains("SUCCESS"), "{tested:?}");
     }
 
     /// Something is found, and it is what a daemon that is well and has two bots of four series each must show.
@@ -125,6 +192,7 @@ mod prometheus {
             "Series" => 4 * bots,
             "Age of the newest hourly figure" | "Failing series" | "Throttled" | "Points written" => bots,
             "Limits used" => 2 * bots,
+            "Requests by status" => 2,
             "Points dropped" => 3 * bots,
             "Writes by result" => 3,
             _ => 1,
@@ -137,6 +205,8 @@ mod prometheus {
             "State folder" => sum == 0.0,
             "Oldest hourly figure" | "Age of the newest hourly figure" => numbers.iter().all(|age| *age < 130.0 * 60.0),
             "Ticks" if ref_id == "A" => sum > 0.0,
+            "Throttled" | "Limits used" => numbers.iter().all(|number| *number > 0.0),
+            "Duration of ticks" | "Duration of requests" => sum > 0.0,
             "Points written" | "Memory" | "Requests by status" => sum > 0.0,
             _ => true,
         };

@@ -36,9 +36,9 @@ pub(super) struct Point {
     pub(super) users: i64,
 }
 
-/// Everything.
+/// Everything: what the exporter brings, and [`special`].
 pub(super) fn held() -> Vec<Point> {
-    let mut points = Vec::new();
+    let mut points = special();
     for (bot, zone, channels) in BOTS {
         let (id, zone) = (format!("st-{bot}"), TimeZone::get(zone).unwrap());
         for channel in channels {
@@ -80,4 +80,43 @@ pub(super) fn within<'a>(
             && among(&chosen.bots, point.bot)
             && among(&chosen.channels, point.channel)
     })
+}
+
+/// Bots of a kind that the platform's model has none of, all in UTC.
+pub(super) fn special() -> Vec<Point> {
+    let mut points = Vec::new();
+    let mut add = |bot, date: Date, hour: Option<i8>, users| {
+        let at = TimeZone::UTC.to_timestamp(date.at(hour.unwrap_or(0), 0, 0, 0)).unwrap().as_second();
+        points.push(Point { bot, channel: "all", daily: hour.is_none(), date, at, users });
+    };
+    let first: Date = "2026-10-20".parse().unwrap();
+    for (number, date) in (0..).zip(first.series(1.day()).take(16)) {
+        // Without any hours.
+        add("days-only", date, None, 30 + number);
+        if number >= 11 {
+            add("newcomer", date, None, 40);
+        }
+        for hour in 0..24 {
+            add("quiet", date, Some(hour), 0);
+            add("woken", date, Some(hour), if number < 11 { 0 } else { 7 });
+            if number >= 11 {
+                add("newcomer", date, Some(hour), 5);
+            }
+            // No hour of a day in November is one of a day a week earlier.
+            if (number < 11) == (hour < 8) {
+                add("elsewhen", date, Some(hour), 9);
+            }
+        }
+    }
+    points
+}
+
+/// The same as line protocol.
+pub(super) fn special_lines() -> String {
+    let line = |point: &Point| {
+        let Point { bot, channel, at, users, .. } = point;
+        let measurement = if point.daily { "user_engagement_daily" } else { "user_engagement_hourly" };
+        format!("{measurement},bot={bot},bot_id=st-{bot},channel={channel} users={users}i {at}\n")
+    };
+    special().iter().map(line).collect()
 }

@@ -46,16 +46,78 @@ fn panels_are_numbered_titled_described_and_of_a_known_kind() {
             assert!(KINDS.contains(&words(&panel["type"])), "{file}: {title}: {}", panel["type"]);
             if panel["type"] != "text" {
                 assert!(!targets(panel).is_empty(), "{file}: {title}: no query");
-                assert!(
-                    panel["fieldConfig"]["defaults"]["noValue"].is_string(),
-                    "{file}: {title}: no text for no value"
-                );
+                let no_value = panel["fieldConfig"]["defaults"]["noValue"].as_str();
+                assert!(no_value.is_some_and(|text| !text.is_empty()), "{file}: {title}: no text for no value");
                 assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{file}: {title}: no unit");
             }
             let refs: BTreeSet<&str> = targets(panel).iter().map(|target| words(&target["refId"])).collect();
             assert_eq!(refs.len(), targets(panel).len(), "{file}: {title}: a refId twice");
         }
     });
+}
+
+/// Units that shorten what they show, so that it must not be rounded, too: 1,250 would be "1 K", two and a half hours "3
+/// hours".
+#[test]
+fn figures_are_as_exact_as_they_must_be() {
+    each(|file, dashboard| {
+        for panel in panels(dashboard).into_iter().filter(|panel| panel["type"] != "text") {
+            let config = &panel["fieldConfig"];
+            let mut looks = vec![(config["defaults"]["unit"].clone(), config["defaults"]["decimals"].clone())];
+            for one in config["overrides"].as_array().unwrap() {
+                let properties = one["properties"].as_array().unwrap();
+                let of = |id: &str, before: &Value| {
+                    let own = properties.iter().find(|property| property["id"] == id);
+                    own.map_or(before.clone(), |property| property["value"].clone())
+                };
+                looks.push((of("unit", &looks[0].0), of("decimals", &looks[0].1)));
+            }
+            for (unit, decimals) in looks {
+                assert!(!(unit == "short" && decimals == 0), "{file}: {}: 1,250 would be 1 K", panel["title"]);
+                assert!(!(unit == "s" && decimals == 0), "{file}: {}: 2.5 hours would be 3", panel["title"]);
+            }
+        }
+    });
+}
+
+/// Neither language answers anything for an hour without a figure, so only a gap in time can break a curve. Grafana knows
+/// it by this threshold, which must be longer than its longest step below a week.
+#[test]
+fn curves_are_broken_where_there_is_nothing() {
+    const DAY: u64 = 86_400_000;
+    let engagement = dashboards::all().into_iter().filter(|(file, _)| file.starts_with("user-engagement"));
+    for (file, dashboard) in engagement {
+        let curves: Vec<&Value> =
+            panels(&dashboard).into_iter().filter(|panel| panel["type"] == "timeseries").collect();
+        assert!(!curves.is_empty(), "{file}");
+        for panel in curves {
+            let custom = &panel["fieldConfig"]["defaults"]["custom"];
+            assert!(custom["insertNulls"].as_u64().is_some_and(|gap| gap > DAY && gap < 2 * DAY), "{file}: {custom}");
+            assert_eq!(custom["spanNulls"], false, "{file}");
+        }
+    }
+}
+
+/// Grafana paints a field without a figure in the colour of the smallest.
+#[test]
+fn what_is_painted_has_no_colour_where_there_is_no_figure() {
+    let mut painted = 0;
+    for (file, dashboard) in dashboards::all() {
+        for panel in panels(&dashboard) {
+            let defaults = &panel["fieldConfig"]["defaults"];
+            if defaults["custom"]["cellOptions"]["type"] == "color-background" {
+                let nothing = &defaults["mappings"][0];
+                assert_eq!(
+                    (&nothing["type"], &nothing["options"]["match"]),
+                    (&"special".into(), &"null".into()),
+                    "{file}"
+                );
+                assert_eq!(nothing["options"]["result"]["color"], "transparent", "{file}");
+                painted += 1;
+            }
+        }
+    }
+    assert_eq!(painted, 2, "the heat map in both languages");
 }
 
 #[test]
@@ -152,6 +214,8 @@ fn influxql_names_what_the_contract_names() {
         assert!(names.iter().all(|name| contract.contains(name) || columns.contains(name)), "{query}");
         let measurement = names.iter().any(|name| name.starts_with("user_engagement_"));
         assert!(measurement || query.contains("FROM /^user_engagement_(hourly|daily)$/"), "{query}");
+        // Also where values of variables are asked for: InfluxDB 3 would look at the last day only.
+        assert!(query.contains("$timeFilter") || query.contains("${__to}ms"), "{query}");
         // A keyword: it must stand between quotes.
         assert_eq!(query.matches("users").count(), query.matches("\"users\"").count(), "{query}");
         for column in columns {
@@ -172,7 +236,7 @@ fn flux_names_what_the_contract_names() {
         for field in query.split("r._field == ").skip(1) {
             assert!(field.starts_with("\"users\""), "{query}");
         }
-        let columns = ["bot", "channel", "users", "days", "most", "_time", "_value", "_measurement", "_field"];
+        let columns = ["bot", "channel", "_time", "_value", "_measurement", "_field"];
         for column in query.split("r.").skip(1).filter(|rest| !rest.starts_with(char::is_whitespace)) {
             let column = &column[..column.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(column.len())];
             assert!(columns.contains(&column), "{column:?} in {query}");

@@ -26,6 +26,7 @@ fn the_committed_dashboards_are_current() {
 
 /// By its name `tests/run` knows what needs the server.
 mod influxdb {
+    use super::held::special_lines;
     use super::truth::{Source, check, seed};
     use crate::support::influxdb::Database;
 
@@ -34,6 +35,7 @@ mod influxdb {
     fn every_query_in_both_languages_finds_what_the_platform_held() {
         let database = Database::fresh(None);
         seed(&database.config());
+        database.write(&special_lines()).success();
         check("user-engagement-influxql.json", &Source::InfluxQl2(&database));
         check("user-engagement-flux.json", &Source::Flux(&database));
     }
@@ -53,6 +55,7 @@ mod influxdb {
 
 /// Likewise. InfluxDB 1 has no Flux.
 mod influxdb1 {
+    use super::held::special_lines;
     use super::truth::{Source, check, seed};
     use crate::support::influxdb1::OldDatabase;
 
@@ -62,6 +65,7 @@ mod influxdb1 {
         let database = OldDatabase::fresh();
         let workspace = seed("[file]\npath = \"engagement.lp\"\n");
         database.write(&workspace.read("engagement.lp"));
+        database.write(&special_lines());
         check("user-engagement-influxql.json", &Source::InfluxQl1(&database));
     }
 }

@@ -17,14 +17,14 @@ pub(super) fn check(title: &str, shown: &[Frame], points: &[Point], chosen: &Cho
     let (shown, expected) = match title {
         "Users by hour, today so far" => (sums(shown), figures.today()),
         "Today against a week earlier" => (pairs(shown), figures.compared()),
-        "Last hour" => (single(shown, "users"), figures.last_hour()),
-        "Peak hour today" => (single(shown, "users"), figures.peak(shown)),
+        "Last hour" => (single(shown), figures.last_hour()),
+        "Peak hour today" => (single(shown), figures.peak(shown)),
         "Freshness" => (freshness(shown), figures.freshness(shown)),
         "Users per hour by bot" => (curves(shown, step), figures.curves(step, |point| point.bot, i64::max)),
         "Users per hour by channel" => (curves(shown, step), figures.curves(step, |point| point.channel, |a, b| a + b)),
         "Daily unique users" => (matrix(shown), figures.days_of_bots()),
         "Hours of the day, day by day" => (matrix(shown), figures.hours_of_days()),
-        "Weekdays" => (lines(shown, "Time", &["users (mean)"]), figures.weekdays()),
+        "Weekdays" => (lines(shown, "Time", &["users (mean) (sum)"]), figures.weekdays()),
         "Share of each channel" => (lines(shown, "channel", &["users"]), figures.shares()),
         "Users per day by channel" => (lines(shown, "channel", &["on average", "busiest day"]), figures.channels()),
         "Bots" => (lines(shown, "bot", &["today", "a week earlier", "compared", "newest hour"]), figures.bots()),
@@ -39,13 +39,17 @@ pub(super) fn check(title: &str, shown: &[Frame], points: &[Point], chosen: &Cho
 /// What is shown: a name for each figure; figures that are no integers are rounded to millionths.
 type Shown = BTreeMap<(String, String), i64>;
 
+#[track_caller]
 fn millionths(number: f64) -> i64 {
+    assert!(number.is_finite());
     (number * 1e6).round() as i64
 }
 
+#[track_caller]
 fn figure(cell: &Cell) -> Option<i64> {
     match cell {
         Cell::Nothing => None,
+        Cell::Text(text) if text == "–" => None,
         Cell::Time(time) => Some(time.as_second()),
         cell => Some(millionths(cell.number())),
     }
@@ -53,8 +57,9 @@ fn figure(cell: &Cell) -> Option<i64> {
 
 fn sums(shown: &[Frame]) -> Shown {
     let Some(frame) = shown.first().filter(|frame| frame.len() > 0) else { return Shown::new() };
-    let one = |name: &str| ((name.to_owned(), String::new()), millionths(frame.column(name)[0].number()));
-    ["today", "a week earlier", "compared"].map(one).into()
+    assert_eq!((frame.len(), frame.fields.len()), (1, 3), "{frame:?}");
+    let one = |name: &str| Some(((name.to_owned(), String::new()), figure(&frame.column(name)[0])?));
+    ["today", "a week earlier", "compared"].into_iter().filter_map(one).collect()
 }
 
 fn pairs(shown: &[Frame]) -> Shown {
@@ -64,11 +69,14 @@ fn pairs(shown: &[Frame]) -> Shown {
 fn lines(shown: &[Frame], key: &str, columns: &[&str]) -> Shown {
     let mut all = Shown::new();
     for frame in shown {
+        // A column is missing where its query has found nothing.
+        let columns: Vec<&&str> =
+            columns.iter().filter(|column| frame.fields.iter().any(|field| field.name == **column)).collect();
         assert_eq!(frame.fields.len(), 1 + columns.len(), "columns that nobody asked for: {frame:?}");
         for (line, name) in frame.column(key).iter().enumerate() {
-            for column in columns {
+            for column in &columns {
                 if let Some(value) = figure(&frame.column(column)[line]) {
-                    all.insert((name.words().to_owned(), (*column).to_owned()), value);
+                    all.insert((name.words().to_owned(), (**column).to_owned()), value);
                 }
             }
         }
@@ -76,11 +84,11 @@ fn lines(shown: &[Frame], key: &str, columns: &[&str]) -> Shown {
     all
 }
 
-fn single(shown: &[Frame], column: &str) -> Shown {
+fn single(shown: &[Frame]) -> Shown {
     let Some(frame) = shown.first().filter(|frame| frame.len() > 0) else { return Shown::new() };
-    assert_eq!(frame.len(), 1);
-    let at = frame.column("Time")[0].second();
-    [((at.to_string(), String::new()), millionths(frame.column(column)[0].number()))].into()
+    assert_eq!((frame.len(), frame.fields.len()), (1, 2), "{frame:?}");
+    let hour = frame.column("Time")[0].words().to_owned();
+    [((hour, String::new()), millionths(frame.column("users (sum)")[0].number()))].into()
 }
 
 fn freshness(shown: &[Frame]) -> Shown {
@@ -116,6 +124,10 @@ fn matrix(shown: &[Frame]) -> Shown {
         }
     }
     all
+}
+
+fn mean(users: &[i64]) -> f64 {
+    users.iter().sum::<i64>() as f64 / users.len() as f64
 }
 
 /// What the platform held of what the reader has chosen.
@@ -171,33 +183,37 @@ impl Figures<'_> {
             pairs.iter().filter(|((_, name), _)| name == column).map(|(_, users)| users / 1_000_000).sum::<i64>()
         };
         let (today, earlier) = (sum("today"), sum("a week earlier"));
-        let shown = [
-            ("today", today * 1_000_000),
-            ("a week earlier", earlier * 1_000_000),
-            ("compared", millionths(today as f64 / earlier as f64)),
-        ];
         if pairs.is_empty() {
             return Shown::new();
         }
-        shown.map(|(name, value)| ((name.to_owned(), String::new()), value)).into()
+        let mut shown = vec![("today", today * 1_000_000), ("a week earlier", earlier * 1_000_000)];
+        // Of nobody there is no part.
+        shown.extend((earlier > 0).then(|| ("compared", millionths(today as f64 / earlier as f64))));
+        shown.into_iter().map(|(name, value)| ((name.to_owned(), String::new()), value)).collect()
+    }
+
+    /// The hours of the reader's clock, as they are called.
+    fn clock_hours(&self) -> BTreeMap<String, i64> {
+        let hours = self.by_clock(&self.hours(self.from, self.to));
+        hours.into_iter().map(|((date, time), users)| (format!("{date} {time}"), users * 1_000_000)).collect()
     }
 
     fn last_hour(&self) -> Shown {
-        let hours = self.hours(self.from, self.to);
-        hours
-            .last_key_value()
-            .map(|(at, users)| ((at.to_string(), String::new()), users * 1_000_000))
+        self.clock_hours()
+            .into_iter()
+            .next_back()
+            .map(|(hour, users)| ((hour, String::new()), users))
             .into_iter()
             .collect()
     }
 
     /// Of hours that are equally busy any may be shown.
     fn peak(&self, shown: &[Frame]) -> Shown {
-        let hours = self.hours(self.from, self.to);
+        let hours = self.clock_hours();
         let Some(most) = hours.values().max() else { return Shown::new() };
-        let shown = shown[0].column("Time")[0].second();
-        assert_eq!(hours.get(&shown), Some(most));
-        [((shown.to_string(), String::new()), most * 1_000_000)].into()
+        let shown = shown[0].column("Time")[0].words();
+        assert_eq!(hours.get(shown), Some(most));
+        [((shown.to_owned(), String::new()), *most)].into()
     }
 
     fn newest(&self) -> BTreeMap<&str, i64> {
@@ -261,16 +277,16 @@ impl Figures<'_> {
     }
 
     fn weekdays(&self) -> Shown {
-        let mut totals: BTreeMap<Date, i64> = BTreeMap::new();
-        for ((date, _), users) in self.days() {
-            *totals.entry(date).or_default() += users;
+        let mut weekdays: BTreeMap<(String, &str), Vec<i64>> = BTreeMap::new();
+        for ((date, bot), users) in self.days() {
+            weekdays.entry((date.strftime("%u %a").to_string(), bot)).or_default().push(users);
         }
-        let mut weekdays: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-        for (date, users) in totals {
-            weekdays.entry(date.strftime("%u %a").to_string()).or_default().push(users);
+        let mut shown: BTreeMap<String, f64> = BTreeMap::new();
+        for ((day, _), users) in weekdays {
+            *shown.entry(day).or_default() += mean(&users);
         }
-        let mean = |days: Vec<i64>| millionths(days.iter().sum::<i64>() as f64 / days.len() as f64);
-        weekdays.into_iter().map(|(day, days)| ((day, "users (mean)".to_owned()), mean(days))).collect()
+        let named = |(day, users)| ((day, "users (mean) (sum)".to_owned()), millionths(users));
+        shown.into_iter().map(named).collect()
     }
 
     fn shares(&self) -> Shown {
@@ -284,13 +300,15 @@ impl Figures<'_> {
 
     fn channels(&self) -> Shown {
         let mut totals: BTreeMap<&str, BTreeMap<Date, i64>> = BTreeMap::new();
+        let mut of_bots: BTreeMap<&str, BTreeMap<&str, Vec<i64>>> = BTreeMap::new();
         for point in within(self.points, self.chosen, true, self.from, self.to) {
             *totals.entry(point.channel).or_default().entry(point.date).or_default() += point.users;
+            of_bots.entry(point.channel).or_default().entry(point.bot).or_default().push(point.users);
         }
         let mut shown = Shown::new();
         for (channel, days) in totals {
-            let mean = days.values().sum::<i64>() as f64 / days.len() as f64;
-            shown.insert((channel.to_owned(), "on average".to_owned()), millionths(mean));
+            let average = of_bots[channel].values().map(|users| mean(users)).sum();
+            shown.insert((channel.to_owned(), "on average".to_owned()), millionths(average));
             let most = days.values().max().unwrap() * 1_000_000;
             shown.insert((channel.to_owned(), "busiest day".to_owned()), most);
         }
@@ -312,7 +330,7 @@ impl Figures<'_> {
         }
         for (bot, newest) in self.newest() {
             let of = |column: &str| shown.get(&(bot.to_owned(), column.to_owned())).copied();
-            if let (Some(today), Some(earlier)) = (of("today"), of("a week earlier")) {
+            if let (Some(today), Some(earlier @ 1..)) = (of("today"), of("a week earlier")) {
                 let compared = millionths(today as f64 / earlier as f64);
                 shown.insert((bot.to_owned(), "compared".to_owned()), compared);
             }

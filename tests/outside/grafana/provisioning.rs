@@ -2,9 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
 
 use super::dashboards;
 use crate::support::grafana::words;
+use crate::support::process::Running;
+use crate::support::workspace::Workspace;
 
 fn read(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("grafana").join(file);
@@ -33,6 +38,95 @@ fn every_dashboard_begins_with_a_data_source_that_is_provisioned() {
         .map(|(_, dashboard)| words(&dashboard["templating"]["list"][0]["current"]["value"]).to_owned())
         .collect();
     assert_eq!(provisioned, begun);
+}
+
+/// Every key and value of the data sources, as Grafana's documentation calls them.
+#[test]
+fn the_data_sources_say_what_grafana_must_know() {
+    let influxql = |generation: &str, url: Value, more: Value, secure: Value| {
+        let mut source = json!({
+            "name": "Kore trend (InfluxQL)", "uid": "kore-trend-influxql", "type": "influxdb", "access": "proxy", "url": url,
+            "jsonData": { "version": "InfluxQL", "httpMode": "POST" }, "secureJsonData": secure,
+        });
+        if generation == "1" {
+            source["user"] = json!("$INFLUXDB_USER");
+        }
+        source["jsonData"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        source
+    };
+    let url = json!("$INFLUXDB_URL");
+    let one = influxql(
+        "1",
+        url.clone(),
+        json!({ "dbName": "$INFLUXDB_DATABASE" }),
+        json!({ "password": "$INFLUXDB_PASSWORD" }),
+    );
+    let two = influxql(
+        "2",
+        url.clone(),
+        json!({ "dbName": "$INFLUXDB_BUCKET", "httpHeaderName1": "Authorization" }),
+        json!({ "httpHeaderValue1": "Token $INFLUXDB_TOKEN" }),
+    );
+    let three = influxql(
+        "3",
+        url.clone(),
+        json!({ "dbName": "$INFLUXDB_DATABASE", "httpHeaderName1": "Authorization" }),
+        json!({ "httpHeaderValue1": "Bearer $INFLUXDB_TOKEN" }),
+    );
+    let flux = json!({
+        "name": "Kore trend (Flux)", "uid": "kore-trend-flux", "type": "influxdb", "access": "proxy", "url": url,
+        "jsonData": { "version": "Flux", "organization": "$INFLUXDB_ORG", "defaultBucket": "$INFLUXDB_BUCKET" },
+        "secureJsonData": { "token": "$INFLUXDB_TOKEN" },
+    });
+    let prometheus = json!({
+        "name": "Kore trend (Prometheus)", "uid": "kore-trend-prometheus", "type": "prometheus", "access": "proxy",
+        "url": "$PROMETHEUS_URL", "jsonData": { "httpMethod": "POST" },
+    });
+    let expected = [vec![one], vec![flux, two], vec![three], vec![prometheus]];
+    for (file, expected) in SOURCES.into_iter().zip(expected) {
+        let file = super::alerts::read(&format!("datasources/{file}.yml"));
+        assert_eq!(file, json!({ "apiVersion": 1, "datasources": expected }));
+    }
+}
+
+/// The commands of the README that install dashboards leave out those in another language.
+#[test]
+fn the_readme_installs_the_dashboard_of_one_language() {
+    let readme = read("README.md").replace("\\\n  ", "");
+    let files = readme.split([' ', '=', '\n']).filter_map(|word| word.strip_prefix("grafana/dashboards/"));
+    let expected = ["user-engagement-influxql.json", "exporter-health.json"];
+    assert_eq!(files.collect::<Vec<_>>(), [expected, expected].concat());
+}
+
+/// The README's command that makes addresses of the runbooks.
+#[test]
+fn the_readmes_command_makes_addresses_of_all_runbooks() {
+    let readme = read("README.md");
+    let command = readme.lines().find(|line| line.starts_with("sed ")).unwrap();
+    let rules = [
+        "alerts/prometheus-rules.yml",
+        "provisioning/alerting/kore-trend-influxql.yml",
+        "provisioning/alerting/kore-trend-flux.yml",
+    ];
+    let folder = Workspace::new();
+    for file in rules {
+        folder.write(&format!("grafana/{file}"), &read(file));
+    }
+    let mut shell = Command::new("sh");
+    shell.current_dir(folder.path("")).args(["-c", command]);
+    Running::start(shell).finish().expect_code(0);
+    for file in rules {
+        let (before, after) = (read(file), folder.read(&format!("grafana/{file}")));
+        let (names, addresses) = (values(&before, "runbook_url"), values(&after, "runbook_url"));
+        assert!(names.len() > 1);
+        let expected: Vec<String> = names
+            .iter()
+            .map(|name| name.replace("\"README.md#", "\"https://wiki.example.com/kore-trend-exporter#"))
+            .collect();
+        assert_eq!(addresses, expected, "{file}");
+        assert!(addresses.iter().all(|address| address.starts_with("\"https://")), "{file}");
+        assert_eq!(before.lines().count(), after.lines().count());
+    }
 }
 
 #[test]

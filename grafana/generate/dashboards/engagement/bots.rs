@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::figures::{Window, hours_of_bots, newest};
-use super::now::{EARLIER, TODAY};
+use super::now::{EARLIER, TODAY, binary};
 
 /// The row.
 pub(super) fn row() -> Row {
@@ -19,7 +19,7 @@ fn table() -> Panel {
         "Bots",
         "Each hour's unique users of today so far, added up, and the same of exactly seven times 24 hours earlier: in the \
          week after a clock change that is an hour beside the clock. Newest hour is the beginning of the last hour that is \
-         known, within 30 days.",
+         known, within 30 days. A bot with daily figures only is not here.",
     );
     panel
         .query(hours_of_bots(Window::Range, TODAY))
@@ -33,13 +33,7 @@ fn table() -> Panel {
             json!({ "excludeByName": { "users": true }, "renameByName": { "Time": "newest hour" }, "indexByName": nothing }),
         )
         .then("joinByField", json!({ "byField": "bot", "mode": "outer" }))
-        .then(
-            "calculateField",
-            json!({
-                "mode": "binary", "alias": "compared", "replaceFields": false,
-                "binary": { "left": TODAY, "operator": "/", "right": EARLIER },
-            }),
-        )
+        .then("calculateField", binary("compared", TODAY, "/", EARLIER))
         .then(
             "organize",
             json!({
@@ -51,7 +45,7 @@ fn table() -> Panel {
         .options(json!({ "showHeader": true, "cellHeight": "sm", "sortBy": [{ "displayName": TODAY, "desc": true }] }))
         .defaults(json!({ "custom": { "filterable": true } }))
         .field("bot", &[("displayName", json!("Bot"))])
-        .field("compared", &[("displayName", json!("of a week earlier")), ("unit", json!("percentunit"))])
+        .quotient("compared", "of a week earlier")
         .field("newest hour", &[("unit", json!("dateTimeFromNow"))])
         .no_value("–")
 }

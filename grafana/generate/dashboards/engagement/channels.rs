@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::super::query::Query;
-use super::figures::{Measurement, Window, chosen, points};
+use super::figures::{Measurement, Window, by_bot_and_channel, by_bot_and_channel_flux};
 
 const WHY: &str = "**Channels must not be added up to a total.** The figures count unique people. Somebody who uses two \
     channels is one user in each of them and one user in the channel *all*, which is what the platform counts over all \
@@ -32,15 +32,13 @@ fn shares() -> Panel {
     )
     .query(Query::Table {
         influxql: format!(
-            "SELECT sum(\"users\") AS \"users\" FROM \"user_engagement_hourly\" WHERE \"channel\" != 'all' AND {} \
-             GROUP BY \"channel\"",
-            chosen(Window::Range)
+            "SELECT sum(\"users\") AS \"users\" FROM ({}) WHERE \"channel\" != 'all' GROUP BY \"channel\"",
+            by_bot_and_channel(Measurement::Hourly, Window::Range)
         ),
         flux: format!(
-            "{}\n  |> filter(fn: (r) => r.channel != \"all\")\n  |> group(columns: [\"channel\"])\n  |> sum()\n  \
-             |> group()\n  |> sort(columns: [\"channel\"])\n  \
-             |> keep(columns: [\"channel\", \"_value\"])\n  |> rename(columns: {{_value: \"users\"}})",
-            points(Measurement::Hourly, Window::Range)
+            "{}\n  |> filter(fn: (r) => r.channel != \"all\")\n  |> group(columns: [\"channel\"])\n  |> sum()\n  {}",
+            by_bot_and_channel_flux(Measurement::Hourly, Window::Range),
+            lines("users")
         ),
     })
     .then("organize", json!({ "excludeByName": { "Time": true }, "renameByName": {}, "indexByName": {} }))
@@ -57,31 +55,60 @@ fn days() -> Panel {
     Panel::new(
         "table",
         "Users per day by channel",
-        "Unique users of a day on average, and of the busiest day, those of all chosen bots added up. The bots need daily \
-         among their intervals.",
+        "Unique users of a day on average, and of the busiest day, those of all chosen bots added up. The average is each \
+         bot's own over the days that it has, so that a bot whose figures begin later or are late does not lower it. The \
+         bots need daily among their intervals.",
     )
-    .query(Query::Table {
-        influxql: format!(
-            "SELECT mean(\"users\") AS \"on average\", max(\"users\") AS \"busiest day\" FROM \
-             (SELECT sum(\"users\") AS \"users\" FROM \"user_engagement_daily\" WHERE {} \
-             GROUP BY time(1d, 11h), \"channel\" fill(none)) GROUP BY \"channel\"",
-            chosen(Window::Range)
-        ),
-        flux: format!(
-            "{}\n  |> group(columns: [\"channel\"])\n  |> {}\n  \
-             |> reduce(identity: {{days: 0, users: 0, most: 0}}, fn: (r, accumulator) => ({{days: accumulator.days + 1, \
-             users: accumulator.users + r._value, \
-             most: if r._value > accumulator.most then r._value else accumulator.most}}))\n  \
-             |> map(fn: (r) => ({{channel: r.channel, \"on average\": float(v: r.users) / float(v: r.days), \
-             \"busiest day\": r.most}}))\n  |> group()\n  |> sort(columns: [\"channel\"])",
-            points(Measurement::Daily, Window::Range),
-            Measurement::Daily.sums()
-        ),
-    })
+    .query(average())
+    .query(busiest())
     .then("organize", json!({ "excludeByName": { "Time": true }, "renameByName": {}, "indexByName": {} }))
+    .then("joinByField", json!({ "byField": "channel", "mode": "outer" }))
     .options(json!({
-        "showHeader": true, "cellHeight": "sm", "sortBy": [{ "displayName": "on average", "desc": true }],
+        "showHeader": true, "cellHeight": "sm", "sortBy": [{ "displayName": AVERAGE, "desc": true }],
     }))
     .field("channel", &[("displayName", json!("Channel"))])
     .no_value("no daily figures in this range")
+}
+
+/// The columns of days.
+const AVERAGE: &str = "on average";
+const BUSIEST: &str = "busiest day";
+
+fn average() -> Query {
+    Query::Table {
+        influxql: format!(
+            "SELECT sum(\"users\") AS \"{AVERAGE}\" FROM (SELECT mean(\"users\") AS \"users\" FROM ({}) \
+             GROUP BY \"bot\", \"channel\") GROUP BY \"channel\"",
+            by_bot_and_channel(Measurement::Daily, Window::Range)
+        ),
+        flux: format!(
+            "{}\n  |> mean()\n  |> group(columns: [\"channel\"])\n  |> sum()\n  {}",
+            by_bot_and_channel_flux(Measurement::Daily, Window::Range),
+            lines(AVERAGE)
+        ),
+    }
+}
+
+fn busiest() -> Query {
+    Query::Table {
+        influxql: format!(
+            "SELECT max(\"users\") AS \"{BUSIEST}\" FROM (SELECT sum(\"users\") AS \"users\" FROM ({}) \
+             GROUP BY time(1d, 11h), \"channel\" fill(none)) GROUP BY \"channel\"",
+            by_bot_and_channel(Measurement::Daily, Window::Range)
+        ),
+        flux: format!(
+            "{}\n  |> group(columns: [\"channel\"])\n  |> {}\n  |> max()\n  {}",
+            by_bot_and_channel_flux(Measurement::Daily, Window::Range),
+            Measurement::Daily.sums(),
+            lines(BUSIEST)
+        ),
+    }
+}
+
+/// In Flux: a line for each channel.
+fn lines(column: &str) -> String {
+    format!(
+        "|> group()\n  |> sort(columns: [\"channel\"])\n  |> keep(columns: [\"channel\", \"_value\"])\n  \
+         |> rename(columns: {{_value: \"{column}\"}})"
+    )
 }

@@ -167,6 +167,26 @@ pub(super) fn by_bot_flux(measurement: Measurement, window: Window) -> String {
 pub(super) const LARGEST: &str = "|> group(columns: [\"bot\"])\n  |> sort(columns: [\"_value\"], desc: true)\n  \
     |> unique(column: \"_time\")";
 
+/// In InfluxQL: the users of each bot in each of its channels, hour by hour or day by day. That is one point, but for a
+/// bot whose own tags were changed: what is exported again stands twice then, and must not count twice.
+pub(super) fn by_bot_and_channel(measurement: Measurement, window: Window) -> String {
+    format!(
+        "SELECT max(\"users\") AS \"users\" FROM \"{}\" WHERE {} GROUP BY {}, \"bot\", \"channel\" fill(none)",
+        measurement.name(),
+        chosen(window),
+        measurement.buckets()
+    )
+}
+
+/// The same in Flux.
+pub(super) fn by_bot_and_channel_flux(measurement: Measurement, window: Window) -> String {
+    format!(
+        "{}\n  |> group(columns: [\"bot\", \"channel\"])\n  |> sort(columns: [\"_value\"], desc: true)\n  \
+         |> unique(column: \"_time\")",
+        points(measurement, window)
+    )
+}
+
 /// Reads the column Time as the reader's clock: in the zone of the time picker.
 pub(super) fn clock(format: &str) -> Value {
     json!({ "timeField": "Time", "outputFormat": format, "timezone": "${__timezone}" })

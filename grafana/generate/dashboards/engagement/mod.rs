@@ -26,15 +26,16 @@ pub(crate) fn dashboard(language: Language) -> Value {
     };
     let ask =
         |influxql: &str, flux: &str| if language == Language::Flux { flux.to_owned() } else { influxql.to_owned() };
+    // Without a time InfluxDB 3 looks at the last day only, and a bot that has been silent could not be chosen.
     let bots = ask(
-        "SHOW TAG VALUES FROM /^user_engagement_(hourly|daily)$/ WITH KEY = \"bot\"",
+        "SHOW TAG VALUES FROM /^user_engagement_(hourly|daily)$/ WITH KEY = \"bot\" WHERE $timeFilter",
         "import \"influxdata/influxdb/schema\"\n\nschema.tagValues(bucket: v.defaultBucket, tag: \"bot\", \
          predicate: (r) => r._measurement =~ /^user_engagement_(hourly|daily)$/, \
          start: v.timeRangeStart, stop: v.timeRangeStop)",
     );
     let channels = ask(
         "SHOW TAG VALUES FROM /^user_engagement_(hourly|daily)$/ WITH KEY = \"channel\" \
-         WHERE \"bot\" =~ /^${bot:regex}$/",
+         WHERE \"bot\" =~ /^${bot:regex}$/ AND $timeFilter",
         "import \"influxdata/influxdb/schema\"\n\nschema.tagValues(bucket: v.defaultBucket, tag: \"channel\", \
          predicate: (r) => r._measurement =~ /^user_engagement_(hourly|daily)$/ and r.bot =~ /^${bot:regex}$/, \
          start: v.timeRangeStart, stop: v.timeRangeStop)",

@@ -1,6 +1,6 @@
 //! What is going on, in four figures.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
@@ -28,11 +28,21 @@ pub(super) fn compared(panel: Panel) -> Panel {
         // The weekday drops what surrounds the day a week earlier.
         .then("formatTime", clock("ddd HH[:00]"))
         .since("now/d");
-    let names = json!({ sum_of(TODAY): TODAY, sum_of(EARLIER): EARLIER });
-    sums(panel, &["Time"], &[TODAY, EARLIER])
-        .then("organize", json!({ "renameByName": names, "excludeByName": {}, "indexByName": {} }))
-        .then("joinByField", json!({ "byField": "Time", "mode": "inner" }))
+    let panel = named(sums(panel, &["Time"], &[TODAY, EARLIER]))
+        .then("joinByField", json!({ "byField": "Time", "mode": "inner" }));
+    // Where one of the days has nothing yet, Grafana joins nothing and leaves the other one as it is.
+    let known = |name: &str| json!({ "fieldName": name, "config": { "id": "isNotNull", "options": {} } });
+    panel.then("filterByValue", json!({ "filters": [known(TODAY), known(EARLIER)], "type": "include", "match": "all" }))
 }
+
+/// The sums under the names of what was added up.
+fn named(panel: Panel) -> Panel {
+    let names = json!({ sum_of(TODAY): TODAY, sum_of(EARLIER): EARLIER });
+    panel.then("organize", json!({ "renameByName": names, "excludeByName": { ALL: true }, "indexByName": {} }))
+}
+
+/// The column by which all hours belong together.
+const ALL: &str = "all hours";
 
 fn stat(panel: Panel, calculation: &str, fields: &str) -> Panel {
     panel
@@ -53,53 +63,57 @@ fn today() -> Panel {
              whose figures are late is missing from today only: see the table below. {USER_HOURS}"
         ),
     );
-    stat(compared(panel), "lastNotNull", "")
-        // Grafana would add up the texts, too.
-        .then("organize", json!({ "excludeByName": { "Time": true }, "renameByName": {}, "indexByName": {} }))
-        .then(
-            "reduce",
-            json!({ "mode": "reduceFields", "reducers": ["sum"], "includeTimeField": false, "labelsToFields": false }),
-        )
-        .then(
-            "calculateField",
-            json!({
-                "mode": "binary", "alias": "compared", "replaceFields": false,
-                "binary": { "left": TODAY, "operator": "/", "right": EARLIER },
-            }),
-        )
-        .field("compared", &[("unit", json!("percentunit")), ("displayName", json!("of a week earlier"))])
+    // Grafana's "reduce" would make a zero of no hours at all; to group them by a column of zeros leaves nothing of nothing.
+    let panel = stat(compared(panel), "lastNotNull", "").then("calculateField", binary(ALL, TODAY, "-", TODAY));
+    named(sums(panel, &[ALL], &[TODAY, EARLIER]))
+        .then("calculateField", binary("compared", TODAY, "/", EARLIER))
+        .quotient("compared", "of a week earlier")
+        // Line by line, of which there is one or none: then there is one text and not one for each column.
+        .options(json!({ "reduceOptions": { "values": true } }))
         .no_value("no hour of today that last week has too")
+}
+
+/// A column that is worked out of two others. These are called by their names in so many words: of a mere name that is
+/// not there Grafana makes a constant, and keeps to that when the column comes.
+pub(super) fn binary(alias: &str, left: &str, operator: &str, right: &str) -> Value {
+    let named = |name: &str| json!({ "matcher": { "id": "byName", "options": name } });
+    json!({
+        "mode": "binary", "alias": alias, "replaceFields": false,
+        "binary": { "left": named(left), "operator": operator, "right": named(right) },
+    })
+}
+
+/// One hour of the reader's clock: that which comes first when they are ordered by this column downwards.
+fn hour(panel: Panel, column: &str) -> Panel {
+    let panel = stat(panel, "lastNotNull", "/.*/")
+        .query(total(Measurement::Hourly, Window::Range, "users"))
+        .then("formatTime", clock("YYYY-MM-DD HH[:00]"));
+    sums(panel, &["Time"], &["users"])
+        .then("sortBy", json!({ "fields": {}, "sort": [{ "field": column, "desc": true }] }))
+        .then("limit", json!({ "limitField": 1 }))
+        .field("Time", &[("displayName", json!("from"))])
+        .field(&sum_of("users"), &[("displayName", json!("users"))])
 }
 
 fn last_hour() -> Panel {
     let panel = Panel::new(
         "stat",
         "Last hour",
-        "The users of the newest hour that is known, those of all chosen bots added up. Other bots may not have \
-         reported that hour yet: see the table below.",
+        "The users of the newest hour of the clock that is known, those of all chosen bots added up. An hour that begins at \
+         half past counts as the hour of the clock that it begins in. Other bots may not have reported that hour yet: see \
+         the table below.",
     );
-    stat(panel, "lastNotNull", "/.*/")
-        .query(total(Measurement::Hourly, Window::Range, "users"))
-        .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "Time", "desc": true }] }))
-        .then("limit", json!({ "limitField": 1 }))
-        .since("24h")
-        .field("Time", &[("unit", json!("time:ddd HH:mm")), ("displayName", json!("from"))])
-        .no_value("none in 24 hours")
+    hour(panel, "Time").since("24h").no_value("none in 24 hours")
 }
 
 fn peak() -> Panel {
     let panel = Panel::new(
         "stat",
         "Peak hour today",
-        "The hour of today with the most users, those of all chosen bots added up.",
+        "The hour of the clock with the most users today, those of all chosen bots added up. An hour that begins at half \
+         past counts as the hour of the clock that it begins in.",
     );
-    stat(panel, "lastNotNull", "/.*/")
-        .query(total(Measurement::Hourly, Window::Range, "users"))
-        .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "users", "desc": true }] }))
-        .then("limit", json!({ "limitField": 1 }))
-        .since("now/d")
-        .field("Time", &[("unit", json!("time:HH:mm")), ("displayName", json!("from"))])
-        .no_value("no hour of today yet")
+    hour(panel, &sum_of("users")).since("now/d").no_value("no hour of today yet")
 }
 
 fn freshness() -> Panel {
@@ -107,7 +121,7 @@ fn freshness() -> Panel {
         "stat",
         "Freshness",
         "The bot whose newest figure is the oldest, and the beginning of that hour. An hour is over an hour old when it \
-         arrives.",
+         arrives. A bot with daily figures only is not looked at.",
     );
     stat(panel, "lastNotNull", "/.*/")
         .query(newest())

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::figures::{Measurement, Window, clock, date, sum_of, sums, total};
-use super::trend::bars;
+use super::trend::{bars, days_of_bots};
 
 /// The row.
 pub(super) fn row() -> Row {
@@ -16,7 +16,7 @@ fn heat_map() -> Panel {
     let panel = Panel::new(
         "table",
         "Hours of the day, day by day",
-        "Users of each hour, those of all chosen bots added up, in the zone of the time picker. An empty field is an hour \
+        "Users of each hour, those of all chosen bots added up, in the zone of the time picker. A dash is an hour \
          that the platform sent no figure for, or that the clock skipped.",
     );
     // Two texts out of one: Grafana reads what looks like JSON as columns.
@@ -35,6 +35,11 @@ fn heat_map() -> Panel {
         .options(json!({ "showHeader": true, "cellHeight": "sm" }))
         .defaults(json!({
             "color": { "mode": "continuous-blues" },
+            // No figure is not a small one.
+            "mappings": [{
+                "type": "special",
+                "options": { "match": "null", "result": { "text": "–", "color": "transparent" } },
+            }],
             "custom": {
                 "align": "center", "minWidth": 44, "filterable": false,
                 "cellOptions": { "type": "color-background", "mode": "basic" },
@@ -49,27 +54,27 @@ fn heat_map() -> Panel {
                 ("custom.cellOptions", json!({ "type": "auto" })),
             ],
         )
-        .no_value("")
+        .no_value("no hourly figures in this range")
 }
 
 fn weekdays() -> Panel {
     let panel = Panel::new(
         "barchart",
         "Weekdays",
-        "Unique users of a day on average for each weekday, those of all chosen bots added up. The bots need daily among \
-         their intervals.",
+        "Unique users of a day on average for each weekday, those of all chosen bots added up. The average is each bot's \
+         own over the days that it has, so that a bot whose figures begin later or are late does not lower it. The bots \
+         need daily among their intervals.",
     );
-    bars(panel, "Time", "none", false)
-        .query(total(Measurement::Daily, Window::Range, "users"))
-        .then("formatTime", date("E ddd"))
-        .then(
-            "groupBy",
-            json!({ "fields": {
+    let panel = bars(panel, "Time", "none", false).query(days_of_bots()).then("formatTime", date("E ddd")).then(
+        "groupBy",
+        json!({ "fields": {
                 "Time": { "operation": "groupby", "aggregations": [] },
+                "bot": { "operation": "groupby", "aggregations": [] },
                 "users": { "operation": "aggregate", "aggregations": ["mean"] },
             } }),
-        )
+    );
+    sums(panel, &["Time"], &["users (mean)"])
         .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "Time" }] }))
-        .field("users (mean)", &[("displayName", json!("users a day"))])
+        .field(&sum_of("users (mean)"), &[("displayName", json!("users a day"))])
         .no_value("no daily figures in this range: set intervals = [\"hourly\", \"daily\"]")
 }

@@ -5,7 +5,10 @@ use serde_json::json;
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::super::query::Query;
-use super::figures::{LARGEST, Measurement, Window, by_bot, by_bot_flux, chosen, date, points, sum_of, sums};
+use super::figures::{
+    LARGEST, Measurement, Window, by_bot, by_bot_and_channel, by_bot_and_channel_flux, by_bot_flux, chosen, date,
+    points, sum_of, sums,
+};
 use super::now::compared;
 
 /// The row.
@@ -29,7 +32,10 @@ fn curves(panel: Panel, tag: &str) -> Panel {
             "color": { "mode": "palette-classic-by-name" },
             "custom": {
                 "drawStyle": "line", "lineWidth": 1, "fillOpacity": 0, "lineInterpolation": "linear",
-                "showPoints": "auto", "pointSize": 4, "spanNulls": 10_800_000, "axisPlacement": "auto",
+                "showPoints": "auto", "pointSize": 4, "axisPlacement": "auto",
+                // Neither database sends anything for an hour without a figure: a line over more than a day is none. No
+                // less, for over a long range a step is a whole day.
+                "insertNulls": 25 * 3_600_000, "spanNulls": false,
                 "stacking": { "mode": "none", "group": "A" },
             },
         }))
@@ -84,22 +90,23 @@ fn by_hour_and_channel() -> Panel {
     let panel = Panel::new(
         "timeseries",
         "Users per hour by channel",
-        "Unique users of each hour in each channel, those of all chosen bots added up. The curve \"all\" is the \
+        "Unique users of each hour in each channel, those of the chosen bots whose hours begin together added up: a bot \
+         whose hours begin at half past is not added to one whose hours begin at the full hour. The curve \"all\" is the \
          platform's own total and less than the channels together. Where the range is too long to draw every hour, the \
          busiest hour of each step.",
     );
     curves(panel, "channel").query(Query::Curves {
         tag: "channel",
         influxql: format!(
-            "SELECT max(\"users\") FROM (SELECT sum(\"users\") AS \"users\" FROM \"user_engagement_hourly\" WHERE {} \
+            "SELECT max(\"users\") FROM (SELECT sum(\"users\") AS \"users\" FROM ({}) \
              GROUP BY time(15m), \"channel\" fill(none)) GROUP BY time($__interval), \"channel\" fill(none)",
-            chosen(Window::Range)
+            by_bot_and_channel(Measurement::Hourly, Window::Range)
         ),
         flux: format!(
             "{}\n  |> group(columns: [\"channel\"])\n  |> {}\n  \
              |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false, timeSrc: \"_start\")\n  \
-             |> keep(columns: [\"_time\", \"channel\", \"_value\"])",
-            points(Measurement::Hourly, Window::Range),
+             |> sort(columns: [\"_time\"])\n  |> keep(columns: [\"_time\", \"channel\", \"_value\"])",
+            by_bot_and_channel_flux(Measurement::Hourly, Window::Range),
             Measurement::Hourly.sums()
         ),
     })
@@ -115,6 +122,19 @@ fn today_by_hour() -> Panel {
     bars(compared(panel), "Time", "none", true).no_value("no hour of today that last week has too")
 }
 
+/// The users of each bot on each of its days.
+pub(super) fn days_of_bots() -> Query {
+    Query::Table {
+        influxql: by_bot(Measurement::Daily, Window::Range),
+        flux: format!(
+            "{}\n  |> group()\n  \
+             |> keep(columns: [\"_time\", \"bot\", \"_value\"])\n  |> sort(columns: [\"bot\", \"_time\"])\n  \
+             |> rename(columns: {{_time: \"Time\", _value: \"users\"}})",
+            by_bot_flux(Measurement::Daily, Window::Range)
+        ),
+    }
+}
+
 fn by_day() -> Panel {
     let panel = Panel::new(
         "barchart",
@@ -122,17 +142,8 @@ fn by_day() -> Panel {
         "Unique users of each of the bot's own calendar days; of several channels the busiest. Bots are stacked: somebody \
          who uses two of them is in both. The bots need daily among their intervals.",
     );
-    let panel = bars(panel, "Time\\bot", "normal", true)
-        .query(Query::Table {
-            influxql: by_bot(Measurement::Daily, Window::Range),
-            flux: format!(
-                "{}\n  |> group()\n  \
-                 |> keep(columns: [\"_time\", \"bot\", \"_value\"])\n  |> sort(columns: [\"bot\", \"_time\"])\n  \
-                 |> rename(columns: {{_time: \"Time\", _value: \"users\"}})",
-                by_bot_flux(Measurement::Daily, Window::Range)
-            ),
-        })
-        .then("formatTime", date("YYYY-MM-DD ddd"));
+    let panel =
+        bars(panel, "Time\\bot", "normal", true).query(days_of_bots()).then("formatTime", date("YYYY-MM-DD ddd"));
     // Each is a sum of one; but the name that InfluxQL gave the column would hide the bots' names.
     sums(panel, &["Time", "bot"], &["users"])
         .then(

@@ -22,16 +22,20 @@ pub(super) fn thresholds(steps: &[(&str, Option<f64>)]) -> Value {
 }
 
 /// One figure as it is now.
-pub(super) fn stat(title: &'static str, description: &str, expr: String, unit: &str, look: Value) -> Panel {
+pub(super) fn stat(title: &'static str, description: &str, expr: String, look: Value) -> Panel {
     Panel::new("stat", title, description)
         .query(Query::Now { expr, legend: "__auto", table: false })
         .options(json!({
             "reduceOptions": { "calcs": ["lastNotNull"], "fields": "", "values": false }, "orientation": "auto",
             "textMode": "value", "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "wideLayout": true,
         }))
-        .defaults(json!({ "unit": unit }))
         .defaults(look)
         .no_value("no exporter")
+}
+
+/// An age, exact enough to be held against its thresholds: "2.5 hours" and not "3 hours".
+pub(super) fn age() -> Value {
+    json!({ "unit": "s", "decimals": 1 })
 }
 
 /// Words for yes and no.
@@ -50,7 +54,9 @@ pub(super) fn curves(
         .defaults(json!({
             "unit": unit, "decimals": null, "min": 0, "color": { "mode": "palette-classic-by-name" },
             "custom": {
-                "drawStyle": "line", "lineWidth": 1, "fillOpacity": 5, "showPoints": "never", "spanNulls": false,
+                "drawStyle": "line", "lineWidth": 1, "fillOpacity": 5,
+                // What has a value for one step only would not be seen otherwise.
+                "showPoints": "auto", "spanNulls": false,
                 "stacking": { "mode": "none", "group": "A" },
             },
         }))
@@ -62,12 +68,13 @@ pub(super) fn curves(
     queries.into_iter().fold(panel, |panel, (expr, legend)| panel.query(Query::Range { expr, legend }))
 }
 
-/// The quantiles of a histogram.
+/// The quantiles of a histogram, of the two hours before each step: with a tick an hour, a shorter time has nothing in it
+/// but for one step an hour.
 pub(super) fn quantiles(metric: &str) -> Vec<(String, &'static str)> {
     [("0.5", "half"), ("0.9", "9 of 10"), ("0.99", "99 of 100")]
         .map(|(quantile, legend)| {
-            let rate = format!("sum by (le) (rate({metric}_bucket{INSTANCE}[$__rate_interval]))");
-            (format!("histogram_quantile({quantile}, {rate})"), legend)
+            let counts = format!("sum by (le) (increase({metric}_bucket{INSTANCE}[2h]))");
+            (format!("histogram_quantile({quantile}, {counts})"), legend)
         })
         .into()
 }

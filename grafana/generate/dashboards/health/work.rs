@@ -15,7 +15,7 @@ pub(super) fn platform() -> Row {
     );
     let duration = curves(
         "Duration of requests",
-        "The time within which so many of the requests to the platform were answered.",
+        "The time within which so many of the requests to the platform were answered, of those in the two hours before.",
         "s",
         quantiles("kore_trend_request_duration_seconds"),
     );
@@ -42,7 +42,7 @@ pub(super) fn platform() -> Row {
 pub(super) fn ticks() -> Row {
     let duration = curves(
         "Duration of ticks",
-        "The time within which so many of the ticks ended, from when they were due.",
+        "The time within which so many of the ticks ended, from when they were due, of those in the two hours before.",
         "s",
         quantiles("kore_trend_tick_duration_seconds"),
     );
@@ -59,7 +59,7 @@ pub(super) fn ticks() -> Row {
         "Age of the last tick",
         "How long ago a tick ended.",
         "s",
-        vec![(format!("time() - kore_trend_last_tick_timestamp_seconds{INSTANCE}"), "{{instance}}")],
+        vec![(format!("time() - (kore_trend_last_tick_timestamp_seconds{INSTANCE} > 0)"), "{{instance}}")],
     );
     Row::new("Ticks", vec![Line::new(8, vec![(8, duration), (8, count), (8, since)])])
 }

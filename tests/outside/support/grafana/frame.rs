@@ -91,7 +91,7 @@ impl fmt::Debug for Cell {
 }
 
 /// The answer to a query in InfluxQL with times in seconds: one table of all its series, their tags as columns, or a
-/// curve for each.
+/// curve for each; a query that asks for no format, as a variable's, has a frame for each.
 #[track_caller]
 pub(crate) fn of_influxql(answer: &Value, target: &Value) -> Vec<Frame> {
     let ref_id = target["refId"].as_str().unwrap();
@@ -107,6 +107,7 @@ pub(crate) fn of_influxql(answer: &Value, target: &Value) -> Vec<Frame> {
             frames.into_iter().reduce(append).into_iter().collect()
         }
         Some("time_series") => frames.into_iter().map(curve).collect(),
+        None => frames,
         other => panic!("no such format: {other:?}"),
     }
 }

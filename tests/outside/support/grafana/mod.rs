@@ -2,6 +2,7 @@
 //! transforms them. No Grafana can be had here, so this follows its source (of release 12), as far as the dashboards in
 //! `grafana/` go; whatever they use beyond that makes these functions panic.
 
+pub(crate) mod display;
 pub(crate) mod expand;
 pub(crate) mod frame;
 pub(crate) mod moment;

@@ -12,16 +12,24 @@ pub(crate) fn transform(panel: &Value, mut frames: Vec<Frame>, chosen: &Chosen) 
     // Grafana expands variables in the whole list at once.
     let list = variables(&panel["transformations"].to_string(), chosen);
     let list: Vec<Value> = serde_json::from_str(&list).unwrap();
+    // Columns that Grafana takes for there, and then finds to have no values at all.
+    let mut undefined = false;
     for transformation in &list {
+        let id = words(&transformation["id"]);
+        assert!(!undefined || id == "filterByValue", "{id} would read what is not there: {}", panel["title"]);
         let pattern = transformation["filter"]["options"]
             .as_str()
             .map(|pattern| pattern.strip_prefix("/^(").and_then(|rest| rest.strip_suffix(")$/")).unwrap().to_owned());
         let (these, others): (Vec<Frame>, Vec<Frame>) = frames
             .into_iter()
             .partition(|frame| pattern.as_ref().is_none_or(|ids| ids.split('|').any(|id| id == frame.ref_id)));
+        let several = these.len() > 1;
         frames = one(transformation, these);
+        let inner = id == "joinByField" && transformation["options"]["mode"] == "inner";
+        undefined = inner && several && frames[0].len() == 0;
         frames.extend(others);
     }
+    assert!(!undefined, "{} would draw what is not there", panel["title"]);
     frames
 }
 
@@ -32,10 +40,10 @@ fn one(transformation: &Value, frames: Vec<Frame>) -> Vec<Frame> {
     match words(&transformation["id"]) {
         "formatTime" => each(format_time),
         "organize" => each(organize),
-        "groupBy" => each(group_by),
+        "groupBy" => frames.into_iter().filter_map(|frame| group_by(options, frame)).collect(),
         "sortBy" => each(sort_by),
         "limit" => each(limit),
-        "reduce" => each(reduce),
+        "filterByValue" => each(filter),
         "calculateField" => each(calculate),
         "extractFields" => each(extract),
         "groupingToMatrix" if frames.len() == 1 => each(matrix),
@@ -75,13 +83,17 @@ fn organize(options: &Value, mut frame: Frame) -> Frame {
     frame
 }
 
-fn group_by(options: &Value, frame: Frame) -> Frame {
+/// Grafana drops a frame that has none of the columns to group by.
+fn group_by(options: &Value, frame: Frame) -> Option<Frame> {
     let fields = options["fields"].as_object().unwrap();
     let keys: Vec<&Field> = frame
         .fields
         .iter()
         .filter(|field| fields.get(&field.name).is_some_and(|how| how["operation"] == "groupby"))
         .collect();
+    if keys.is_empty() {
+        return None;
+    }
     let mut groups: Vec<(Vec<Cell>, Vec<usize>)> = Vec::new();
     for line in 0..frame.len() {
         let key: Vec<Cell> = keys.iter().map(|field| field.cells[line].clone()).collect();
@@ -103,7 +115,7 @@ fn group_by(options: &Value, frame: Frame) -> Frame {
             grouped.push(Field::new(format!("{} ({how})", field.name), cells));
         }
     }
-    Frame { fields: grouped, ..frame }
+    Some(Frame { fields: grouped, ..frame })
 }
 
 fn reduced(how: &str, numbers: &[f64]) -> f64 {
@@ -144,29 +156,34 @@ fn pick(mut frame: Frame, lines: &[usize]) -> Frame {
     frame
 }
 
-fn reduce(options: &Value, mut frame: Frame) -> Frame {
-    assert_eq!(options["mode"], "reduceFields");
-    let how = words(&options["reducers"][0]);
-    // Grafana would make a zero of texts.
-    for field in &mut frame.fields {
-        let numbers: Vec<f64> = field.cells.iter().map(Cell::number).collect();
-        field.cells = vec![Cell::Number(reduced(how, &numbers))];
-    }
-    frame
+/// A condition on a column that is not there is met by no line.
+fn filter(options: &Value, frame: Frame) -> Frame {
+    assert_eq!((&options["type"], &options["match"]), (&Value::from("include"), &Value::from("all")));
+    let met = |filter: &Value, line: usize| {
+        assert_eq!(filter["config"]["id"], "isNotNull");
+        let field = frame.fields.iter().find(|field| field.shown() == words(&filter["fieldName"]));
+        field.is_some_and(|field| field.cells[line] != Cell::Nothing)
+    };
+    let filters = options["filters"].as_array().unwrap();
+    let lines: Vec<usize> = (0..frame.len()).filter(|line| filters.iter().all(|filter| met(filter, *line))).collect();
+    pick(frame, &lines)
 }
 
+/// As JavaScript calculates, in which what is missing is no number, and so is whatever is made of it.
 fn calculate(options: &Value, mut frame: Frame) -> Frame {
     let binary = &options["binary"];
-    assert_eq!((&options["mode"], &binary["operator"]), (&Value::from("binary"), &Value::from("/")));
-    let (Some(left), Some(right)) =
-        (position(&frame, words(&binary["left"])), position(&frame, words(&binary["right"])))
-    else {
-        return frame;
+    assert_eq!(options["mode"], "binary");
+    let operand = |side: &str| {
+        assert_eq!(binary[side]["matcher"]["id"], "byName");
+        position(&frame, words(&binary[side]["matcher"]["options"]))
     };
+    let (Some(left), Some(right)) = (operand("left"), operand("right")) else { return frame };
+    let number = |cell: &Cell| if *cell == Cell::Nothing { f64::NAN } else { cell.number() };
     let cells = frame.fields[left].cells.iter().zip(&frame.fields[right].cells);
-    let cells = cells.map(|pair| match pair {
-        (Cell::Number(left), Cell::Number(right)) => Cell::Number(left / right),
-        _ => Cell::Nothing,
+    let cells = cells.map(|(left, right)| match words(&binary["operator"]) {
+        "/" => Cell::Number(number(left) / number(right)),
+        "-" => Cell::Number(number(left) - number(right)),
+        other => panic!("no such operator: {other}"),
     });
     let cells = cells.collect();
     frame.fields.push(Field::new(words(&options["alias"]), cells));
@@ -215,11 +232,13 @@ fn matrix(options: &Value, frame: Frame) -> Frame {
     Frame { fields, ..frame }
 }
 
-fn join(options: &Value, frames: Vec<Frame>) -> Vec<Frame> {
+/// Less than two frames are left as they are; a frame without the column to join by is dropped.
+fn join(options: &Value, mut frames: Vec<Frame>) -> Vec<Frame> {
     if frames.len() < 2 {
         return frames;
     }
     let by = words(&options["byField"]);
+    frames.retain(|frame| position(frame, by).is_some());
     let inner = options["mode"] == "inner";
     let mut keys: Vec<Cell> = Vec::new();
     for frame in &frames {
