@@ -44,9 +44,14 @@ mod tests {
     async fn only_a_clock_that_goes_back_is_told() {
         let at = |second| Timestamp::from_second(1_800_000_000 + second).unwrap();
         let mut pace = Pace::new(at(0));
-        for (later, clock, goes_back) in
-            [(5, 5_i64, false), (5, 10_000, false), (5, 10_005, false), (5, 9_000, true), (5, 9_004, false), (5, -1, true)]
-        {
+        for (later, clock, goes_back) in [
+            (5, 5_i64, false),
+            (5, 10_000, false),
+            (5, 10_005, false),
+            (5, 9_000, true),
+            (5, 9_004, false),
+            (5, -1, true),
+        ] {
             tokio::time::advance(Duration::from_secs(later)).await;
             assert_eq!(pace.look(at(clock)), goes_back, "{clock}");
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use axum::extract::Request;
+use axum::http::header::DATE;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use jiff::Timestamp;
@@ -76,6 +77,15 @@ impl SimulatedPlatform {
         bots: &str,
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
     ) -> SimulatedPlatform {
+        SimulatedPlatform::start_at(bots, Timestamp::now, script)
+    }
+
+    /// The same at the time that this clock tells, also in its answers.
+    pub(crate) fn start_at(
+        bots: &str,
+        clock: fn() -> Timestamp,
+        script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
+    ) -> SimulatedPlatform {
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let flight: Arc<Mutex<Flight>> = Arc::default();
         let (record, script, gauge) = (Arc::clone(&asked), Arc::new(script), Arc::clone(&flight));
@@ -89,17 +99,20 @@ impl SimulatedPlatform {
                     record.push(asked.clone());
                     record.len()
                 };
-                match script(&asked, number) {
+                let mut response = match script(&asked, number) {
                     None => next.run(request).await as Response,
                     Some(reply) if reply.is_own() => {
                         reply.wait().await;
                         next.run(request).await
                     }
                     Some(reply) => reply.into_response().await,
-                }
+                };
+                let date = clock().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                response.headers_mut().entry(DATE).or_insert_with(|| date.parse().unwrap());
+                response
             }
         });
-        let platform = Platform::new(&configured(bots).bots, Behaviour::STEADY, Timestamp::now);
+        let platform = Platform::new(&configured(bots).bots, Behaviour::STEADY, clock);
         SimulatedPlatform { server: Server::start(platform.router().layer(layer)), asked, flight }
     }
 
