@@ -5,6 +5,7 @@
 mod daemon;
 mod limits;
 mod once;
+mod random;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
