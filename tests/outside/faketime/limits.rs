@@ -1,9 +1,14 @@
 //! A bot is never asked too often, as the platform counts it in real time, whatever the clocks of the processes say.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use kore_trend_exporter::series::Interval;
 
 use super::{DAY, HOUR, Scene, steps};
 use crate::support::platform::{day, held_lines};
+use crate::support::server::Reply;
 use crate::support::wait_for;
 use crate::support::workspace::{Template, bots};
 
@@ -11,7 +16,7 @@ const EIGHT: &str = "channels = [\"all\", \"rtm\", \"msteams\", \"ivr\", \"line\
 
 /// A clock is set between a process that uses the limit up and another one. The one asks for eight series, of which five
 /// may be asked for; when the other bot's points are there, the limited one has had its chance.
-fn check(step: jiff::SignedDuration, second: &[&str]) {
+fn check(step: SignedDuration, second: &[&str]) {
     let all = bots(["limited"], EIGHT) + &bots(["other"], "");
     let platform = "per_minute = 5\nper_hour = 5\nbackfill_share = 1.0";
     let scene = Scene::new(&all, false, Template { platform, ..Template::default() });
@@ -64,4 +69,20 @@ fn requests_under_a_clock_that_was_ahead_block_nothing_when_it_is_right() {
     scene.run(&["--once"]).expect_code(0);
     assert_eq!(scene.platform.asked().len(), 16, "the rest of the budget is there");
     scene.check(&held_lines("limited", "ivr", Interval::Hourly, -7));
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
+fn a_date_until_which_the_platform_wants_to_be_left_alone_is_one_of_its_clock() {
+    let first = AtomicBool::new(true);
+    let scene = Scene::at(Timestamp::now, &bots(["support"], ""), Template::default(), move |_| {
+        let soon = (Timestamp::now() + SignedDuration::from_secs(2)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let refused = || Reply::errors(429, 429, "API rate limit exceeded").header("retry-after", soon);
+        first.swap(false, Ordering::Relaxed).then(refused)
+    });
+    // Tokens are accepted, but by this clock the date is in 25 minutes.
+    scene.clock.set(SignedDuration::from_mins(-25));
+    scene.run(&["--once"]).expect_code(0);
+    let asked = scene.platform.asked();
+    assert!(asked.len() == 2 && asked[1].at - asked[0].at >= Duration::from_secs(1), "{}", asked.len());
 }
