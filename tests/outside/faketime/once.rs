@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use kore_trend_exporter::series::Interval;
 
 use super::{DAY, HOUR, Scene, steps, zeros_ahead};
-use crate::support::platform::{day, held_lines};
+use crate::support::platform::{Asked, day, held_lines};
 use crate::support::server::{Gate, Reply};
 use crate::support::wait_for;
 use crate::support::workspace::{Template, bots};
@@ -65,6 +65,21 @@ fn what_a_first_run_owes_is_not_set_by_a_wrong_clock() {
             let windows = scene.windows();
             assert!(windows.len() == 2, "strict: {strict}, {step}: {windows:?} instead of {initial}");
             scene.check(&all_of(7));
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
+fn a_date_in_the_answer_is_believed_where_it_can_be_one() {
+    for (date, is_believed) in [("Thu, 01 Jan 1970 00:00:07 GMT", false), ("Thu, 01 Oct 2026 12:00:00 GMT", true)] {
+        let script = move |asked: &Asked| Some(zeros_ahead(asked).header("date", date));
+        let scene = Scene::at(Timestamp::now, &bots(["support"], BOTH), Template::default(), script);
+        let output = scene.run(&["--once"]).expect_code(0);
+        assert_eq!(output.stderr.contains("far ahead of the date in the platform's answers"), is_believed);
+        match is_believed {
+            true => assert_eq!(scene.held().len(), 0),
+            false => scene.check(&all_of(7)),
         }
     }
 }
