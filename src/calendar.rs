@@ -51,6 +51,9 @@ pub fn day(zone: &TimeZone, date: Date) -> Day {
     Day { span: start.zip(end).map(|(start, end)| Span { start, end }), hours }
 }
 
+/// Before this day there was no such program: a clock that says so is wrong.
+pub const EARLIEST_TODAY: Date = jiff::civil::date(2026, 1, 1);
+
 /// The local date in `zone` at `now`.
 pub fn today(zone: &TimeZone, now: Timestamp) -> Date {
     zone.to_datetime(now).date()

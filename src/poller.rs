@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use jiff::civil::Date;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
@@ -21,6 +22,13 @@ use crate::sink::WriteFailure;
 use crate::sink::writer::{Parcel, WriteError, Written};
 use crate::status::recent::DAYS;
 use crate::stop::Stop;
+
+/// A clock that is ahead of the platform's by more than this deserves a word: a tick is that much late, and tokens fail
+/// soon.
+const FAR_AHEAD: SignedDuration = SignedDuration::from_mins(10);
+
+const CLOCKS_DIFFER: &str = "this machine's clock is far ahead of the date in the platform's answers: only what is over by \
+     the platform's is written; set the clock, or have whatever answers for the platform set its own";
 
 /// What one series is to do.
 #[derive(Debug)]
@@ -311,7 +319,7 @@ async fn export(
     let at = flatten::asked_at(asked_at, platform_time);
     let asked = Asked { window, zone, at, include_open: means.include_open, recent_from };
     let flattened = flatten(&answer, &asked);
-    let oddity = answer.oddity;
+    let oddity = answer.oddity.or_else(|| (asked_at.duration_since(at) > FAR_AHEAD).then(|| CLOCKS_DIFFER.to_owned()));
     // While the points wait to be written, their source need not.
     drop(answer.days);
     let complete = complete_through(&asked).map(|last| Window { first: window.first, last });

@@ -5,13 +5,11 @@
 //! plan would change in what is remembered has to wait until the platform has told its own day, by which it is then
 //! decided.
 
-use jiff::civil::{Date, date};
+use jiff::civil::Date;
 
+use crate::calendar::EARLIEST_TODAY;
 use crate::plan::{self, Plan, Progress, Reach};
 use crate::series::Window;
-
-/// No today lies before this day, on which the program did not exist.
-const EARLIEST_TODAY: Date = date(2026, 1, 1);
 
 /// How far a series has come in the course of a tick.
 #[derive(Debug)]
@@ -72,6 +70,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
     use proptest::prelude::*;
 
     use super::*;

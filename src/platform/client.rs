@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, Url, redirect};
 use serde_json::json;
@@ -12,6 +13,7 @@ use serde_json::json;
 use super::answer::{Answer, parse_v1, parse_v2};
 use super::failure::{Failure, Refusal};
 use super::limiter::{Hand, Limiter, Places, Purpose};
+use crate::calendar;
 use crate::config::{self, Api, Send};
 use crate::echo;
 use crate::metrics::Watch;
@@ -380,6 +382,8 @@ fn errors_in(body: &[u8]) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
+/// When the platform answered, unless its clock tells nothing.
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    retry::http_date(headers.get(DATE)?.to_str().ok()?)
+    let told = retry::http_date(headers.get(DATE)?.to_str().ok()?)?;
+    Some(told).filter(|told| calendar::today(&TimeZone::UTC, *told) >= calendar::EARLIEST_TODAY)
 }

@@ -207,8 +207,15 @@ impl Ledger {
         }
         let Some(latest) = to_come.iter().map(|(_, at)| at.clock).max() else { return Ok(()) };
         for (record, at) in to_come {
-            let time = now.clock.saturating_sub(latest - at.clock) * 2 + u64_at(record, 8) % 2;
+            let before = latest - at.clock;
+            let (clock, is_recent) = (now.clock.saturating_sub(before), before < milliseconds(KEPT));
+            let time = clock * 2 + u64_at(record, 8) % 2;
             record[8..16].copy_from_slice(&time.to_le_bytes());
+            if is_recent {
+                // From now on it counts by the uptime, whatever becomes of the clock.
+                let uptime = now.uptime.saturating_sub(before);
+                record[24..32].copy_from_slice(&Moment { uptime, ..now }.packed().to_le_bytes());
+            }
         }
         self.file.write_all_at(&records, HEADER)
     }
@@ -262,10 +269,7 @@ impl Ledger {
     fn now(&self) -> Moment {
         let clock = u64::try_from((self.clocks.clock)().as_millisecond()).unwrap_or(0).min(u64::MAX / 4);
         match (self.clocks.uptime)() {
-            Some(Uptime { time, run }) => {
-                let uptime = u64::try_from(time.as_millis()).unwrap_or(0) & ((1 << UPTIME_BITS) - 1);
-                Moment { clock, uptime, run }
-            }
+            Some(Uptime { time, run }) => Moment { clock, uptime: milliseconds(time + KEPT) & UPTIME, run },
             None => Moment { clock, uptime: 0, run: 0 },
         }
     }
@@ -303,8 +307,9 @@ impl Ledger {
     }
 }
 
-/// When something was: Unix milliseconds by the clock, and the machine's uptime in milliseconds with the run it is of, as
-/// far as that is known.
+/// When something was: Unix milliseconds by the clock, and as far as that is known the machine's uptime with the run that
+/// it is of. The uptime is in milliseconds and counted from a while before the start, so that what was asked just before
+/// it has one as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Moment {
     clock: u64,
@@ -312,14 +317,19 @@ struct Moment {
     run: u16,
 }
 
-/// Bits of a record's last number that hold the uptime; the others tell the run.
+/// The bits of a record's last number that hold the uptime; those above tell the run.
+const UPTIME: u64 = (1 << UPTIME_BITS) - 1;
 const UPTIME_BITS: u32 = 48;
 
 impl Moment {
     fn of(record: &[u8]) -> Moment {
         let packed = u64_at(record, 24);
         let run = u16::try_from(packed >> UPTIME_BITS).unwrap_or(0);
-        Moment { clock: u64_at(record, 8) / 2, uptime: packed & ((1 << UPTIME_BITS) - 1), run }
+        Moment { clock: u64_at(record, 8) / 2, uptime: packed & UPTIME, run }
+    }
+
+    fn packed(&self) -> u64 {
+        (u64::from(self.run) << UPTIME_BITS) | self.uptime
     }
 
     /// Whether it was since the machine started, which it did before `now`.
@@ -349,9 +359,8 @@ impl Moment {
 /// Bot, Unix milliseconds doubled with the purpose as its last bit, owner, uptime with the run.
 fn encode(bot: u64, at: Moment, purpose: Purpose, owner: u64) -> [u8; RECORD] {
     let time = at.clock * 2 + u64::from(purpose == Purpose::Backfill);
-    let uptime = (u64::from(at.run) << UPTIME_BITS) | at.uptime;
     let mut record = [0; RECORD];
-    for (place, value) in [bot, time, owner, uptime].into_iter().enumerate() {
+    for (place, value) in [bot, time, owner, at.packed()].into_iter().enumerate() {
         record[8 * place..8 * place + 8].copy_from_slice(&value.to_le_bytes());
     }
     record
@@ -362,6 +371,10 @@ impl Record {
         let purpose = if u64_at(record, 8) % 2 == 1 { Purpose::Backfill } else { Purpose::Live };
         Record { bot: u64_at(record, 0), age: Moment::of(record).age(now), purpose }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 4)
 }
 
 fn u64_at(bytes: &[u8], place: usize) -> u64 {

@@ -152,7 +152,7 @@ fn what_is_yet_to_come_by_the_clock_of_a_machine_that_started_anew_soon_is_past(
     WORLD.set((8600, -1_800_000_000, 8600));
     assert_eq!(ages(&path), [8590, 3590, 0], "the last is at least so old, and the others as much older as they were");
     WORLD.set((8700, 0, 8600));
-    assert_eq!(ages(&path)[2], 1_800_000_100, "its time is that of the wrong clock");
+    assert_eq!(ages(&path)[1..], [3690, 100], "also when the clock is right again");
     let mut record = [0; RECORD];
     ledger.file.read_exact_at(&mut record, HEADER + 2 * RECORD as u64).unwrap();
     assert_eq!(Record::decode(&record, &ledger.now()).purpose, Purpose::Backfill);

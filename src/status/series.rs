@@ -71,7 +71,8 @@ impl SeriesStatus {
         metrics.confirmed(&key, confirmed.written.points, confirmed.newest);
         metrics.dropped(&bot.name, Dropped::Retention, confirmed.written.beyond_retention);
         self.newest_point = self.newest_point.max(confirmed.newest);
-        let today = calendar::today(&bot.time_zone, now);
+        // A clock that is wrong must not make the pictures forget.
+        let today = confirmed.platform_today.unwrap_or_else(|| calendar::today(&bot.time_zone, now));
         let recent = self.recent.get_or_insert_with(|| Box::new(Recent::until(today)));
         recent.move_to(today);
         for (day, hour, users) in &confirmed.recent {

@@ -1,9 +1,9 @@
 //! The program from outside: the built binary, run as a user runs it, against a simulated platform and real databases.
 //!
 //! One binary for all of it, so that it links once. What needs a server is ignored here and run by `tests/run`, which
-//! brings the servers; those tests stand in a module called `influxdb`, `influxdb1`, `prometheus`, `toxiproxy`,
-//! `victoriametrics`, `chromium` or `systemd`, by which name it leaves out what it could not bring. So do those in a
-//! module called `power_cut` or `namespaces`, which take root.
+//! brings the servers; those tests stand in a module called `faketime`, `influxdb`, `influxdb1`, `prometheus`,
+//! `toxiproxy`, `victoriametrics`, `chromium` or `systemd`, by which name it leaves out what it could not bring. So do
+//! those in a module called `power_cut` or `namespaces`, which take root.
 
 #![allow(
     clippy::unwrap_used,

@@ -2,7 +2,10 @@
 //!
 //! Runs with libfaketime, which `tests/run` brings. The platform has the true time.
 
+mod daemon;
+mod limits;
 mod once;
+mod random;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -15,10 +18,12 @@ use kore_trend_exporter::series::day_after;
 use serde_json::{Map, Value, json};
 
 use crate::support::clock::Clock;
+use crate::support::daemon::Daemon;
 use crate::support::fake_influxdb::FakeInfluxDb;
 use crate::support::platform::{Asked, SimulatedPlatform};
 use crate::support::process::{Output, Running};
 use crate::support::server::Reply;
+use crate::support::wait_for;
 use crate::support::workspace::{Template, Workspace};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -43,12 +48,21 @@ impl Scene {
     /// Where the platform checks the times in tokens as the real one does, if it is `strict`, or else none, and says zero
     /// for what has not begun.
     fn new(bots: &str, strict: bool, template: Template) -> Scene {
-        let platform =
-            SimulatedPlatform::start(bots, move |asked, _| if strict { None } else { Some(zeros_ahead(asked)) });
+        Scene::at(Timestamp::now, bots, template, move |asked| if strict { None } else { Some(zeros_ahead(asked)) })
+    }
+
+    /// Where this clock tells the true time, and the platform answers itself unless the script does.
+    fn at(
+        now: fn() -> Timestamp,
+        bots: &str,
+        template: Template,
+        script: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
+    ) -> Scene {
+        let platform = SimulatedPlatform::start_by(now, bots, move |asked, _| script(asked));
         let too_early: Arc<Mutex<Vec<String>>> = Arc::default();
         let found = Arc::clone(&too_early);
         let database = FakeInfluxDb::start(move |write, _| {
-            let now = Timestamp::now();
+            let now = now();
             found.lock().unwrap().extend(write.body.lines().filter(|line| is_open(line, now)).map(str::to_owned));
             Reply::stored()
         });
@@ -69,11 +83,40 @@ impl Scene {
         Running::start(command)
     }
 
+    /// Starts the daemon, which looks at its clock at least every so many seconds: by itself five, where it has a
+    /// watchdog a third of its time.
+    #[track_caller]
+    fn daemon(&self, watchdog_seconds: Option<u64>) -> Daemon {
+        let mut variables = self.clock.variables();
+        let watchdog = watchdog_seconds.map(|seconds| ("WATCHDOG_USEC".to_owned(), format!("{seconds}000000")));
+        variables.extend(watchdog);
+        let variables: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Daemon::start_with(&self.workspace, &[], &variables)
+    }
+
+    /// Waits until the platform was asked so many times more.
+    #[track_caller]
+    fn wait_for_requests(&self, more: usize) {
+        let until = self.platform.asked().len() + more;
+        wait_for("requests", || (self.platform.asked().len() >= until).then_some(()));
+    }
+
     /// The windows that were asked for since the last time.
     fn windows(&self) -> Vec<String> {
         let windows = self.platform.asked().iter().map(|asked| asked.window().unwrap().to_string()).collect();
         self.platform.forget();
         windows
+    }
+
+    /// The watermarks of all series.
+    fn watermarks(&self) -> Vec<String> {
+        let state: Value = serde_json::from_str(&self.workspace.read("state/watermarks.json")).unwrap();
+        state["series"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|series| series["through"].as_str().unwrap().to_owned())
+            .collect()
     }
 
     /// What the database holds: the last that was written of each point.

@@ -1,9 +1,16 @@
 //! `--once` and `--backfill` under a wrong clock, and under the right one after that.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use kore_trend_exporter::series::Interval;
 
-use super::{Scene, steps};
-use crate::support::platform::{day, held_lines};
+use super::{DAY, HOUR, Scene, steps, zeros_ahead};
+use crate::support::platform::{Asked, day, held_lines};
+use crate::support::server::{Gate, Reply};
+use crate::support::wait_for;
 use crate::support::workspace::{Template, bots};
 
 const BOTH: &str = "intervals = [\"hourly\", \"daily\"]";
@@ -17,15 +24,10 @@ fn all_of(days: i64) -> Vec<String> {
     [Interval::Hourly, Interval::Daily].iter().flat_map(|it| held_lines("support", "all", *it, -days)).collect()
 }
 
-fn watermarks(scene: &Scene) -> Vec<String> {
-    let state: serde_json::Value = serde_json::from_str(&scene.workspace.read("state/watermarks.json")).unwrap();
-    state["series"].as_array().unwrap().iter().map(|series| series["through"].to_string()).collect()
-}
-
 #[test]
 #[ignore = "needs the servers that tests/run brings"]
 fn a_wrong_clock_moves_no_watermark_and_writes_nothing_that_is_not_over() {
-    let (yesterday, steady) = (format!("\"{}\"", day(-1)), format!("{}..{}", day(-2), day(0)));
+    let (yesterday, steady) = (day(-1).to_string(), format!("{}..{}", day(-2), day(0)));
     for strict in [true, false] {
         let scene = scene(strict);
         scene.run(&["--once"]).expect_code(0);
@@ -38,7 +40,7 @@ fn a_wrong_clock_moves_no_watermark_and_writes_nothing_that_is_not_over() {
                 assert!(output.stderr.contains(&words), "{step}: {}", output.stderr);
                 output.expect_code(1);
             }
-            assert_eq!(watermarks(&scene), [yesterday.as_str(); 2], "strict: {strict}, {step}");
+            assert_eq!(scene.watermarks(), [yesterday.as_str(); 2], "strict: {strict}, {step}");
             scene.clock.correct();
             scene.windows();
             scene.run(&["--once"]).expect_code(0);
@@ -65,4 +67,89 @@ fn what_a_first_run_owes_is_not_set_by_a_wrong_clock() {
             scene.check(&all_of(7));
         }
     }
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
+fn a_date_in_the_answer_is_believed_where_it_can_be_one() {
+    for (date, is_believed) in [("Thu, 01 Jan 1970 00:00:07 GMT", false), ("Thu, 01 Oct 2026 12:00:00 GMT", true)] {
+        let script = move |asked: &Asked| Some(zeros_ahead(asked).header("date", date));
+        let scene = Scene::at(Timestamp::now, &bots(["support"], BOTH), Template::default(), script);
+        let output = scene.run(&["--once"]).expect_code(0);
+        assert_eq!(output.stderr.contains("far ahead of the date in the platform's answers"), is_believed);
+        match is_believed {
+            true => assert_eq!(scene.held().len(), 0),
+            false => scene.check(&all_of(7)),
+        }
+    }
+}
+
+fn seconds_at(day: Date) -> i64 {
+    day.to_zoned(TimeZone::UTC).unwrap().timestamp().as_second()
+}
+
+/// One that asks for two days at a time, and lets the clock be set in the middle.
+fn backfill(step: SignedDuration, strict: bool, interrupted: bool) {
+    let (range, name) = (format!("{}..{}", day(-12), day(-3)), format!("{step}, strict: {strict}, {interrupted}"));
+    let template = Template { platform: "max_days_per_request = 2", ..Template::default() };
+    let (gate, seen) = (Gate::closed(), AtomicUsize::new(0));
+    let closed = gate.clone();
+    let scene = Scene::at(Timestamp::now, &bots(["support"], BOTH), template, move |asked| {
+        let held_back = interrupted && seen.fetch_add(1, Ordering::Relaxed) == 4;
+        let reply = if strict { Reply::own() } else { zeros_ahead(asked) };
+        Some(if held_back { reply.behind(&closed) } else { reply })
+    });
+    if !interrupted {
+        scene.clock.set(step);
+    }
+    let running = scene.start(&["--backfill", &range]);
+    if interrupted {
+        wait_for("some of the days", || (scene.platform.asked().len() >= 5).then_some(()));
+        scene.clock.set(step);
+        gate.open();
+    }
+    let output = running.finish();
+    // Days after its own today are wrong usage; the rest is refused where the times in tokens are checked.
+    let is_backwards = !interrupted && step < -3 * DAY;
+    let expected = if is_backwards { 2 } else { i32::from(strict) };
+    let output = output.expect_code(expected);
+    assert!(
+        !strict || is_backwards || output.stderr.contains("which alone spoils tokens"),
+        "{name}: {}",
+        output.stderr
+    );
+    scene.clock.correct();
+    let before = scene.windows();
+    scene.run(&["--backfill", &range]).expect_code(0);
+    let of_range = |line: &String| line.rsplit(' ').next().unwrap().parse::<i64>().unwrap() < seconds_at(day(-2));
+    scene.check(&all_of(12).into_iter().filter(of_range).collect::<Vec<_>>());
+    if strict && interrupted {
+        let requests = before.len() + scene.windows().len();
+        assert!((11..=12).contains(&requests), "{name}: {requests} requests, of which ten should have succeeded");
+    }
+    assert!(!scene.workspace.path("state/backfill.json").exists(), "{name}");
+    assert!(!scene.workspace.path("state/watermarks.json").exists(), "{name}");
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
+fn a_backfill_under_a_wrong_clock_is_made_up_for_by_the_same_command() {
+    std::thread::scope(|scope| {
+        for (number, step) in steps().into_iter().enumerate() {
+            scope.spawn(move || backfill(step, number % 2 == 0, false));
+            scope.spawn(move || backfill(step, number % 2 == 0, true));
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
+fn a_range_through_yesterday_ends_with_the_platforms_yesterday() {
+    let scene = scene(false);
+    scene.clock.set(26 * HOUR);
+    scene.run(&["--backfill", &format!("{}..", day(-3))]).expect_code(0);
+    scene.clock.correct();
+    scene.run(&["--backfill", &format!("{}..", day(-3))]).expect_code(0);
+    scene.check(&all_of(3));
+    assert!(!scene.workspace.path("state/backfill.json").exists());
 }

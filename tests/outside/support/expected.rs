@@ -65,6 +65,16 @@ pub(crate) fn expected(v2: bool, first: &str, last: &str) -> Vec<StoredPoint> {
     points
 }
 
+/// The lines of a bot that [`bots`](super::workspace::bots) wrote, in this zone over these days.
+pub(crate) fn lines(bot: &str, zone: &str, first: Date, last: Date) -> Vec<String> {
+    let (id, zone) = (format!("st-{bot}"), TimeZone::get(zone).unwrap());
+    let days = first.series(jiff::Span::new().days(1)).take_while(|day| *day <= last);
+    let line = |(measurement, time, users)| {
+        format!("user_engagement_{measurement},bot={bot},bot_id={id},channel=all users={users}i {time}")
+    };
+    days.flat_map(|day| buckets(&id, "all", &zone, day)).map(line).collect()
+}
+
 /// Interval, first instant and users of a day's buckets. An hour that the clock skips is later when asked for, one that
 /// it repeats is its first pass: so jiff reads a local time.
 fn buckets(id: &str, channel: &str, zone: &TimeZone, day: Date) -> Vec<(&'static str, i64, i64)> {

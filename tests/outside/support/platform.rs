@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use axum::extract::Request;
+use axum::http::header::DATE;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use jiff::Timestamp;
@@ -77,7 +78,7 @@ impl SimulatedPlatform {
         bots: &str,
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
     ) -> SimulatedPlatform {
-        SimulatedPlatform::start_at(ANY_PORT, bots, script)
+        SimulatedPlatform::start_with(ANY_PORT, bots, Timestamp::now, script)
     }
 
     /// The same at this address.
@@ -85,6 +86,26 @@ impl SimulatedPlatform {
     pub(crate) fn start_at(
         address: SocketAddrV4,
         bots: &str,
+        script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
+    ) -> SimulatedPlatform {
+        SimulatedPlatform::start_with(address, bots, Timestamp::now, script)
+    }
+
+    /// The same at the time that this clock tells, also in its answers.
+    #[track_caller]
+    pub(crate) fn start_by(
+        clock: fn() -> Timestamp,
+        bots: &str,
+        script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
+    ) -> SimulatedPlatform {
+        SimulatedPlatform::start_with(ANY_PORT, bots, clock, script)
+    }
+
+    #[track_caller]
+    fn start_with(
+        address: SocketAddrV4,
+        bots: &str,
+        clock: fn() -> Timestamp,
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
     ) -> SimulatedPlatform {
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -100,17 +121,20 @@ impl SimulatedPlatform {
                     record.push(asked.clone());
                     record.len()
                 };
-                match script(&asked, number) {
+                let mut response = match script(&asked, number) {
                     None => next.run(request).await as Response,
                     Some(reply) if reply.is_own() => {
                         reply.wait().await;
                         next.run(request).await
                     }
                     Some(reply) => reply.into_response().await,
-                }
+                };
+                let date = clock().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                response.headers_mut().entry(DATE).or_insert_with(|| date.parse().unwrap());
+                response
             }
         });
-        let platform = Platform::new(&configured(bots).bots, Behaviour::STEADY, Timestamp::now);
+        let platform = Platform::new(&configured(bots).bots, Behaviour::STEADY, clock);
         SimulatedPlatform { server: Server::start_at(address, platform.router().layer(layer)), asked, flight }
     }
 

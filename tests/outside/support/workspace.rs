@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use tempfile::TempDir;
 
 use super::process::{Output, Running};
@@ -59,9 +62,24 @@ pub(crate) struct Workspace {
     folder: TempDir,
 }
 
+/// The zones in which tests have a today, and how long before its end none begins: longer than any of them takes.
+const ZONES: [&str; 3] = ["UTC", "Asia/Kolkata", "Europe/Berlin"];
+const BEFORE_MIDNIGHT: Duration = Duration::from_secs(180);
+
+/// Waits for the next day where this one is about to end, so that a test and the program that it runs speak of the same
+/// today from its beginning to its end.
+fn wait_for_the_day() {
+    let today = |at: Timestamp| ZONES.map(|zone| at.in_tz(zone).unwrap().date());
+    let last = today(Timestamp::now() + BEFORE_MIDNIGHT);
+    while today(Timestamp::now()) != last {
+        sleep(Duration::from_millis(100));
+    }
+}
+
 impl Workspace {
     /// An empty one.
     pub(crate) fn new() -> Workspace {
+        wait_for_the_day();
         Workspace { folder: tempfile::Builder::new().prefix("kore-trend-test-").tempdir().unwrap() }
     }
 

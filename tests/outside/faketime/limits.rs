@@ -1,0 +1,88 @@
+//! A bot is never asked too often, as the platform counts it in real time, whatever the clocks of the processes say.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use kore_trend_exporter::series::Interval;
+
+use super::{DAY, HOUR, Scene, steps};
+use crate::support::platform::{day, held_lines};
+use crate::support::server::Reply;
+use crate::support::wait_for;
+use crate::support::workspace::{Template, bots};
+
+const EIGHT: &str = "channels = [\"all\", \"rtm\", \"msteams\", \"ivr\", \"line\", \"slack\", \"email\", \"sms\"]";
+
+/// A clock is set between a process that uses the limit up and another one. The one asks for eight series, of which five
+/// may be asked for; when the other bot's points are there, the limited one has had its chance.
+fn check(step: SignedDuration, second: &[&str]) {
+    let all = bots(["limited"], EIGHT) + &bots(["other"], "");
+    let platform = "per_minute = 5\nper_hour = 5\nbackfill_share = 1.0";
+    let scene = Scene::new(&all, false, Template { platform, ..Template::default() });
+    let first = scene.start(&["--once", "--bot", "limited"]);
+    wait_for("five requests", || (scene.platform.asked().len() == 5).then_some(()));
+    first.signal("TERM");
+    first.finish().expect_code(1);
+
+    for wrong in [true, false] {
+        if wrong {
+            scene.clock.set(step)
+        } else {
+            scene.clock.correct()
+        }
+        let before = scene.platform.asked_of("other").len();
+        let next = scene.start(second);
+        wait_for("the other bot", || (scene.platform.asked_of("other").len() > before).then_some(()));
+        next.signal("TERM");
+        next.finish();
+        assert_eq!(scene.platform.asked_of("limited").len(), 5, "{step} {second:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
+fn a_clock_that_is_set_between_two_processes_gives_no_bot_another_budget() {
+    let range = format!("{}..{}", day(-3), day(-2));
+    let steps = steps().into_iter().chain([HOUR / 3, -HOUR / 3]);
+    std::thread::scope(|scope| {
+        for (number, step) in steps.enumerate() {
+            let range = &range;
+            // A backfill of days that lie after its today is wrong usage.
+            let backfill = number % 2 == 0 && step.is_positive();
+            scope.spawn(move || match backfill {
+                true => check(step, &["--backfill", range, "--restart"]),
+                false => check(step, &["--once"]),
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
+fn requests_under_a_clock_that_was_ahead_block_nothing_when_it_is_right() {
+    let all = bots(["limited"], EIGHT);
+    let scene = Scene::new(&all, false, Template { platform: "per_minute = 16\nper_hour = 16", ..Template::default() });
+    scene.clock.set(400 * DAY);
+    scene.run(&["--once"]).expect_code(0);
+    scene.clock.correct();
+    scene.run(&["--once"]).expect_code(0);
+    assert_eq!(scene.platform.asked().len(), 16, "the rest of the budget is there");
+    scene.check(&held_lines("limited", "ivr", Interval::Hourly, -7));
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
+fn a_date_until_which_the_platform_wants_to_be_left_alone_is_one_of_its_clock() {
+    let first = AtomicBool::new(true);
+    let scene = Scene::at(Timestamp::now, &bots(["support"], ""), Template::default(), move |_| {
+        let soon = (Timestamp::now() + SignedDuration::from_secs(2)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let refused = || Reply::errors(429, 429, "API rate limit exceeded").header("retry-after", soon);
+        first.swap(false, Ordering::Relaxed).then(refused)
+    });
+    // Tokens are accepted, but by this clock the date is in 25 minutes.
+    scene.clock.set(SignedDuration::from_mins(-25));
+    scene.run(&["--once"]).expect_code(0);
+    let asked = scene.platform.asked();
+    assert!(asked.len() == 2 && asked[1].at - asked[0].at >= Duration::from_secs(1), "{}", asked.len());
+}
