@@ -378,13 +378,16 @@ fn without(token: &str, text: &[u8]) -> String {
     String::from_utf8_lossy(text).replace(token, "(the token)")
 }
 
-/// Enough of a foreign text to recognize it.
+/// Enough of a foreign text to recognize it: its beginning, and its end, where many programs name the cause.
 pub fn shorten(text: &str) -> String {
-    const LONGEST: usize = 300;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    const BEGINNING: usize = 200;
+    const END: usize = 100;
+    let length = text.chars().count();
+    if length <= BEGINNING + END {
+        return text.to_owned();
     }
+    let place = |number| text.char_indices().nth(number).map_or(text.len(), |(place, _)| place);
+    format!("{}…{}", &text[..place(BEGINNING)], &text[place(length - END)..])
 }
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
