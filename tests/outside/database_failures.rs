@@ -74,7 +74,8 @@ fn check(timeout: &str, rows: Vec<Row>) {
                 let output = scene.once(1);
                 let writes = scene.database.requests();
                 let first_lines: BTreeSet<&str> = writes.iter().filter_map(|write| write.body.lines().next()).collect();
-                assert_eq!(writes.len(), tries * first_lines.len(), "{says:?}");
+                // Where the points did not come together, those that come later find a database that is away.
+                assert_eq!(writes.len(), tries + first_lines.len() - 1, "{says:?}");
                 for bot in ["one", "two"] {
                     let name = format!("bot=\"{bot}\"");
                     let error =
