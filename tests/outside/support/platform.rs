@@ -77,12 +77,12 @@ impl SimulatedPlatform {
         bots: &str,
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
     ) -> SimulatedPlatform {
-        SimulatedPlatform::start_at(ANY_PORT, bots, script)
+        SimulatedPlatform::start_on(ANY_PORT, bots, script)
     }
 
-    /// The same at this address.
+    /// The same on this address.
     #[track_caller]
-    pub(crate) fn start_at(
+    pub(crate) fn start_on(
         address: SocketAddrV4,
         bots: &str,
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
@@ -111,7 +111,7 @@ impl SimulatedPlatform {
             }
         });
         let platform = Platform::new(&configured(bots).bots, Behaviour::STEADY, Timestamp::now);
-        SimulatedPlatform { server: Server::start_at(address, platform.router().layer(layer)), asked, flight }
+        SimulatedPlatform { server: Server::start_on(address, platform.router().layer(layer)), asked, flight }
     }
 
     /// Always answers itself.
