@@ -3,11 +3,14 @@
 
 use std::collections::HashSet;
 
-/// Of a foreign text, this many characters are enough to recognize it.
-const LONGEST: usize = 300;
+/// Of a long foreign text, so many characters of its beginning are shown.
+const BEGINNING: usize = 200;
 
-/// Of a foreign text, this many characters are looked at. A token that is cut off there is far from what is shown.
-const LOOKED_AT: usize = 16 * LONGEST;
+/// And so many of its end.
+const END: usize = 100;
+
+/// Of a foreign text, this many characters are looked at. Of a token that is cut off there the part is found, too.
+const LOOKED_AT: usize = 5000;
 
 /// So many bytes in a row tell a part of a secret from other words; what is shorter gives nothing away.
 const PART: usize = 12;
@@ -19,14 +22,14 @@ pub fn shown(text: &str, secret: &str) -> String {
     shorten(without_passwords(&without(text, secret)).trim())
 }
 
-/// In one line, too: whoever sends a text must not write lines into a log.
+/// The beginning, and the end, where many programs name the cause. In one line: whoever sends a text must not write
+/// lines into a log.
 fn shorten(text: &str) -> String {
-    let mut letters = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
-    let mut short: String = letters.by_ref().take(LONGEST).collect();
-    if letters.next().is_some() {
-        short.push('…');
+    let letters: Vec<char> = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    match letters.len() > BEGINNING + END {
+        true => letters[..BEGINNING].iter().chain(&['…']).chain(&letters[letters.len() - END..]).collect(),
+        false => letters.iter().collect(),
     }
-    short
 }
 
 /// The text without the secret and without any long part of it.
@@ -87,7 +90,8 @@ mod tests {
             (format!("é{signature}é"), "é(the token)é".to_owned()),
             ("no token in it".to_owned(), "no token in it".to_owned()),
             (String::new(), String::new()),
-            ("x".repeat(400), "x".repeat(300) + "…"),
+            ("x".repeat(400) + "the cause", "x".repeat(200) + "…" + &"x".repeat(91) + "the cause"),
+            ("GET /\n<3>a line of its own\u{1b}[31m".to_owned(), "GET / <3>a line of its own [31m".to_owned()),
         ] {
             assert_eq!(shown(&text, TOKEN), expected);
         }
@@ -99,7 +103,7 @@ mod tests {
             let text = shown(&("x".repeat(before) + &TOKEN.repeat(100)), TOKEN);
             let bytes: Vec<&[u8]> = TOKEN.as_bytes().windows(PART).collect();
             assert!(!text.as_bytes().windows(PART).any(|part| bytes.contains(&part)), "{before}: {text}");
-            assert!(text.chars().count() <= LONGEST + 1);
+            assert!(text.chars().count() <= BEGINNING + END + 1);
         }
     }
 

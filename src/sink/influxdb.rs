@@ -109,6 +109,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_many_words_the_beginning_and_the_cause_are_kept() {
+        let text = format!("unexpected error writing points: {}: no space left on device", "ä/shard".repeat(100));
+        let words = message_in(&text, "a token");
+        assert!(words.starts_with("unexpected error") && words.ends_with(": no space left on device"), "{words}");
+        assert_eq!(words.chars().count(), 301);
+        assert_eq!(message_in(&"ü".repeat(300), "a token"), "ü".repeat(300));
+    }
+
+    #[test]
     fn the_databases_words_are_found() {
         for (text, expected) in [
             (r#"{"code":"unauthorized","message":"unauthorized access"}"#, "unauthorized access"),

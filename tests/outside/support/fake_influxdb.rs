@@ -45,12 +45,12 @@ impl FakeInfluxDb {
     pub(crate) fn start<R: Into<Reply>>(
         script: impl Fn(&WriteRequest, usize) -> R + Send + Sync + 'static,
     ) -> FakeInfluxDb {
-        FakeInfluxDb::start_at(ANY_PORT, script)
+        FakeInfluxDb::start_on(ANY_PORT, script)
     }
 
-    /// The same at this address.
+    /// The same on this address.
     #[track_caller]
-    pub(crate) fn start_at<R: Into<Reply>>(
+    pub(crate) fn start_on<R: Into<Reply>>(
         address: SocketAddrV4,
         script: impl Fn(&WriteRequest, usize) -> R + Send + Sync + 'static,
     ) -> FakeInfluxDb {
@@ -76,7 +76,7 @@ impl FakeInfluxDb {
         let health = move || async move { ([("content-type", "application/json")], health) };
         let router = Router::new().route("/api/v2/write", post(write)).route("/health", get(health));
 
-        FakeInfluxDb { server: Server::start_at(address, router), record }
+        FakeInfluxDb { server: Server::start_on(address, router), record }
     }
 
     /// Stores every write.

@@ -81,9 +81,9 @@ impl SimulatedPlatform {
         SimulatedPlatform::start_with(ANY_PORT, bots, Timestamp::now, script)
     }
 
-    /// The same at this address.
+    /// The same on this address.
     #[track_caller]
-    pub(crate) fn start_at(
+    pub(crate) fn start_on(
         address: SocketAddrV4,
         bots: &str,
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
@@ -135,7 +135,7 @@ impl SimulatedPlatform {
             }
         });
         let platform = Platform::new(&configured(bots).bots, Behaviour::STEADY, clock);
-        SimulatedPlatform { server: Server::start_at(address, platform.router().layer(layer)), asked, flight }
+        SimulatedPlatform { server: Server::start_on(address, platform.router().layer(layer)), asked, flight }
     }
 
     /// Always answers itself.

@@ -28,12 +28,12 @@ pub(crate) struct Server {
 impl Server {
     /// Answers as soon as this returns.
     pub(crate) fn start(router: Router) -> Server {
-        Server::start_at(ANY_PORT, router)
+        Server::start_on(ANY_PORT, router)
     }
 
-    /// The same at this address.
+    /// The same on this address.
     #[track_caller]
-    pub(crate) fn start_at(address: SocketAddrV4, router: Router) -> Server {
+    pub(crate) fn start_on(address: SocketAddrV4, router: Router) -> Server {
         // Bound here, so that it answers as soon as the caller knows where it is.
         let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();

@@ -31,6 +31,16 @@ mod influxdb {
         });
     }
 
+    /// Checks that an outage of the database makes the daemon ask the platform no more often: once a tick for each series.
+    #[track_caller]
+    fn check_patience(daemon: &Daemon, platform: &SimulatedPlatform) {
+        for bot in BOTS {
+            let asked = platform.asked_of(bot).len() as u64;
+            let ticks = daemon.ticks();
+            assert!(asked <= ticks + 1, "{bot} was asked for {asked} times in {ticks} ticks");
+        }
+    }
+
     #[test]
     #[ignore = "needs the servers that tests/run brings"]
     fn a_database_that_is_killed_and_started_again_gets_what_it_missed() {
@@ -53,6 +63,7 @@ mod influxdb {
         wait_for_recovery(&daemon, &BOTS, 1);
         let points = database.points();
         BOTS.iter().for_each(|bot| check_stored(&points, bot, -19));
+        check_patience(&daemon, &platform);
         check_secrets(&daemon, &workspace, &[SECRETS.as_slice(), &[&database.token]].concat());
         daemon.end();
         BOTS.iter().for_each(|bot| assert_eq!(workspace.watermark(bot), day(-1).to_string()));
@@ -81,6 +92,7 @@ mod influxdb {
         let points = database.points();
         check_stored(&points, "one", -2);
         check_stored(&points, "two", -19);
+        check_patience(&daemon, &platform);
         // What was confirmed went with the bucket. It is not owed, and is had again by asking for it.
         workspace.run(&["--backfill", &format!("{}..", day(-19)), "--bot", "one"]).expect_code(0);
         check_stored(&database.points(), "one", -19);
@@ -114,13 +126,16 @@ mod influxdb {
         assert_eq!(daemon.logged("have changed where they are kept").len(), 1);
 
         // A bucket that is made again is another one to the tokens of the first.
+        daemon.signal("STOP");
         database.delete_bucket();
         database.make_bucket();
+        daemon.signal("CONT");
         wait_for_outage(&daemon, &BOTS, &["influxdb.token"]);
         workspace.write("token", &database.token);
         wait_for_recovery(&daemon, &BOTS, 2);
         let points = database.points();
         BOTS.iter().for_each(|bot| check_stored(&points, bot, -2));
+        check_patience(&daemon, &platform);
         check_secrets(&daemon, &workspace, &[SECRETS.as_slice(), &[&first, &second, &database.token]].concat());
         daemon.end();
     }

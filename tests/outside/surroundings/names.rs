@@ -51,7 +51,7 @@ mod namespaces {
 
     fn check_platform(says: Says) {
         let (bots, machines, workspace) = (bots(["one"], ""), machines(), Workspace::new());
-        let platform_at = |machine| SimulatedPlatform::start_at(machine, &bots, |_, _| None);
+        let platform_at = |machine| SimulatedPlatform::start_on(machine, &bots, |_, _| None);
         let first = platform_at(machines[0]);
         workspace.configure(&Template {
             platform_url: &format!("http://platform.test:{}", machines[0].port()),
@@ -94,7 +94,7 @@ mod namespaces {
     fn check_database(says: Says) {
         let (bots, machines, workspace) = (bots(["one"], ""), machines(), Workspace::new());
         let platform = SimulatedPlatform::well(&bots);
-        let database_at = |machine| FakeInfluxDb::start_at(machine, |_, _| Reply::stored());
+        let database_at = |machine| FakeInfluxDb::start_on(machine, |_, _| Reply::stored());
         let first = database_at(machines[0]);
         workspace.configure(&Template {
             platform_url: platform.url(),
@@ -126,11 +126,11 @@ mod namespaces {
     #[ignore = "needs the servers that tests/run brings"]
     fn a_name_is_followed_although_the_old_address_still_answers() {
         let (bots, machines, workspace) = (bots(["one"], ""), machines(), Workspace::new());
-        let platforms = machines.map(|machine| SimulatedPlatform::start_at(machine, &bots, |_, _| None));
+        let platforms = machines.map(|machine| SimulatedPlatform::start_on(machine, &bots, |_, _| None));
         // Beside the platform, on the same port of both machines.
         let port = loopback::port(*machines[0].ip());
         let databases = machines
-            .map(|machine| FakeInfluxDb::start_at(SocketAddrV4::new(*machine.ip(), port), |_, _| Reply::stored()));
+            .map(|machine| FakeInfluxDb::start_on(SocketAddrV4::new(*machine.ip(), port), |_, _| Reply::stored()));
         workspace.configure(&Template {
             platform_url: &format!("http://platform.test:{}", machines[0].port()),
             // Not so often that its connections are never idle.
