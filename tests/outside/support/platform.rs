@@ -77,11 +77,11 @@ impl SimulatedPlatform {
         bots: &str,
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
     ) -> SimulatedPlatform {
-        SimulatedPlatform::start_at(bots, Timestamp::now, script)
+        SimulatedPlatform::start_by_clock(bots, Timestamp::now, script)
     }
 
     /// The same at the time that this clock tells, also in its answers.
-    pub(crate) fn start_at(
+    pub(crate) fn start_by_clock(
         bots: &str,
         clock: fn() -> Timestamp,
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
