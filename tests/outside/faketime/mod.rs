@@ -58,7 +58,7 @@ impl Scene {
         template: Template,
         script: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
     ) -> Scene {
-        let platform = SimulatedPlatform::start_by(now, bots, move |asked, _| script(asked));
+        let platform = SimulatedPlatform::start_by_clock(now, bots, move |asked, _| script(asked));
         let too_early: Arc<Mutex<Vec<String>>> = Arc::default();
         let found = Arc::clone(&too_early);
         let database = FakeInfluxDb::start(move |write, _| {

@@ -93,7 +93,7 @@ impl SimulatedPlatform {
 
     /// The same at the time that this clock tells, also in its answers.
     #[track_caller]
-    pub(crate) fn start_by(
+    pub(crate) fn start_by_clock(
         clock: fn() -> Timestamp,
         bots: &str,
         script: impl Fn(&Asked, usize) -> Option<Reply> + Send + Sync + 'static,
