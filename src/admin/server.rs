@@ -3,6 +3,7 @@
 //! can hold up the export, nor keep a health check waiting.
 
 use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,11 +11,15 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{AbortHandle, JoinHandle};
 
 /// Connections at once.
 const CONNECTIONS: usize = 64;
+
+/// Connections that may wait to be accepted. For whoever finds no place the kernel has only silence, and it tries again
+/// a second later: too long for a health check while somebody else opens hundreds of connections.
+const WAITING: u32 = 1024;
 
 /// From the connection to the last byte of the answer.
 const TIME: Duration = Duration::from_secs(10);
@@ -35,9 +40,17 @@ pub struct Serving(JoinHandle<()>);
 ///
 /// A sentence with the address, what the system said and what to do.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, anyhow::Error> {
-    TcpListener::bind(address).await.map_err(|error| {
+    listen(address).map_err(|error| {
         anyhow::anyhow!("cannot listen on {address}: {error}; set admin.listen to a free address, or to \"\" for none")
     })
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // What a connection that has ended leaves behind must not keep the next process from listening.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 impl Serving {
