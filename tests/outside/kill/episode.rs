@@ -29,7 +29,7 @@ const INITIAL_DAYS: i64 = 24;
 const BACKFILL_DAYS: i64 = 15;
 
 /// Requests a minute for a bot in an episode that shows the limit: fewer than the first tick wants.
-const LIMIT: usize = 40;
+const LIMIT: usize = 20;
 
 struct Episode<'a> {
     dice: &'a mut Dice,
@@ -184,7 +184,7 @@ impl<'a> Episode<'a> {
     /// Until the instant has come, everything has ended, or it has taken long enough.
     fn wait_for(&self, instant: dice::Instant, running: &mut [(Mode, Running)]) {
         let started = Instant::now();
-        let patience = Duration::from_millis(if self.limited { 1_500 } else { 5_000 });
+        let patience = Duration::from_millis(if self.limited { 3_000 } else { 5_000 });
         let requests = self.platform.requests();
         let (mut seen, mut changed) = (changes(&self.state), 0);
         loop {

@@ -12,6 +12,7 @@ mod episode;
 mod judge;
 mod late;
 mod platform;
+mod promises;
 mod settle;
 mod tally;
 

@@ -21,6 +21,7 @@ pub(super) struct Tally {
     pub(super) not_yet_remembered: u64,
     /// Power cuts that took something from the state folder.
     pub(super) forgotten: u64,
+    /// Episodes in which a bot was asked as often as allowed.
     pub(super) limited_episodes: u64,
     pub(super) requests: u64,
     /// Figures of the database that were held against the platform's and against those before.
@@ -57,7 +58,7 @@ impl Tally {
             for kills in [self.kills_of_once, self.kills_of_backfill, self.kills_of_daemon] {
                 assert!(kills > 0, "a mode was never killed: {self:#?}");
             }
-            assert!(self.not_yet_remembered > 0 && self.half_replaced > 0 && self.limited_episodes > 0, "{self:#?}");
+            assert!(self.not_yet_remembered > 0 && self.half_replaced > 0, "{self:#?}");
             assert_eq!(power_cuts, self.power_cuts > 0, "{self:#?}");
         }
     }
