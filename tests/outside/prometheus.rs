@@ -114,13 +114,16 @@ fn a_real_prometheus_scrapes_every_metric_and_forgets_a_bot_that_a_reload_remove
 fn every_alert_fires_when_it_should_and_is_silent_when_it_should() {
     let checked = promtool(&["check", "rules", "prometheus-rules.yml"]).expect_code(0);
     assert!(checked.stdout.contains("SUCCESS"), "{checked:?}");
-    let tested = promtool(&["test", "rules", "prometheus-rules.test.yml", "data-rules.test.yml"]).expect_code(0);
-    assert!(tested.stdout.contains("SUCCESS"), "{tested:?}");
+    for file in ["prometheus-rules.test.yml", "data-rules.test.yml", "days-rules.test.yml"] {
+        let tested = promtool(&["test", "rules", file]).expect_code(0);
+        assert!(tested.stdout.contains("SUCCESS"), "{tested:?}");
+    }
 
     let rules = include_str!("../../grafana/alerts/prometheus-rules.yml");
     let tests = concat!(
         include_str!("../../grafana/alerts/prometheus-rules.test.yml"),
-        include_str!("../../grafana/alerts/data-rules.test.yml")
+        include_str!("../../grafana/alerts/data-rules.test.yml"),
+        include_str!("../../grafana/alerts/days-rules.test.yml")
     );
     let runbooks = include_str!("../../README.md");
     let values = |text: &'static str, key: &str| -> Vec<&str> {
