@@ -88,6 +88,10 @@ fn check_day(text: &str) {
     let Some((date, name)) = text.split_once(' ') else { return };
     let (Ok(date), Ok(zone)) = (date.parse::<Date>(), TimeZone::get(name)) else { return };
     let day = calendar::day(&zone, date);
+    // The first and the last days of the calendar begin or end where no instant is any more, and need no hours.
+    if date.year().abs() == 9999 {
+        return;
+    }
     let mut spans: Vec<_> = day.hours.iter().flatten().copied().collect();
     for (hour, span) in day.hours.iter().enumerate() {
         let Some(span) = span else { continue };
@@ -97,22 +101,16 @@ fn check_day(text: &str) {
             let local = zone.to_datetime(at);
             assert_eq!((local.date(), usize::try_from(local.hour()).unwrap()), (date, hour), "{text} at {at}");
         }
-        // The clock has come from elsewhere, or the calendar begins here.
-        let before = span.start.checked_sub(SignedDuration::from_nanos(1)).map(|before| zone.to_datetime(before));
-        assert!(
-            before.is_ok_and(|local| (local.date(), usize::try_from(local.hour()).unwrap()) != (date, hour))
-                || span.start == Timestamp::MIN,
-            "{text}"
-        );
+        // The clock has come from elsewhere.
+        let before = zone.to_datetime(span.start - SignedDuration::from_nanos(1));
+        assert_ne!((before.date(), usize::try_from(before.hour()).unwrap()), (date, hour), "{text}");
     }
     spans.sort_by_key(|span| span.start);
     assert!(spans.is_sorted_by(|one, next| one.start < next.start), "{text}: two hours begin at once");
     let (first, end) = (spans.first().map(|span| span.start), spans.iter().map(|span| span.end).max());
     assert_eq!(day.span.map(|span| (span.start, span.end)), first.zip(end), "{text}");
     // An hour without a place is one that the clock never shows; noon is looked for, the rest by the unit tests.
-    // The first and the last day of the calendar have midnights that are no instants any more, and need no hours.
     let noon =
         zone.to_timestamp(date.at(12, 30, 0, 0)).ok().filter(|at| zone.to_datetime(*at) == date.at(12, 30, 0, 0));
-    let noon = noon.filter(|_| date.year().abs() < 9999);
     assert!(noon.is_none_or(|noon| day.hours[12].is_some_and(|span| span.start <= noon && noon < span.end)), "{text}");
 }
