@@ -126,7 +126,9 @@ impl WriteFailure {
     /// The next step for the person on call.
     pub fn advice(&self) -> &'static str {
         match self {
-            WriteFailure::Unreachable(_) => "check influxdb.url, the network and whether the database runs",
+            WriteFailure::Unreachable(_) => {
+                "check influxdb.url, the name server, the network and whether the database runs"
+            }
             WriteFailure::TimedOut(_) => "check the load of the database, or raise influxdb.timeout",
             WriteFailure::Refused { status: 401 | 403, .. } => {
                 "check influxdb.token: it must be valid and may write to the bucket"
