@@ -61,7 +61,7 @@ impl Failure {
     /// The next step for the person on call.
     pub fn advice(&self) -> String {
         match self {
-            Failure::Unreachable(_) => "check platform.url, the network and the proxy".to_owned(),
+            Failure::Unreachable(_) => "check platform.url, the name server, the network and the proxy".to_owned(),
             Failure::TimedOut(_) => {
                 "check the network and the proxy; where they are only slow, raise platform.timeout or \
                  lower platform.max_days_per_request"

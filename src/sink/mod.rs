@@ -126,7 +126,9 @@ impl WriteFailure {
     /// The next step for the person on call.
     pub fn advice(&self) -> &'static str {
         match self {
-            WriteFailure::Unreachable(_) => "check influxdb.url, the network and whether the database runs",
+            WriteFailure::Unreachable(_) => {
+                "check influxdb.url, the name server, the network and whether the database runs"
+            }
             WriteFailure::TimedOut(_) => {
                 "check the network and the load of the database; where they are only slow, raise influxdb.timeout"
             }

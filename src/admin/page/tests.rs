@@ -37,7 +37,7 @@ fn every_fact_is_told() {
     check(&document, &["1 of 12 series failing (support/rtm daily), next tick at 21:57:00 UTC."]);
     check(&document, &["Demonstration: the platform is simulated, the figures are invented."]);
     check(&document, &["What fails ✕ support/rtm daily", "tcp connect error: Connection refused (os error 111)"]);
-    check(&document, &["What to do: check platform.url, the network and the proxy"]);
+    check(&document, &["What to do: check platform.url, the name server, the network and the proxy"]);
     check(&document, &["failing since 2026-11-22 19:56 UTC, 2 hours ago; last 1 minute ago; 2 days owed"]);
     check(&document, &["2 bots, 12 series", "Days and hours of UTC · a tick is running"]);
     check(&document, &["Days and hours of Europe/Berlin · left alone for 4 minutes more"]);

@@ -133,7 +133,7 @@ fn unreachable_platform() -> FailureView {
         error: "the platform cannot be reached: error sending request: client error (Connect): tcp connect error: \
                 Connection refused (os error 111)"
             .to_owned(),
-        advice: "check platform.url, the network and the proxy".to_owned(),
+        advice: "check platform.url, the name server, the network and the proxy".to_owned(),
     }
 }
 

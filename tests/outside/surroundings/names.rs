@@ -63,7 +63,11 @@ mod namespaces {
         let names = NameServer::start(says);
         let namespace = names.namespace(&workspace);
         let daemon = start(&workspace, &namespace);
-        wait_for_outage(&daemon, &["one"], &["the platform cannot be reached", WORDS, "platform.url"]);
+        wait_for_outage(
+            &daemon,
+            &["one"],
+            &["the platform cannot be reached", WORDS, "platform.url", "the name server"],
+        );
         assert!(names.asked() >= 5 && first.asked().is_empty());
         assert_eq!(workspace.watermark("one"), day(-20).to_string());
 
@@ -112,7 +116,11 @@ mod namespaces {
 
         names.say(says);
         drop(first);
-        wait_for_outage(&daemon, &["one"], &["the database cannot be reached", WORDS, "influxdb.url"]);
+        wait_for_outage(
+            &daemon,
+            &["one"],
+            &["the database cannot be reached", WORDS, "influxdb.url", "the name server"],
+        );
 
         let second = database_at(machines[1]);
         names.say(leads_to(machines[1]));
