@@ -147,9 +147,9 @@ fn readers() -> Vec<Chosen> {
     let mut readers = Vec::new();
     for (turn, (bots, channels)) in choices.into_iter().enumerate() {
         for (at, to) in times.into_iter().enumerate() {
-            // Everything in all zones, the rest in two of them in turn.
+            // Everything in all zones at the clock changes, the rest in one of them in turn.
             for (number, zone) in zones.into_iter().enumerate() {
-                if turn == 0 || (turn + at + number) % 2 == 0 {
+                if (turn == 0 && at != 1) || (turn + at + number) % 4 == 0 {
                     readers.push(reader(bots.clone(), channels.clone(), zone, to));
                 }
             }
