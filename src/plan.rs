@@ -56,7 +56,7 @@ pub fn tick(known: Option<Progress>, today: Date, reach: Reach) -> Plan {
     let live_from = day_after(today, -i64::from(reach.refresh_days)).max(progress.since);
     let first = next.min(live_from);
     let all = Window { first, last: today };
-    let windows = if all.days() <= reach.max_days && !(progress.apart && first < live_from) {
+    let windows = if all.days() <= reach.max_days && !progress.apart {
         vec![all]
     } else {
         let mut live = chunks(Window { first: live_from, last: today }, reach.max_days);
@@ -147,6 +147,14 @@ mod tests {
         check(Some(progress), REACH, &["2026-08-18..2026-08-20", "2026-08-11..2026-08-17"]);
         let caught_up = Progress { through: Some(date(2026, 8, 19)), ..progress };
         check(Some(caught_up), REACH, &["2026-08-18..2026-08-20"]);
+    }
+
+    #[test]
+    fn a_series_that_began_today_owes_no_earlier_day() {
+        let progress = Progress { since: TODAY, through: None, apart: false };
+        check(Some(progress), REACH, &["2026-08-20"]);
+        let to_come = Progress { since: date(2026, 8, 21), ..progress };
+        check(Some(to_come), REACH, &["2026-08-13..2026-08-20"]);
     }
 
     #[test]

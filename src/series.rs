@@ -60,12 +60,6 @@ impl Series {
     }
 }
 
-impl fmt::Display for Series {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{} {}", self.bot.name, self.channel, self.interval)
-    }
-}
-
 /// The identity of a series across restarts. The platform's bot id is part of it: a name that is given to another bot
 /// starts anew.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
