@@ -18,14 +18,12 @@ use crate::config::{Config, Destination};
 use crate::logging::Console;
 use crate::metrics::Watch;
 use crate::plan::{self, Reach};
-use crate::platform::client::{Client, Clock, Lasting};
+use crate::platform::client::{Ask, Client, Clock, Lasting};
 use crate::platform::ledger::Ledger;
 use crate::platform::limiter::{Limiter, Purpose};
 use crate::poller::{self, Errand, Means};
 use crate::progress::Show;
 use crate::series::{Series, SeriesKey, Window};
-use crate::sink::file::LineFile;
-use crate::sink::influxdb::InfluxDbSink;
 use crate::sink::{Sink, writer};
 use crate::state_file;
 use crate::status::board::Board;
@@ -38,6 +36,10 @@ use crate::watermark::{WatermarkError, Watermarks};
 pub struct Surroundings {
     /// Tells the time.
     pub clock: Clock,
+    /// The way to the platform.
+    pub ask: Ask,
+    /// Opens the configured destination.
+    pub open: fn(&Destination) -> Result<Sink, anyhow::Error>,
     /// Whether to end.
     pub stop: Stop,
     /// Whether the platform is inside this process, so that no proxy is asked.
@@ -288,8 +290,8 @@ pub fn limiter(config: &Config, around: &Surroundings) -> Result<Arc<Limiter>, a
     let path: PathBuf = config.state_dir.join("requests.ledger");
     let ledger = match around.dry_run {
         // What others use counts, but nothing is remembered.
-        true => Ledger::open_to_read(&path).ok(),
-        false => Some(Ledger::open(&path).with_context(|| format!("cannot open {}", path.display()))?),
+        true => Ledger::open_to_read(&path, around.clock).ok(),
+        false => Some(Ledger::open(&path, around.clock).with_context(|| format!("cannot open {}", path.display()))?),
     };
     Ok(Arc::new(Limiter::new(config.platform.limits, ledger)))
 }
@@ -306,16 +308,10 @@ pub fn means(
     around: &Surroundings,
 ) -> Result<Arc<Means>, anyhow::Error> {
     let tls = crate::tls::connector().context("cannot set up TLS")?;
-    let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock };
-    let client = Client::new(config.platform.clone(), lasting, tls.clone(), around.simulated)
+    let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock, ask: around.ask };
+    let client = Client::new(config.platform.clone(), lasting, tls, around.simulated)
         .context("cannot set up the platform's client")?;
-    let sink = match &config.destination {
-        _ if around.dry_run => Sink::Stdout,
-        Destination::File(path) => Sink::File(LineFile::new(path.clone())),
-        Destination::InfluxDb(database) => {
-            Sink::InfluxDb(Box::new(InfluxDbSink::new(database, tls).context("cannot set up the database's client")?))
-        }
-    };
+    let sink = if around.dry_run { Sink::stdout() } else { (around.open)(&config.destination)? };
     let writer = writer::start(sink, client.places().clone(), around.watch.clone(), around.stop.clone());
     let include_open = config.schedule.include_open;
     Ok(Arc::new(Means { client, writer, include_open, purpose, stop: around.stop.clone() }))

@@ -1,6 +1,7 @@
 //! Asks the platform: one series, one window of days, one channel a request.
 
 use std::error::Error;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,17 @@ pub const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 /// Tells the time; handed in, so that only the program's entry reads a clock.
 pub type Clock = fn() -> Timestamp;
 
+/// Sends a request; handed in as the clock is, so that a platform need not be behind a network.
+pub type Ask = fn(reqwest::RequestBuilder) -> Asked;
+
+/// A request under way.
+pub type Asked = Pin<Box<dyn Future<Output = Result<Response, reqwest::Error>> + core::marker::Send>>;
+
+/// The way over the network.
+pub fn over_the_network(request: reqwest::RequestBuilder) -> Asked {
+    Box::pin(request.send())
+}
+
 /// The platform, and the right to ask it.
 #[derive(Debug)]
 pub struct Client {
@@ -48,6 +60,8 @@ pub struct Lasting {
     pub watch: Watch,
     /// Tells the time.
     pub clock: Clock,
+    /// The way to the platform.
+    pub ask: Ask,
 }
 
 /// What is asked.
@@ -218,7 +232,7 @@ impl Client {
         let bot = &question.series.bot;
         let token = bot.key.mint(&bot.client_id, asked_at).map_err(|error| Failure::NoToken(error.to_string()))?;
         let request = self.request(question).header("auth", &token).header(CONTENT_TYPE, "application/json");
-        let response = request.send().await.map_err(|error| self.network_failure(error))?;
+        let response = (self.lasting.ask)(request).await.map_err(|error| self.network_failure(error))?;
         let platform_time = date(response.headers());
         if !response.status().is_success() {
             return Err(Failure::Refused(self.refusal(response, asked_at, &token).await?));

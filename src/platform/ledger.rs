@@ -9,8 +9,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use super::client::Clock;
 use super::limiter::Purpose;
 
 const MAGIC: &[u8; 8] = b"requests";
@@ -39,6 +40,8 @@ pub struct Record {
 #[derive(Debug)]
 pub struct Ledger {
     file: File,
+    /// Wall time is the only one that processes share.
+    clock: Clock,
     /// Tells own records from others'.
     owner: u64,
     generation: u64,
@@ -59,10 +62,10 @@ impl Ledger {
     /// # Errors
     ///
     /// What the system said.
-    pub fn open(path: &Path) -> io::Result<Ledger> {
+    pub fn open(path: &Path, clock: Clock) -> io::Result<Ledger> {
         let mut options = File::options();
         let file = options.create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
-        let mut ledger = Ledger::of(file, true);
+        let mut ledger = Ledger::of(file, clock, true);
         ledger.file.lock()?;
         let prepared = ledger.prepare();
         ledger.file.unlock()?;
@@ -74,15 +77,15 @@ impl Ledger {
     /// # Errors
     ///
     /// What the system said; there may be no file.
-    pub fn open_to_read(path: &Path) -> io::Result<Ledger> {
-        Ok(Ledger::of(File::open(path)?, false))
+    pub fn open_to_read(path: &Path, clock: Clock) -> io::Result<Ledger> {
+        Ok(Ledger::of(File::open(path)?, clock, false))
     }
 
-    fn of(file: File, may_write: bool) -> Ledger {
+    fn of(file: File, clock: Clock, may_write: bool) -> Ledger {
         let owner = u64_at(uuid::Uuid::new_v4().as_bytes(), 0);
         let (generation, read_to, seen_until, missed) = (0, 0, 0, 0);
         let compact_beyond = COMPACT_BEYOND;
-        Ledger { file, owner, generation, read_to, seen_until, compact_beyond, may_write, missed, failed: false }
+        Ledger { file, clock, owner, generation, read_to, seen_until, compact_beyond, may_write, missed, failed: false }
     }
 
     /// Tells `count` what others did since the last call, then lets `decide` make a request of its own or not, with no
@@ -144,7 +147,7 @@ impl Ledger {
         }
         let end = self.end()?;
         let mut records = self.records(HEADER, end)?;
-        let latest = milliseconds(unix_time()) * 2 + 1;
+        let latest = milliseconds(self.unix_time()) * 2 + 1;
         for record in records.chunks_exact_mut(RECORD).filter(|record| u64_at(record, 8) > latest) {
             let time = latest - 1 + u64_at(record, 8) % 2;
             record[8..16].copy_from_slice(&time.to_le_bytes());
@@ -182,7 +185,7 @@ impl Ledger {
             (self.generation, self.read_to, counted_until) = (generation, HEADER, self.seen_until);
         }
         let end = self.end()?;
-        let now = unix_time();
+        let now = self.unix_time();
         for record in self.records(self.read_to, end)?.chunks_exact(RECORD) {
             let time = u64_at(record, 8) / 2;
             self.seen_until = self.seen_until.max(time);
@@ -195,8 +198,12 @@ impl Ledger {
         if self.may_write && records > self.compact_beyond { self.compact(end) } else { Ok(end) }
     }
 
+    fn unix_time(&self) -> Duration {
+        Duration::try_from((self.clock)().as_duration()).unwrap_or_default()
+    }
+
     fn append(&mut self, end: u64, bot: u64, purpose: Purpose) -> io::Result<()> {
-        let record = encode(bot, unix_time(), purpose, self.owner);
+        let record = encode(bot, self.unix_time(), purpose, self.owner);
         self.file.write_all_at(&record, end)?;
         self.read_to = end + RECORD as u64;
         Ok(())
@@ -205,7 +212,7 @@ impl Ledger {
     /// Writes the records of the last hour anew, if that drops at least half of them.
     fn compact(&mut self, end: u64) -> io::Result<u64> {
         let records = self.records(HEADER, end)?;
-        let now = unix_time();
+        let now = self.unix_time();
         let recent = records.chunks_exact(RECORD).filter(|record| Record::decode(record, now).age < KEPT);
         let recent: Vec<u8> = recent.flatten().copied().collect();
         if recent.len() > records.len() / 2 {
@@ -249,14 +256,19 @@ fn u64_at(bytes: &[u8], place: usize) -> u64 {
     bytes.get(place..place + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
-/// The only clock that processes share.
-fn unix_time() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+
+    fn open(path: &Path) -> Ledger {
+        Ledger::open(path, Timestamp::now).unwrap()
+    }
+
+    fn unix_time() -> Duration {
+        Timestamp::now().as_duration().try_into().unwrap()
+    }
 
     fn others(ledger: &mut Ledger) -> Vec<(u64, Purpose)> {
         let mut seen = Vec::new();
@@ -272,14 +284,14 @@ mod tests {
     fn each_process_sees_what_the_others_did_and_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
-        let (mut one, mut two) = (Ledger::open(&path).unwrap(), Ledger::open(&path).unwrap());
+        let (mut one, mut two) = (open(&path), open(&path));
         make(&mut one, 1, Purpose::Live);
         make(&mut one, 2, Purpose::Backfill);
         assert_eq!(others(&mut two), [(1, Purpose::Live), (2, Purpose::Backfill)]);
         assert_eq!(others(&mut two), []);
         make(&mut two, 3, Purpose::Live);
         assert_eq!(others(&mut one), [(3, Purpose::Live)]);
-        let mut later = Ledger::open(&path).unwrap();
+        let mut later = open(&path);
         assert_eq!(others(&mut later).len(), 3);
     }
 
@@ -287,13 +299,13 @@ mod tests {
     fn a_grown_file_loses_what_is_old_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
-        let mut ledger = Ledger::open(&path).unwrap();
+        let mut ledger = open(&path);
         make(&mut ledger, 1, Purpose::Live);
         let old = encode(9, unix_time() - 2 * KEPT, Purpose::Live, 7);
         let stale: Vec<u8> = std::iter::repeat_n(old, COMPACT_BEYOND as usize).flatten().collect();
         ledger.file.write_all_at(&stale, HEADER + RECORD as u64).unwrap();
         make(&mut ledger, 2, Purpose::Live);
-        let mut later = Ledger::open(&path).unwrap();
+        let mut later = open(&path);
         assert_eq!(others(&mut later), [(1, Purpose::Live), (2, Purpose::Live)]);
     }
 
@@ -301,7 +313,7 @@ mod tests {
     fn a_file_of_recent_requests_is_not_rewritten_and_nothing_counts_twice() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
-        let mut one = Ledger::open(&path).unwrap();
+        let mut one = open(&path);
         let recent = encode(9, unix_time(), Purpose::Live, 7);
         let many: Vec<u8> = std::iter::repeat_n(recent, COMPACT_BEYOND as usize).flatten().collect();
         one.file.write_all_at(&many, HEADER).unwrap();
@@ -309,7 +321,7 @@ mod tests {
         make(&mut one, 1, Purpose::Live);
         assert_eq!(others(&mut one), []);
         assert_eq!(one.generation, 1);
-        let mut two = Ledger::open(&path).unwrap();
+        let mut two = open(&path);
         assert_eq!(others(&mut two).len(), COMPACT_BEYOND as usize + 1);
     }
 
@@ -320,7 +332,7 @@ mod tests {
         let work = |bot: u64| {
             let path = path.clone();
             std::thread::spawn(move || {
-                let mut ledger = Ledger::open(&path).unwrap();
+                let mut ledger = open(&path);
                 for _ in 0..2_000 {
                     while ledger.exchange(|_| {}, || ((), Some((bot, Purpose::Live)))).is_none() {}
                 }
@@ -329,17 +341,17 @@ mod tests {
         for worker in [work(1), work(2)] {
             worker.join().unwrap();
         }
-        assert_eq!(others(&mut Ledger::open(&path).unwrap()).len(), 4_000);
+        assert_eq!(others(&mut open(&path)).len(), 4_000);
     }
 
     #[test]
     fn a_wrong_clock_of_the_past_does_not_block_for_ever() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
-        let ledger = Ledger::open(&path).unwrap();
+        let ledger = open(&path);
         let ahead = encode(9, unix_time() + 1000 * KEPT, Purpose::Backfill, 7);
         ledger.file.write_all_at(&ahead, HEADER).unwrap();
-        let again = Ledger::open(&path).unwrap();
+        let again = open(&path);
         let mut record = [0; RECORD];
         again.file.read_exact_at(&mut record, HEADER).unwrap();
         assert!(u64_at(&record, 8) / 2 <= milliseconds(unix_time()));
@@ -350,7 +362,7 @@ mod tests {
     fn what_others_do_after_the_clock_was_set_back_counts() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
-        let (mut one, mut two) = (Ledger::open(&path).unwrap(), Ledger::open(&path).unwrap());
+        let (mut one, mut two) = (open(&path), open(&path));
         make(&mut two, 1, Purpose::Live);
         assert_eq!(others(&mut one).len(), 1);
         let earlier = encode(1, unix_time() - KEPT / 2, Purpose::Live, two.owner);
@@ -362,10 +374,10 @@ mod tests {
     fn a_reader_leaves_no_trace() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
-        assert!(Ledger::open_to_read(&path).is_err() && !path.exists());
-        make(&mut Ledger::open(&path).unwrap(), 1, Purpose::Live);
+        assert!(Ledger::open_to_read(&path, Timestamp::now).is_err() && !path.exists());
+        make(&mut open(&path), 1, Purpose::Live);
         let before = std::fs::read(&path).unwrap();
-        let mut reader = Ledger::open_to_read(&path).unwrap();
+        let mut reader = Ledger::open_to_read(&path, Timestamp::now).unwrap();
         make(&mut reader, 2, Purpose::Live);
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }
@@ -375,10 +387,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger");
         std::fs::write(&path, "something else entirely").unwrap();
-        let mut ledger = Ledger::open(&path).unwrap();
+        let mut ledger = open(&path);
         make(&mut ledger, 1, Purpose::Live);
         ledger.file.write_all_at(b"torn", HEADER + RECORD as u64).unwrap();
         make(&mut ledger, 2, Purpose::Live);
-        assert_eq!(others(&mut Ledger::open(&path).unwrap()), [(1, Purpose::Live), (2, Purpose::Live)]);
+        assert_eq!(others(&mut open(&path)), [(1, Purpose::Live), (2, Purpose::Live)]);
     }
 }

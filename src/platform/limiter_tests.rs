@@ -120,7 +120,7 @@ fn ten_restarts_in_an_hour_share_one_budget() {
     in_virtual_time(async {
         let mut made = 0;
         for _ in 0..10 {
-            let limiter = Limiter::new(limits, Some(Ledger::open(&path).unwrap()));
+            let limiter = Limiter::new(limits, Some(Ledger::open(&path, jiff::Timestamp::now).unwrap()));
             let stop = Stop::after(tokio::time::sleep(Duration::from_secs(61)));
             while let Ok(permit) = limiter.acquire("st-1", Purpose::Live, &Places::new(8), &stop).await {
                 made += 1;
