@@ -41,7 +41,7 @@ pub async fn run(config: &Config, name: &str, series: &[Series], around: &Surrou
         report.line(&format!("schedule of {}", bot.name), &schedule(config, bot, series, around))?;
     }
     let ledger = Some(config.state_dir.join("requests.ledger")).filter(|path| path.exists());
-    let ledger = ledger.and_then(|path| Ledger::open(&path, around.clock).ok());
+    let ledger = ledger.and_then(|path| Ledger::open(&path, around.clocks()).ok());
     let limiter = Arc::new(Limiter::new(config.platform.limits, ledger));
     let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock, ask: around.ask };
     let client = Client::new(config.platform.clone(), lasting, tls.clone(), around.simulated)

@@ -16,7 +16,7 @@ pub struct Asked<'a> {
     pub window: Window,
     /// The zone of the days and hours.
     pub zone: &'a TimeZone,
-    /// When it was asked: a bucket that had not ended by then is open.
+    /// When it was asked, see [`asked_at`]: a bucket that had not ended by then is open.
     pub at: Timestamp,
     /// Whether open buckets are wanted. Those that had not begun never are.
     pub include_open: bool,
@@ -79,10 +79,15 @@ impl Flattened {
     }
 }
 
-/// The last day of the window that was over when it was asked for, if any was. `platform_time` is what the platform's
-/// own clock said: where ours is ahead of it, the platform's decides, or a day would count as complete too early.
-pub fn complete_through(asked: &Asked<'_>, platform_time: Option<Timestamp>) -> Option<Date> {
-    let at = platform_time.map_or(asked.at, |time| time.min(asked.at));
+/// When an answer was asked for. Where this machine's clock is ahead of the platform's own, the platform's decides, or
+/// buckets would count as over that are still open, or have not begun.
+pub fn asked_at(own_time: Timestamp, platform_time: Option<Timestamp>) -> Timestamp {
+    platform_time.map_or(own_time, |time| time.min(own_time))
+}
+
+/// The last day of the window that was over when it was asked for, if any was.
+pub fn complete_through(asked: &Asked<'_>) -> Option<Date> {
+    let at = asked.at;
     let today = calendar::today(asked.zone, at);
     let days = (-3..=0).rev().map(|back| crate::series::day_after(today, back).min(asked.window.last));
     let over = |date: Date| calendar::day(asked.zone, date).span.is_none_or(|span| span.end <= at);
@@ -196,7 +201,7 @@ mod tests {
         let check = |zone: &str, at: &'static str, expected| {
             let zone = TimeZone::get(zone).unwrap();
             let case = Case { first: date(2026, 8, 1), last: date(2026, 8, 6), at, ..TODAY };
-            assert_eq!(complete_through(&case.asked(&zone), None), expected, "{at}");
+            assert_eq!(complete_through(&case.asked(&zone)), expected, "{at}");
         };
         check("UTC", "2026-08-06T23:59:59Z", Some(date(2026, 8, 5)));
         check("UTC", "2026-08-07T00:00:00Z", Some(date(2026, 8, 6)));
@@ -209,7 +214,11 @@ mod tests {
     #[test]
     fn a_clock_that_is_ahead_completes_no_day() {
         let case = Case { first: date(2026, 8, 1), last: date(2026, 8, 31), at: "2026-08-20T12:00:00Z", ..TODAY };
-        let through = |platform_time: &str| complete_through(&case.asked(&TimeZone::UTC), platform_time.parse().ok());
+        let through = |platform_time: &str| {
+            let zone = TimeZone::UTC;
+            let asked = case.asked(&zone);
+            complete_through(&Asked { at: asked_at(asked.at, platform_time.parse().ok()), ..asked })
+        };
         assert_eq!(through("2026-08-10T12:00:00Z"), Some(date(2026, 8, 9)));
         assert_eq!(through("2026-08-25T12:00:00Z"), Some(date(2026, 8, 19)));
     }
@@ -220,7 +229,7 @@ mod tests {
         let window = Window { first: date(2006, 10, 20), last: date(2006, 10, 29) };
         let asked =
             |at: &str| Asked { window, zone: &zone, at: at.parse().unwrap(), include_open: false, recent_from: None };
-        assert_eq!(complete_through(&asked("2006-10-29T02:30:30Z"), None), Some(date(2006, 10, 27)));
-        assert_eq!(complete_through(&asked("2006-10-29T03:30:00Z"), None), Some(date(2006, 10, 28)));
+        assert_eq!(complete_through(&asked("2006-10-29T02:30:30Z")), Some(date(2006, 10, 27)));
+        assert_eq!(complete_through(&asked("2006-10-29T03:30:00Z")), Some(date(2006, 10, 28)));
     }
 }

@@ -29,6 +29,7 @@ pub mod retry;
 pub mod metrics;
 pub mod pulse;
 pub mod heart;
+pub mod uptime;
 pub mod tls;
 pub mod platform;
 pub mod sink;

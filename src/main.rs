@@ -20,7 +20,7 @@ use kore_trend_exporter::status::board::Board;
 use kore_trend_exporter::stop::Stop;
 use kore_trend_exporter::summary::{Row, Summary};
 use kore_trend_exporter::watermark::WatermarkError;
-use kore_trend_exporter::{calendar, check, daemon, sink};
+use kore_trend_exporter::{calendar, check, daemon, sink, uptime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Something failed; what succeeded is kept.
@@ -88,6 +88,7 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
     let watch = Watch::new(Timestamp::now());
     let mut around = Surroundings {
         clock: Timestamp::now,
+        uptime: uptime::read,
         ask: over_the_network,
         open: sink::open,
         stop: Stop::after(told_to_end()),

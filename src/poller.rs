@@ -8,7 +8,8 @@ use jiff::civil::Date;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::flatten::{Asked, complete_through, flatten};
+use crate::calendar;
+use crate::flatten::{self, Asked, complete_through, flatten};
 use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
 use crate::platform::failure::Failure;
 use crate::platform::limiter::Purpose;
@@ -84,6 +85,8 @@ pub struct Confirmed {
     pub complete: Option<Window>,
     /// Stored, or beyond the database's retention.
     pub written: Written,
+    /// The platform's today in the bot's zone, if it told the time.
+    pub platform_today: Option<Date>,
     /// Requests it took, retries included.
     pub requests: u64,
     /// The timestamp of the newest point, in Unix seconds.
@@ -124,6 +127,14 @@ impl Problem {
             Problem::Sink(WriteError::LinesRefused { .. }) => "lines refused".to_owned(),
             Problem::Stopped => "stopped".to_owned(),
             Problem::Panicked(_) => "defect".to_owned(),
+        }
+    }
+
+    /// How far this machine's clock is ahead of the platform's, in seconds, where the platform said so with its refusal.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        match self {
+            Problem::Platform(Failure::Refused(refusal)) => refusal.clock_ahead,
+            _ => None,
         }
     }
 
@@ -291,12 +302,13 @@ async fn export(
         Purpose::Live => Some(day_after(window.last, 1 - DAYS as i64)),
         Purpose::Backfill => None,
     };
-    let asked = Asked { window, zone, at: asked_at, include_open: means.include_open, recent_from };
+    let at = flatten::asked_at(asked_at, platform_time);
+    let asked = Asked { window, zone, at, include_open: means.include_open, recent_from };
     let flattened = flatten(&answer, &asked);
     let oddity = answer.oddity;
     // While the points wait to be written, their source need not.
     drop(answer.days);
-    let complete = complete_through(&asked, platform_time).map(|last| Window { first: window.first, last });
+    let complete = complete_through(&asked).map(|last| Window { first: window.first, last });
     let newest = flattened.points.last().map(|point| point.timestamp);
     let written = if flattened.points.is_empty() {
         Written::default()
@@ -312,6 +324,7 @@ async fn export(
         window,
         complete,
         written,
+        platform_today: platform_time.map(|time| calendar::today(zone, time)),
         requests: 0,
         newest,
         nonexistent: flattened.nonexistent,

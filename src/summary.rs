@@ -169,6 +169,7 @@ mod tests {
         done.add(&Confirmed {
             window: Window { first, last: day_after(first, 3) },
             complete: None,
+            platform_today: None,
             written: Written { points: 4, beyond_retention: 0 },
             requests: 2,
             newest: None,

@@ -1,5 +1,6 @@
 //! One tick, and one backfill: the same errands from two plans, with two memories.
 
+mod memory;
 mod run;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::oneshot;
 
+use self::memory::Memory;
 use self::run::{News, Run};
 use crate::backfill::{self, BackfillError, BackfillProgress, Range};
 use crate::calendar;
@@ -19,16 +21,17 @@ use crate::logging::Console;
 use crate::metrics::Watch;
 use crate::plan::{self, Reach};
 use crate::platform::client::{Ask, Client, Clock, Lasting};
-use crate::platform::ledger::Ledger;
+use crate::platform::ledger::{Clocks, Ledger};
 use crate::platform::limiter::{Limiter, Purpose};
 use crate::poller::{self, Errand, Means};
 use crate::progress::Show;
-use crate::series::{Series, SeriesKey, Window};
+use crate::series::{Series, SeriesKey, day_after};
 use crate::sink::{Sink, writer};
 use crate::state_file;
 use crate::status::board::Board;
 use crate::stop::Stop;
 use crate::summary::{Outcome, Row};
+use crate::uptime::ReadUptime;
 use crate::watermark::{WatermarkError, Watermarks};
 
 /// What a run is given by the program's entry.
@@ -36,6 +39,8 @@ use crate::watermark::{WatermarkError, Watermarks};
 pub struct Surroundings {
     /// Tells the time.
     pub clock: Clock,
+    /// Tells how long the machine has been up.
+    pub uptime: ReadUptime,
     /// The way to the platform.
     pub ask: Ask,
     /// Opens the configured destination.
@@ -54,6 +59,13 @@ pub struct Surroundings {
     pub watch: Watch,
     /// Told everything that happens to a series.
     pub board: Arc<Board>,
+}
+
+impl Surroundings {
+    /// What the count of requests goes by.
+    pub fn clocks(&self) -> Clocks {
+        Clocks { clock: self.clock, uptime: self.uptime }
+    }
 }
 
 /// Why a run could not begin or not be recorded.
@@ -118,44 +130,40 @@ pub async fn tick(
         initial_days: config.schedule.initial_days,
         max_days: config.platform.max_days_per_request,
     };
-    let record = |key: SeriesKey, progress: plan::Progress| {
-        around.board.set_progress(&key, progress);
-        watermarks.set(key, progress);
-    };
-    let mut progress = Vec::with_capacity(series.len());
+    let mut memories = Vec::with_capacity(series.len());
     let errands: Vec<Errand> = series
         .into_iter()
         .map(|series| {
-            let known = watermarks.get(&series.key());
-            let plan = plan::tick(known, calendar::today(&series.bot.time_zone, now), reach);
-            if known.is_some_and(|known| known.through > plan.progress.through) {
-                tracing::warn!(
-                    bot = series.bot.name, channel = series.channel, interval = %series.interval,
-                    "the watermark is not in the past: the clock was set back, or the bot's time_zone changed; asking again from {}",
-                    plan.progress.next()
-                );
+            let (known, today) = (watermarks.get(&series.key()), calendar::today(&series.bot.time_zone, now));
+            if let Some(known) = known {
+                around.board.set_progress(&series.key(), known);
             }
-            // The first owed day must be known even if nothing of this tick succeeds.
-            record(series.key(), plan.progress);
-            progress.push(plan.progress);
+            let plan = plan::tick(known, today, reach);
+            memories.push(Memory::new(known, today, reach, &plan));
             Errand { series, windows: plan.windows.into(), live_from: Some(plan.live_from) }
         })
         .collect();
 
-    let mut confirmed: Vec<Vec<Window>> = vec![Vec::new(); errands.len()];
     let mut run = Run::start(errands, means, config, around);
     while let Some((number, news)) = run.next().await {
-        let state = &mut progress[number];
+        let (memory, series) = (&mut memories[number], run.rows[number].series());
+        let had_gone_back = memory.went_back();
         match news {
-            News::Confirmed(window) => {
-                confirmed[number].extend(window);
-                state.advance(&confirmed[number]);
-            }
-            News::Ended { apart } => state.apart |= apart,
-            News::Done => state.apart = false,
+            News::Confirmed { complete, platform_today } => memory.confirmed(complete, platform_today),
+            News::Ended { apart, platform_today } => memory.ended(apart, platform_today),
+            News::Done => memory.done(),
             News::SaveNow => continue,
         }
-        record(run.rows[number].series().key(), *state);
+        let Some(progress) = memory.progress() else { continue };
+        if memory.went_back() && !had_gone_back {
+            tracing::warn!(
+                bot = series.bot.name, channel = series.channel, interval = %series.interval,
+                "the watermark was not in the past: a clock was ahead when it was set, or the bot's time_zone changed; \
+                 what comes after {} is asked for again", day_after(progress.next(), -1)
+            );
+        }
+        around.board.set_progress(&series.key(), progress);
+        watermarks.set(series.key(), progress);
     }
     Ticked { rows: run.rows, was_left: run.was_left }
 }
@@ -203,11 +211,13 @@ pub async fn backfill(
     let mut run = Run::start(errands, means, config, around);
     while let Some((number, news)) = run.next().await {
         match news {
-            News::Confirmed(Some(complete)) => progress.done(run.rows[number].series().key(), complete),
+            News::Confirmed { complete: Some(complete), .. } => {
+                progress.done(run.rows[number].series().key(), complete)
+            }
             News::SaveNow if save => {
                 around.board.state_saved(progress.save(&config.state_dir).await);
             }
-            News::Confirmed(None) | News::SaveNow | News::Ended { .. } | News::Done => {}
+            News::Confirmed { complete: None, .. } | News::SaveNow | News::Ended { .. } | News::Done => {}
         }
     }
     if run.was_left {
@@ -290,8 +300,8 @@ pub fn limiter(config: &Config, around: &Surroundings) -> Result<Arc<Limiter>, a
     let path: PathBuf = config.state_dir.join("requests.ledger");
     let ledger = match around.dry_run {
         // What others use counts, but nothing is remembered.
-        true => Ledger::open_to_read(&path, around.clock).ok(),
-        false => Some(Ledger::open(&path, around.clock).with_context(|| format!("cannot open {}", path.display()))?),
+        true => Ledger::open_to_read(&path, around.clocks()).ok(),
+        false => Some(Ledger::open(&path, around.clocks()).with_context(|| format!("cannot open {}", path.display()))?),
     };
     Ok(Arc::new(Limiter::new(config.platform.limits, ledger)))
 }

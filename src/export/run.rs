@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use jiff::civil::Date;
 use tokio::time::{Instant, sleep_until};
 
 use super::Surroundings;
+use crate::calendar;
 use crate::config::Config;
 use crate::platform::client::Clock;
 use crate::poller::{self, Errand, Event, Happened, Means, Problem};
@@ -36,10 +39,15 @@ pub(super) struct Run {
 
 /// What a memory needs to know.
 pub(super) enum News {
-    /// A window is confirmed, and this part of it is over for good.
-    Confirmed(Option<Window>),
+    /// A window is confirmed.
+    Confirmed {
+        /// The part of it that is over for good.
+        complete: Option<Window>,
+        platform_today: Option<Date>,
+    },
     Ended {
         apart: bool,
+        platform_today: Option<Date>,
     },
     Done,
     /// Time to make the progress durable.
@@ -101,17 +109,21 @@ impl Run {
                 row.add(&confirmed);
                 self.windows[event.errand] = self.windows[event.errand].saturating_sub(1);
                 self.progress.advance(&bot_id, confirmed.window.days(), confirmed.written.points);
-                News::Confirmed(confirmed.complete)
+                News::Confirmed { complete: confirmed.complete, platform_today: confirmed.platform_today }
             }
             Happened::Done => {
                 row.end(Outcome::Complete, 0);
                 News::Done
             }
             Happened::Ended { problem, requests, apart, .. } => {
+                let platform_time = problem
+                    .clock_ahead()
+                    .and_then(|ahead| (self.clock)().checked_sub(SignedDuration::from_secs(ahead)).ok());
+                let platform_today = platform_time.map(|time| calendar::today(&row.series().bot.time_zone, time));
                 let stopped = matches!(problem, Problem::Stopped);
                 row.end(if stopped { Outcome::Unfinished } else { Outcome::Failed }, requests);
                 self.progress.give_up(&bot_id, self.windows[event.errand]);
-                News::Ended { apart }
+                News::Ended { apart, platform_today }
             }
         }
     }

@@ -250,7 +250,10 @@ impl Client {
         };
         let answer = parsed.map_err(|problem| match errors_in(&without(&token, &body)) {
             // A success that speaks of errors is none.
-            Some(message) => Failure::Refused(Refusal { status, message, retry_after: None, clock_ahead: None }),
+            Some(message) => {
+                let clock_ahead = platform_time.map(|platform| asked_at.as_second() - platform.as_second());
+                Failure::Refused(Refusal { status, message, retry_after: None, clock_ahead })
+            }
             None => Failure::Shape(shorten(&without(&token, problem.as_bytes()))),
         })?;
         Ok(Fetched { answer, asked_at, platform_time, hand: None })
@@ -307,8 +310,10 @@ impl Client {
         let status = response.status().as_u16();
         let headers = response.headers();
         let text = |name| headers.get(name).and_then(|value: &reqwest::header::HeaderValue| value.to_str().ok());
-        let retry_after = text(RETRY_AFTER).and_then(|header| retry::retry_after(header, now));
-        let clock_ahead = date(headers).map(|platform| now.as_second() - platform.as_second());
+        let platform_time = date(headers);
+        // A date to wait for is one of the platform's clock, from which this one may differ.
+        let retry_after = text(RETRY_AFTER).and_then(|header| retry::retry_after(header, platform_time.unwrap_or(now)));
+        let clock_ahead = platform_time.map(|platform| now.as_second() - platform.as_second());
         let body = match self.body(response, LONGEST_REFUSAL).await {
             Ok(body) => body,
             Err(Failure::TooLarge(_)) => b"(a long text)".to_vec(),

@@ -4,6 +4,9 @@
 //! The file is a header and fixed records that are only ever appended; a process reads what others appended since it
 //! last looked. Every exchange is a handful of system calls under the file's lock. A file that has grown is written
 //! anew under the next generation number, which tells the other processes to read it from the start.
+//!
+//! How old a request is, the machine's uptime tells, for clocks are set while programs end and start. Only what was
+//! asked before the machine started is dated by its clock.
 
 use std::fs::File;
 use std::io;
@@ -13,10 +16,11 @@ use std::time::Duration;
 
 use super::client::Clock;
 use super::limiter::Purpose;
+use crate::uptime::{ReadUptime, Uptime};
 
-const MAGIC: &[u8; 8] = b"requests";
+const MAGIC: &[u8; 8] = b"request2";
 const HEADER: u64 = 16;
-const RECORD: usize = 24;
+const RECORD: usize = 32;
 const KEPT: Duration = Duration::from_secs(3700);
 
 /// Records beyond which it is worth looking for old ones to drop.
@@ -36,17 +40,26 @@ pub struct Record {
     pub purpose: Purpose,
 }
 
+/// How a ledger tells when something was.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    /// The time of day, which may be wrong, and set.
+    pub clock: Clock,
+    /// How long the machine has been up, which nobody sets.
+    pub uptime: ReadUptime,
+}
+
 /// The open file.
 #[derive(Debug)]
 pub struct Ledger {
     file: File,
-    /// Wall time is the only one that processes share.
-    clock: Clock,
+    clocks: Clocks,
     /// Tells own records from others'.
     owner: u64,
     generation: u64,
     read_to: u64,
-    /// The newest time that was read, in Unix milliseconds: where the file is read anew, what is older was counted.
+    /// How far it was read, by [`Moment::place`] of the last record: where the file is read anew, what comes before that
+    /// was counted.
     seen_until: u64,
     /// Records beyond which it is worth looking for old ones to drop.
     compact_beyond: u64,
@@ -62,10 +75,10 @@ impl Ledger {
     /// # Errors
     ///
     /// What the system said.
-    pub fn open(path: &Path, clock: Clock) -> io::Result<Ledger> {
+    pub fn open(path: &Path, clocks: Clocks) -> io::Result<Ledger> {
         let mut options = File::options();
         let file = options.create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
-        let mut ledger = Ledger::of(file, clock, true);
+        let mut ledger = Ledger::of(file, clocks, true);
         ledger.file.lock()?;
         let prepared = ledger.prepare();
         ledger.file.unlock()?;
@@ -77,15 +90,26 @@ impl Ledger {
     /// # Errors
     ///
     /// What the system said; there may be no file.
-    pub fn open_to_read(path: &Path, clock: Clock) -> io::Result<Ledger> {
-        Ok(Ledger::of(File::open(path)?, clock, false))
+    pub fn open_to_read(path: &Path, clocks: Clocks) -> io::Result<Ledger> {
+        Ok(Ledger::of(File::open(path)?, clocks, false))
     }
 
-    fn of(file: File, clock: Clock, may_write: bool) -> Ledger {
+    fn of(file: File, clocks: Clocks, may_write: bool) -> Ledger {
         let owner = u64_at(uuid::Uuid::new_v4().as_bytes(), 0);
         let (generation, read_to, seen_until, missed) = (0, 0, 0, 0);
         let compact_beyond = COMPACT_BEYOND;
-        Ledger { file, clock, owner, generation, read_to, seen_until, compact_beyond, may_write, missed, failed: false }
+        Ledger {
+            file,
+            clocks,
+            owner,
+            generation,
+            read_to,
+            seen_until,
+            compact_beyond,
+            may_write,
+            missed,
+            failed: false,
+        }
     }
 
     /// Tells `count` what others did since the last call, then lets `decide` make a request of its own or not, with no
@@ -136,8 +160,9 @@ impl Ledger {
         self.failed = true;
     }
 
-    /// Gives an empty or foreign file its header, and records from the future, which a wrong clock left, a time that
-    /// will pass.
+    /// Gives an empty or foreign file its header. Where the clock says that requests of before the start are yet to come,
+    /// it is behind now or was ahead then: the last of them is taken to be as old as can be excluded, which is not at
+    /// all, and the others as much older as they were before it.
     fn prepare(&mut self) -> io::Result<()> {
         let mut header = [0; HEADER as usize];
         let valid = self.file.read_exact_at(&mut header, 0).is_ok() && header.starts_with(MAGIC);
@@ -145,11 +170,18 @@ impl Ledger {
             self.file.set_len(0)?;
             return self.file.write_all_at(&self.header(1), 0);
         }
-        let end = self.end()?;
+        let (end, now) = (self.end()?, self.now());
         let mut records = self.records(HEADER, end)?;
-        let latest = milliseconds(self.unix_time()) * 2 + 1;
-        for record in records.chunks_exact_mut(RECORD).filter(|record| u64_at(record, 8) > latest) {
-            let time = latest - 1 + u64_at(record, 8) % 2;
+        let mut to_come: Vec<(&mut [u8], Moment)> = Vec::new();
+        for record in records.chunks_exact_mut(RECORD) {
+            let at = Moment::of(record);
+            if !at.is_of_this_run(&now) && at.clock > now.clock {
+                to_come.push((record, at));
+            }
+        }
+        let Some(latest) = to_come.iter().map(|(_, at)| at.clock).max() else { return Ok(()) };
+        for (record, at) in to_come {
+            let time = now.clock.saturating_sub(latest - at.clock) * 2 + u64_at(record, 8) % 2;
             record[8..16].copy_from_slice(&time.to_le_bytes());
         }
         self.file.write_all_at(&records, HEADER)
@@ -179,18 +211,18 @@ impl Ledger {
         let mut header = [0; HEADER as usize];
         self.file.read_exact_at(&mut header, 0)?;
         let generation = u64_at(&header, 8);
-        // What was appended always counts, whatever its time: the clock may have been set back since.
+        // What was appended always counts.
         let mut counted_until = 0;
         if generation != self.generation {
             (self.generation, self.read_to, counted_until) = (generation, HEADER, self.seen_until);
         }
         let end = self.end()?;
-        let now = self.unix_time();
+        let now = self.now();
         for record in self.records(self.read_to, end)?.chunks_exact(RECORD) {
-            let time = u64_at(record, 8) / 2;
-            self.seen_until = self.seen_until.max(time);
-            if time >= counted_until && u64_at(record, 16) != self.owner {
-                count(Record::decode(record, now));
+            let place = Moment::of(record).place(&now);
+            self.seen_until = self.seen_until.max(place);
+            if place >= counted_until && u64_at(record, 16) != self.owner {
+                count(Record::decode(record, &now));
             }
         }
         self.read_to = end;
@@ -198,12 +230,19 @@ impl Ledger {
         if self.may_write && records > self.compact_beyond { self.compact(end) } else { Ok(end) }
     }
 
-    fn unix_time(&self) -> Duration {
-        Duration::try_from((self.clock)().as_duration()).unwrap_or_default()
+    fn now(&self) -> Moment {
+        let clock = u64::try_from((self.clocks.clock)().as_millisecond()).unwrap_or(0).min(u64::MAX / 4);
+        match (self.clocks.uptime)() {
+            Some(Uptime { time, run }) => {
+                let uptime = u64::try_from(time.as_millis()).unwrap_or(0) & ((1 << UPTIME_BITS) - 1);
+                Moment { clock, uptime, run }
+            }
+            None => Moment { clock, uptime: 0, run: 0 },
+        }
     }
 
     fn append(&mut self, end: u64, bot: u64, purpose: Purpose) -> io::Result<()> {
-        let record = encode(bot, self.unix_time(), purpose, self.owner);
+        let record = encode(bot, self.now(), purpose, self.owner);
         self.file.write_all_at(&record, end)?;
         self.read_to = end + RECORD as u64;
         Ok(())
@@ -212,8 +251,8 @@ impl Ledger {
     /// Writes the records of the last hour anew, if that drops at least half of them.
     fn compact(&mut self, end: u64) -> io::Result<u64> {
         let records = self.records(HEADER, end)?;
-        let now = self.unix_time();
-        let recent = records.chunks_exact(RECORD).filter(|record| Record::decode(record, now).age < KEPT);
+        let now = self.now();
+        let recent = records.chunks_exact(RECORD).filter(|record| Record::decode(record, &now).age < KEPT);
         let recent: Vec<u8> = recent.flatten().copied().collect();
         if recent.len() > records.len() / 2 {
             self.compact_beyond = 2 * (end - HEADER) / RECORD as u64;
@@ -229,27 +268,65 @@ impl Ledger {
     }
 }
 
-/// Bot, time in Unix milliseconds doubled with the purpose as its last bit, owner.
-fn encode(bot: u64, at: Duration, purpose: Purpose, owner: u64) -> [u8; RECORD] {
-    let time = milliseconds(at) * 2 + u64::from(purpose == Purpose::Backfill);
+/// When something was: Unix milliseconds by the clock, and the machine's uptime in milliseconds with the run it is of, as
+/// far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment {
+    clock: u64,
+    uptime: u64,
+    run: u16,
+}
+
+/// Bits of a record's last number that hold the uptime; the others tell the run.
+const UPTIME_BITS: u32 = 48;
+
+impl Moment {
+    fn of(record: &[u8]) -> Moment {
+        let packed = u64_at(record, 24);
+        let run = u16::try_from(packed >> UPTIME_BITS).unwrap_or(0);
+        Moment { clock: u64_at(record, 8) / 2, uptime: packed & ((1 << UPTIME_BITS) - 1), run }
+    }
+
+    /// Whether it was since the machine started, which it did before `now`.
+    fn is_of_this_run(&self, now: &Moment) -> bool {
+        now.run != 0 && self.run == now.run
+    }
+
+    /// How long before `now` it was. What the clock says is yet to come is now.
+    fn age(&self, now: &Moment) -> Duration {
+        let milliseconds = match self.is_of_this_run(now) {
+            true => now.uptime.saturating_sub(self.uptime),
+            false => now.clock.saturating_sub(self.clock),
+        };
+        Duration::from_millis(milliseconds)
+    }
+
+    /// A number that is no lower than that of any earlier record, so that what was read is known.
+    fn place(&self, now: &Moment) -> u64 {
+        match self.is_of_this_run(now) {
+            true => self.uptime + 1,
+            false if now.run != 0 => 0,
+            false => self.clock,
+        }
+    }
+}
+
+/// Bot, Unix milliseconds doubled with the purpose as its last bit, owner, uptime with the run.
+fn encode(bot: u64, at: Moment, purpose: Purpose, owner: u64) -> [u8; RECORD] {
+    let time = at.clock * 2 + u64::from(purpose == Purpose::Backfill);
+    let uptime = (u64::from(at.run) << UPTIME_BITS) | at.uptime;
     let mut record = [0; RECORD];
-    for (place, value) in [bot, time, owner].into_iter().enumerate() {
+    for (place, value) in [bot, time, owner, uptime].into_iter().enumerate() {
         record[8 * place..8 * place + 8].copy_from_slice(&value.to_le_bytes());
     }
     record
 }
 
 impl Record {
-    /// A time in the future, after the clock was set back, is taken as now.
-    fn decode(record: &[u8], now: Duration) -> Record {
-        let time = u64_at(record, 8);
-        let purpose = if time % 2 == 1 { Purpose::Backfill } else { Purpose::Live };
-        Record { bot: u64_at(record, 0), age: now.saturating_sub(Duration::from_millis(time / 2)), purpose }
+    fn decode(record: &[u8], now: &Moment) -> Record {
+        let purpose = if u64_at(record, 8) % 2 == 1 { Purpose::Backfill } else { Purpose::Live };
+        Record { bot: u64_at(record, 0), age: Moment::of(record).age(now), purpose }
     }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX / 4)
 }
 
 fn u64_at(bytes: &[u8], place: usize) -> u64 {
@@ -257,140 +334,5 @@ fn u64_at(bytes: &[u8], place: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-
-    fn open(path: &Path) -> Ledger {
-        Ledger::open(path, Timestamp::now).unwrap()
-    }
-
-    fn unix_time() -> Duration {
-        Timestamp::now().as_duration().try_into().unwrap()
-    }
-
-    fn others(ledger: &mut Ledger) -> Vec<(u64, Purpose)> {
-        let mut seen = Vec::new();
-        ledger.exchange(|record| seen.push((record.bot, record.purpose)), || ((), None)).unwrap();
-        seen
-    }
-
-    fn make(ledger: &mut Ledger, bot: u64, purpose: Purpose) {
-        ledger.exchange(|_| {}, || ((), Some((bot, purpose)))).unwrap();
-    }
-
-    #[test]
-    fn each_process_sees_what_the_others_did_and_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        let (mut one, mut two) = (open(&path), open(&path));
-        make(&mut one, 1, Purpose::Live);
-        make(&mut one, 2, Purpose::Backfill);
-        assert_eq!(others(&mut two), [(1, Purpose::Live), (2, Purpose::Backfill)]);
-        assert_eq!(others(&mut two), []);
-        make(&mut two, 3, Purpose::Live);
-        assert_eq!(others(&mut one), [(3, Purpose::Live)]);
-        let mut later = open(&path);
-        assert_eq!(others(&mut later).len(), 3);
-    }
-
-    #[test]
-    fn a_grown_file_loses_what_is_old_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        let mut ledger = open(&path);
-        make(&mut ledger, 1, Purpose::Live);
-        let old = encode(9, unix_time() - 2 * KEPT, Purpose::Live, 7);
-        let stale: Vec<u8> = std::iter::repeat_n(old, COMPACT_BEYOND as usize).flatten().collect();
-        ledger.file.write_all_at(&stale, HEADER + RECORD as u64).unwrap();
-        make(&mut ledger, 2, Purpose::Live);
-        let mut later = open(&path);
-        assert_eq!(others(&mut later), [(1, Purpose::Live), (2, Purpose::Live)]);
-    }
-
-    #[test]
-    fn a_file_of_recent_requests_is_not_rewritten_and_nothing_counts_twice() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        let mut one = open(&path);
-        let recent = encode(9, unix_time(), Purpose::Live, 7);
-        let many: Vec<u8> = std::iter::repeat_n(recent, COMPACT_BEYOND as usize).flatten().collect();
-        one.file.write_all_at(&many, HEADER).unwrap();
-        assert_eq!(others(&mut one).len(), COMPACT_BEYOND as usize);
-        make(&mut one, 1, Purpose::Live);
-        assert_eq!(others(&mut one), []);
-        assert_eq!(one.generation, 1);
-        let mut two = open(&path);
-        assert_eq!(others(&mut two).len(), COMPACT_BEYOND as usize + 1);
-    }
-
-    #[test]
-    fn side_by_side_no_request_is_lost() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        let work = |bot: u64| {
-            let path = path.clone();
-            std::thread::spawn(move || {
-                let mut ledger = open(&path);
-                for _ in 0..2_000 {
-                    while ledger.exchange(|_| {}, || ((), Some((bot, Purpose::Live)))).is_none() {}
-                }
-            })
-        };
-        for worker in [work(1), work(2)] {
-            worker.join().unwrap();
-        }
-        assert_eq!(others(&mut open(&path)).len(), 4_000);
-    }
-
-    #[test]
-    fn a_wrong_clock_of_the_past_does_not_block_for_ever() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        let ledger = open(&path);
-        let ahead = encode(9, unix_time() + 1000 * KEPT, Purpose::Backfill, 7);
-        ledger.file.write_all_at(&ahead, HEADER).unwrap();
-        let again = open(&path);
-        let mut record = [0; RECORD];
-        again.file.read_exact_at(&mut record, HEADER).unwrap();
-        assert!(u64_at(&record, 8) / 2 <= milliseconds(unix_time()));
-        assert_eq!(Record::decode(&record, unix_time()).purpose, Purpose::Backfill);
-    }
-
-    #[test]
-    fn what_others_do_after_the_clock_was_set_back_counts() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        let (mut one, mut two) = (open(&path), open(&path));
-        make(&mut two, 1, Purpose::Live);
-        assert_eq!(others(&mut one).len(), 1);
-        let earlier = encode(1, unix_time() - KEPT / 2, Purpose::Live, two.owner);
-        two.file.write_all_at(&earlier, HEADER + RECORD as u64).unwrap();
-        assert_eq!(others(&mut one).len(), 1);
-    }
-
-    #[test]
-    fn a_reader_leaves_no_trace() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        assert!(Ledger::open_to_read(&path, Timestamp::now).is_err() && !path.exists());
-        make(&mut open(&path), 1, Purpose::Live);
-        let before = std::fs::read(&path).unwrap();
-        let mut reader = Ledger::open_to_read(&path, Timestamp::now).unwrap();
-        make(&mut reader, 2, Purpose::Live);
-        assert_eq!(std::fs::read(&path).unwrap(), before);
-    }
-
-    #[test]
-    fn a_torn_record_or_a_foreign_file_does_no_harm() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        std::fs::write(&path, "something else entirely").unwrap();
-        let mut ledger = open(&path);
-        make(&mut ledger, 1, Purpose::Live);
-        ledger.file.write_all_at(b"torn", HEADER + RECORD as u64).unwrap();
-        make(&mut ledger, 2, Purpose::Live);
-        assert_eq!(others(&mut open(&path)), [(1, Purpose::Live), (2, Purpose::Live)]);
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

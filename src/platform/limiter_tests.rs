@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use tokio::task::JoinSet;
 
+use super::super::ledger::Clocks;
 use super::*;
 use crate::stop::Stop;
 
@@ -117,10 +118,11 @@ fn ten_restarts_in_an_hour_share_one_budget() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("requests.ledger");
     let limits = Limits { per_minute: 60, per_hour: 100, ..LIMITS };
+    let clocks = Clocks { clock: jiff::Timestamp::now, uptime: crate::uptime::read };
     in_virtual_time(async {
         let mut made = 0;
         for _ in 0..10 {
-            let limiter = Limiter::new(limits, Some(Ledger::open(&path, jiff::Timestamp::now).unwrap()));
+            let limiter = Limiter::new(limits, Some(Ledger::open(&path, clocks).unwrap()));
             let stop = Stop::after(tokio::time::sleep(Duration::from_secs(61)));
             while let Ok(permit) = limiter.acquire("st-1", Purpose::Live, &Places::new(8), &stop).await {
                 made += 1;

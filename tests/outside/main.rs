@@ -20,6 +20,7 @@ mod daemon;
 mod database_failures;
 mod demo;
 mod fake_influxdb;
+mod faketime;
 mod grafana;
 mod influxdb;
 mod influxdb_end_to_end;

@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod chromium;
+pub(crate) mod clock;
 pub(crate) mod daemon;
 pub(crate) mod expected;
 pub(crate) mod fake_influxdb;
