@@ -14,7 +14,7 @@ use kore_trend_exporter::export::{self, RunError, Surroundings};
 use kore_trend_exporter::launch::{Launch, LaunchError, Loaded};
 use kore_trend_exporter::logging::{self, Console, Log};
 use kore_trend_exporter::metrics::Watch;
-use kore_trend_exporter::platform::client::over_the_network;
+use kore_trend_exporter::platform::ask::over_the_network;
 use kore_trend_exporter::progress::Show;
 use kore_trend_exporter::status::board::Board;
 use kore_trend_exporter::stop::Stop;

@@ -1,16 +1,18 @@
 //! Asks the platform: one series, one window of days, one channel a request.
 
 use std::error::Error;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, Url, redirect};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::answer::{Answer, parse_v1, parse_v2};
+use super::ask::Ask;
+use super::dates::when_asked;
 use super::failure::{Failure, Refusal};
 use super::limiter::{Hand, Limiter, Places, Purpose};
 use crate::config::{self, Api, Send};
@@ -30,17 +32,6 @@ pub const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
 /// Tells the time; handed in, so that only the program's entry reads a clock.
 pub type Clock = fn() -> Timestamp;
-
-/// Sends a request; handed in as the clock is, so that a platform need not be behind a network.
-pub type Ask = fn(reqwest::RequestBuilder) -> Asked;
-
-/// A request under way.
-pub type Asked = Pin<Box<dyn Future<Output = Result<Response, reqwest::Error>> + core::marker::Send>>;
-
-/// The way over the network.
-pub fn over_the_network(request: reqwest::RequestBuilder) -> Asked {
-    Box::pin(request.send())
-}
 
 /// The platform, and the right to ask it.
 #[derive(Debug)]
@@ -86,7 +77,7 @@ pub struct Fetched {
     pub answer: Answer,
     /// When it was asked, by this machine's clock.
     pub asked_at: Timestamp,
-    /// When it answered, by its own clock, if it says so.
+    /// When it was asked, by its own clock, if it says so.
     pub platform_time: Option<Timestamp>,
     /// To be kept until the points are written.
     pub hand: Option<Hand>,
@@ -232,8 +223,11 @@ impl Client {
         let bot = &question.series.bot;
         let token = bot.key.mint(&bot.client_id, asked_at).map_err(|error| Failure::NoToken(error.to_string()))?;
         let request = self.request(question).header("auth", &token).header(CONTENT_TYPE, "application/json");
+        let began = Instant::now();
         let response = (self.lasting.ask)(request).await.map_err(|error| self.network_failure(error))?;
-        let platform_time = date(response.headers());
+        // While the machine sleeps, only its clock goes on.
+        let took = began.elapsed().max((self.lasting.clock)().duration_since(asked_at).try_into().unwrap_or_default());
+        let platform_time = date(response.headers()).map(|date| when_asked(date, took, asked_at));
         if !response.status().is_success() {
             return Err(Failure::Refused(self.refusal(response, asked_at, &token).await?));
         }
