@@ -14,12 +14,13 @@ use kore_trend_exporter::export::{self, RunError, Surroundings};
 use kore_trend_exporter::launch::{Launch, LaunchError, Loaded};
 use kore_trend_exporter::logging::{self, Console, Log};
 use kore_trend_exporter::metrics::Watch;
+use kore_trend_exporter::platform::ask::over_the_network;
 use kore_trend_exporter::progress::Show;
 use kore_trend_exporter::status::board::Board;
 use kore_trend_exporter::stop::Stop;
 use kore_trend_exporter::summary::{Row, Summary};
 use kore_trend_exporter::watermark::WatermarkError;
-use kore_trend_exporter::{calendar, check, daemon, privacy, uptime};
+use kore_trend_exporter::{calendar, check, daemon, privacy, sink, uptime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Something failed; what succeeded is kept.
@@ -89,6 +90,8 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
     let mut around = Surroundings {
         clock: Timestamp::now,
         uptime: uptime::read,
+        ask: over_the_network,
+        open: sink::open,
         stop: Stop::after(told_to_end()),
         simulated: demo,
         dry_run: false,

@@ -38,10 +38,14 @@ pub struct Plan {
     pub progress: Progress,
 }
 
+/// For so many days the platform keeps its figures, however it is set up: its retention is a month or more.
+const SURELY_KEPT: i64 = 28;
+
 /// Plans one tick of one series on the day `today` of its bot's zone.
 ///
 /// A watermark that is not in the past was written under another clock or in another time zone: the series goes back to
-/// the initial days. It goes no further, for days beyond the platform's retention may come back as zeros.
+/// the initial days, and asks for those before them that are refreshed anyway. It goes no further, for days beyond the
+/// platform's retention may come back as zeros.
 pub fn tick(known: Option<Progress>, today: Date, reach: Reach) -> Plan {
     let initial = day_after(today, -i64::from(reach.initial_days));
     let mut progress = known.unwrap_or(Progress { since: initial, through: None, apart: false });
@@ -52,9 +56,12 @@ pub fn tick(known: Option<Progress>, today: Date, reach: Reach) -> Plan {
         progress.through = Some(day_after(initial, -1)).filter(|through| *through >= progress.since);
     }
 
-    let next = progress.next();
-    let live_from = day_after(today, -i64::from(reach.refresh_days)).max(progress.since);
-    let first = next.min(live_from);
+    let refreshed_from = |day: Date| day_after(day, -i64::from(reach.refresh_days)).max(progress.since);
+    let live_from = refreshed_from(today);
+    // After an outage the days before the watermark as well, which the ticks that were missed would have asked for again;
+    // but none that may be forgotten by now, whose good figures zeros would replace.
+    let missed = refreshed_from(progress.next()).max(day_after(today, -SURELY_KEPT));
+    let first = missed.min(progress.next()).min(live_from);
     let all = Window { first, last: today };
     let windows = if all.days() <= reach.max_days && !progress.apart {
         vec![all]
@@ -129,7 +136,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_a_longer_request_while_one_can_cover_it() {
-        check(through(date(2026, 8, 1)), REACH, &["2026-08-02..2026-08-20"]);
+        check(through(date(2026, 8, 1)), REACH, &["2026-07-31..2026-08-20"]);
     }
 
     #[test]
@@ -144,7 +151,7 @@ mod tests {
     #[test]
     fn live_days_are_asked_for_apart_from_a_day_that_keeps_failing() {
         let progress = Progress { apart: true, ..through(date(2026, 8, 10)).unwrap() };
-        check(Some(progress), REACH, &["2026-08-18..2026-08-20", "2026-08-11..2026-08-17"]);
+        check(Some(progress), REACH, &["2026-08-18..2026-08-20", "2026-08-09..2026-08-17"]);
         let caught_up = Progress { through: Some(date(2026, 8, 19)), ..progress };
         check(Some(caught_up), REACH, &["2026-08-18..2026-08-20"]);
     }
@@ -158,6 +165,22 @@ mod tests {
     }
 
     #[test]
+    fn late_revisions_that_came_during_an_outage_are_asked_for() {
+        check(through(date(2026, 8, 18)), REACH, &["2026-08-17..2026-08-20"]);
+        check(through(date(2026, 8, 15)), REACH, &["2026-08-14..2026-08-20"]);
+        let young = Progress { since: date(2026, 8, 15), through: Some(date(2026, 8, 15)), apart: false };
+        check(Some(young), REACH, &["2026-08-15..2026-08-20"]);
+    }
+
+    #[test]
+    fn confirmed_days_that_the_platform_may_have_forgotten_are_not_asked_for_again() {
+        check(through(date(2026, 7, 24)), REACH, &["2026-07-23..2026-08-20"]);
+        check(through(date(2026, 7, 23)), REACH, &["2026-07-23..2026-08-20"]);
+        check(through(date(2026, 7, 22)), REACH, &["2026-07-23..2026-08-20"]);
+        check(through(date(2026, 7, 21)), REACH, &["2026-07-22..2026-08-20"]);
+    }
+
+    #[test]
     fn no_window_is_longer_than_allowed() {
         check(
             None,
@@ -168,8 +191,8 @@ mod tests {
 
     #[test]
     fn a_watermark_from_the_future_goes_back_to_the_initial_days() {
-        check(through(TODAY), REACH, &["2026-08-13..2026-08-20"]);
-        check(through(date(2030, 1, 1)), REACH, &["2026-08-13..2026-08-20"]);
+        check(through(TODAY), REACH, &["2026-08-11..2026-08-20"]);
+        check(through(date(2030, 1, 1)), REACH, &["2026-08-11..2026-08-20"]);
         let young = Progress { since: date(2026, 8, 19), through: Some(TODAY), apart: false };
         check(Some(young), REACH, &["2026-08-19..2026-08-20"]);
         let pinned_ahead = Progress { since: date(2030, 1, 1), through: None, apart: false };

@@ -20,14 +20,13 @@ use crate::config::{Config, Destination};
 use crate::logging::Console;
 use crate::metrics::Watch;
 use crate::plan::{self, Reach};
+use crate::platform::ask::Ask;
 use crate::platform::client::{Client, Clock, Lasting};
 use crate::platform::ledger::{Clocks, Ledger};
 use crate::platform::limiter::{Limiter, Purpose};
 use crate::poller::{self, Errand, Means};
 use crate::progress::Show;
 use crate::series::{Series, SeriesKey, day_after};
-use crate::sink::file::LineFile;
-use crate::sink::influxdb::InfluxDbSink;
 use crate::sink::{Sink, writer};
 use crate::state_file;
 use crate::status::board::Board;
@@ -43,6 +42,10 @@ pub struct Surroundings {
     pub clock: Clock,
     /// Tells how long the machine has been up.
     pub uptime: ReadUptime,
+    /// The way to the platform.
+    pub ask: Ask,
+    /// Opens the configured destination.
+    pub open: fn(&Destination) -> Result<Sink, anyhow::Error>,
     /// Whether to end.
     pub stop: Stop,
     /// Whether the platform is inside this process.
@@ -316,16 +319,9 @@ pub fn means(
     around: &Surroundings,
 ) -> Result<Arc<Means>, anyhow::Error> {
     let tls = crate::tls::connector().context("cannot set up TLS")?;
-    let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock };
-    let client =
-        Client::new(config.platform.clone(), lasting, tls.clone()).context("cannot set up the platform's client")?;
-    let sink = match &config.destination {
-        _ if around.dry_run => Sink::Stdout,
-        Destination::File(path) => Sink::File(LineFile::new(path.clone())),
-        Destination::InfluxDb(database) => {
-            Sink::InfluxDb(Box::new(InfluxDbSink::new(database, tls).context("cannot set up the database's client")?))
-        }
-    };
+    let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock, ask: around.ask };
+    let client = Client::new(config.platform.clone(), lasting, tls).context("cannot set up the platform's client")?;
+    let sink = if around.dry_run { Sink::stdout() } else { (around.open)(&config.destination)? };
     let writer = writer::start(sink, client.places().clone(), around.watch.clone(), around.stop.clone());
     let include_open = config.schedule.include_open;
     Ok(Arc::new(Means { client, writer, include_open, purpose, stop: around.stop.clone() }))

@@ -2,15 +2,18 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, Url, redirect};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::answer::{Answer, parse_v1, parse_v2};
+use super::ask::Ask;
+use super::dates::when_asked;
 use super::failure::{Failure, Refusal};
 use super::limiter::{Hand, Limiter, Places, Purpose};
 use crate::calendar;
@@ -55,6 +58,8 @@ pub struct Lasting {
     pub watch: Watch,
     /// Tells the time.
     pub clock: Clock,
+    /// The way to the platform.
+    pub ask: Ask,
 }
 
 /// What is asked.
@@ -79,7 +84,7 @@ pub struct Fetched {
     pub answer: Answer,
     /// When it was asked, by this machine's clock.
     pub asked_at: Timestamp,
-    /// When it answered, by its own clock, if it says so.
+    /// When it was asked, by its own clock, if it says so.
     pub platform_time: Option<Timestamp>,
     /// To be kept until the points are written.
     pub hand: Option<Hand>,
@@ -227,8 +232,11 @@ impl Client {
         let mut header = HeaderValue::from_str(&token).map_err(|error| Failure::NoToken(error.to_string()))?;
         header.set_sensitive(true);
         let request = self.request(question).header("auth", header).header(CONTENT_TYPE, "application/json");
-        let response = request.send().await.map_err(|error| self.network_failure(error))?;
-        let platform_time = date(response.headers());
+        let began = Instant::now();
+        let response = (self.lasting.ask)(request).await.map_err(|error| self.network_failure(error))?;
+        // While the machine sleeps, only its clock goes on.
+        let took = began.elapsed().max((self.lasting.clock)().duration_since(asked_at).try_into().unwrap_or_default());
+        let platform_time = date(response.headers()).map(|date| when_asked(date, took, asked_at));
         if !response.status().is_success() {
             return Err(Failure::Refused(self.refusal(response, asked_at, &token).await?));
         }

@@ -249,16 +249,15 @@ impl Limiter {
 
     /// Counts a request that another process, or an earlier life of this one, made.
     fn count_other(&self, other: &Record, now: Instant) {
-        let age = other.age.saturating_sub(OTHERS_TRAVEL_TIME);
-        if age >= HOUR + MARGIN {
+        if other.age.saturating_sub(OTHERS_TRAVEL_TIME) >= HOUR + MARGIN {
             return;
         }
-        let Some(ended) = now.checked_sub(age) else { return };
+        // That is yet to come for one that has only begun.
+        let Some(ended) = (now + OTHERS_TRAVEL_TIME).checked_sub(other.age) else { return };
         let bot = self.bot(other.bot);
         let mut usage = lock(&bot.usage);
         usage.forget_old(now);
-        let place = usage.ended.partition_point(|(earlier, _)| *earlier <= ended);
-        usage.ended.insert(place, (ended, other.purpose));
+        usage.ended(ended, other.purpose);
     }
 }
 
@@ -268,6 +267,12 @@ impl Usage {
             Purpose::Live => &mut self.live_in_flight,
             Purpose::Backfill => &mut self.backfill_in_flight,
         }
+    }
+
+    /// The answer to a request came, or is taken to come, at this time.
+    fn ended(&mut self, at: Instant, purpose: Purpose) {
+        let place = self.ended.partition_point(|(earlier, _)| *earlier <= at);
+        self.ended.insert(place, (at, purpose));
     }
 
     /// Forgets requests that count against no limit any more.
@@ -387,7 +392,7 @@ impl Drop for Request {
     fn drop(&mut self) {
         let mut usage = lock(&self.bot.usage);
         *usage.in_flight(self.purpose) -= 1;
-        usage.ended.push_back((Instant::now(), self.purpose));
+        usage.ended(Instant::now(), self.purpose);
         drop(usage);
         self.bot.changed.notify_waiters();
     }

@@ -133,6 +133,31 @@ fn ten_restarts_in_an_hour_share_one_budget() {
     });
 }
 
+/// The machine has been up for as long as virtual time has passed, and a day.
+fn virtual_uptime() -> Option<crate::uptime::Uptime> {
+    thread_local! {
+        static START: Instant = Instant::now();
+    }
+    let time = START.with(Instant::elapsed) + 24 * HOUR;
+    Some(crate::uptime::Uptime { time, run: 1 })
+}
+
+#[test]
+fn processes_side_by_side_share_one_budget_however_long_their_requests_travel() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("requests.ledger");
+    let clocks = super::super::ledger::Clocks { clock: || jiff::Timestamp::UNIX_EPOCH, uptime: virtual_uptime };
+    let limits = Limits { per_minute: 4, ..LIMITS };
+    in_virtual_time(async {
+        let limiter = || Arc::new(Limiter::new(limits, Some(Ledger::open(&path, clocks).unwrap())));
+        let one = tokio::spawn(arrivals(limiter(), Purpose::Live, 40, vec![1500, 10, 900]));
+        let other = tokio::spawn(arrivals(limiter(), Purpose::Live, 40, vec![10, 1500, 1300]));
+        let mut all = [one.await.unwrap(), other.await.unwrap()].concat();
+        all.sort();
+        assert_eq!(most_within(&all, MINUTE), 4);
+    });
+}
+
 #[test]
 fn least_time_counts_whole_windows() {
     let seconds = |requests, purpose| LIMITS.least_time(requests, purpose).map(|time| time.as_secs());

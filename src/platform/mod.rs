@@ -1,7 +1,9 @@
 //! The platform's side: tokens, limits, requests and what comes back.
 
 pub mod answer;
+pub mod ask;
 pub mod client;
+mod dates;
 pub mod failure;
 pub mod flush;
 pub mod ledger;

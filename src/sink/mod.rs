@@ -7,12 +7,15 @@ pub mod influxdb;
 pub mod writer;
 
 use std::io::Write;
+use std::pin::Pin;
 use std::time::Duration;
 
+use anyhow::Context;
 use bytes::Bytes;
 
 use self::file::LineFile;
 use self::influxdb::InfluxDbSink;
+use crate::config::Destination;
 
 /// A place that takes line protocol.
 #[derive(Debug)]
@@ -21,8 +24,27 @@ pub enum Sink {
     InfluxDb(Box<InfluxDbSink>),
     /// A file of lines.
     File(LineFile),
-    /// Standard output, for `--dry-run`.
-    Stdout,
+    /// Anything else that takes whole lines, such as [`standard output`](Sink::stdout).
+    Other(fn(Bytes) -> Writing),
+}
+
+/// Lines on their way.
+pub type Writing = Pin<Box<dyn Future<Output = Result<(), WriteFailure>> + Send>>;
+
+/// Opens the configured destination.
+///
+/// # Errors
+///
+/// Only where the database's client cannot be set up.
+pub fn open(destination: &Destination) -> Result<Sink, anyhow::Error> {
+    Ok(match destination {
+        Destination::File(path) => Sink::File(LineFile::new(path.clone())),
+        Destination::InfluxDb(database) => {
+            let tls = crate::tls::connector().context("cannot set up TLS")?;
+            let opened = InfluxDbSink::new(database, tls).context("cannot set up the database's client")?;
+            Sink::InfluxDb(Box::new(opened))
+        }
+    })
 }
 
 /// Why lines were not taken.
@@ -44,11 +66,21 @@ pub enum WriteFailure {
 }
 
 impl Sink {
+    /// Standard output, for `--dry-run`.
+    pub fn stdout() -> Sink {
+        Sink::Other(|lines| {
+            Box::pin(blocking(move || {
+                let mut stdout = std::io::stdout().lock();
+                stdout.write_all(&lines).and_then(|()| stdout.flush())
+            }))
+        })
+    }
+
     /// The time that one write may take.
     pub fn timeout(&self) -> Duration {
         match self {
             Sink::InfluxDb(database) => database.timeout(),
-            Sink::File(_) | Sink::Stdout => DISK_TIMEOUT,
+            Sink::File(_) | Sink::Other(_) => DISK_TIMEOUT,
         }
     }
 
@@ -60,7 +92,7 @@ impl Sink {
     pub fn pack(&self, lines: impl Iterator<Item = Vec<u8>>) -> Result<Bytes, WriteFailure> {
         match self {
             Sink::InfluxDb(database) => database.pack(lines).map_err(|error| WriteFailure::Io(error.to_string())),
-            Sink::File(_) | Sink::Stdout => Ok(plain(lines)),
+            Sink::File(_) | Sink::Other(_) => Ok(plain(lines)),
         }
     }
 
@@ -77,13 +109,7 @@ impl Sink {
                 let file = file.clone();
                 blocking(move || file.append(&lines)).await
             }
-            Sink::Stdout => {
-                blocking(move || {
-                    let mut stdout = std::io::stdout().lock();
-                    stdout.write_all(&lines).and_then(|()| stdout.flush())
-                })
-                .await
-            }
+            Sink::Other(write) => write(lines).await,
         }
     }
 }

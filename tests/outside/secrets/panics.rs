@@ -58,6 +58,8 @@ fn run_daemon() {
         let around = Surroundings {
             clock: panicking_clock,
             uptime: kore_trend_exporter::uptime::read,
+            ask: kore_trend_exporter::platform::ask::over_the_network,
+            open: kore_trend_exporter::sink::open,
             stop: Stop::after(async move {
                 let _told = told.recv().await;
             }),

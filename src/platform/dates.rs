@@ -1,0 +1,33 @@
+//! What the date of an answer tells of the platform's clock.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// When the platform was asked, by its own clock: its date is that of the answer, for which it took so long. It tells
+/// whole seconds; a time of our own that fits in between is as good.
+pub(super) fn when_asked(date: Timestamp, took: Duration, own_time: Timestamp) -> Timestamp {
+    let earliest = SignedDuration::try_from(took).ok().and_then(|took| date.checked_sub(took).ok()).unwrap_or(date);
+    let fits = (0..1_000).contains(&own_time.duration_since(earliest).as_millis());
+    if fits { own_time } else { earliest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_platforms_time_is_that_of_the_question() {
+        let at = |text: &str| -> Timestamp { format!("2026-08-06T{text}Z").parse().unwrap() };
+        for (date, took, own_time, expected) in [
+            ("10:00:00", 100, "10:00:00.300", "10:00:00.300"),
+            ("10:00:01", 900, "10:00:00.300", "10:00:00.300"),
+            ("10:00:09", 9_500, "10:00:00.200", "10:00:00.200"),
+            ("10:00:01", 2_000, "10:00:27", "09:59:59"),
+            ("10:00:01", 2_000, "09:00:00", "09:59:59"),
+        ] {
+            let took = Duration::from_millis(took);
+            assert_eq!(when_asked(at(date), took, at(own_time)), at(expected), "{date} {took:?} {own_time}");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The platform: what it answers, how it fails, and how it counts requests.
+
+use std::fmt::Write;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::http::{Response, header};
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame};
+use jiff::civil::Date;
+use kore_trend_exporter::platform::ask::Asked;
+use kore_trend_exporter::series::{Interval, Window};
+use reqwest::{Body, RequestBuilder};
+
+use crate::history::Trouble;
+use crate::time;
+use crate::truth::{self, Bucket};
+use crate::world::{Arrival, Process, World, current, lock};
+
+/// The time that a request may take.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A request is under way for at most this long, in milliseconds, before the platform counts it.
+const LONGEST_WAY: u64 = 1500;
+
+pub(crate) fn ask_for_daemon(request: RequestBuilder) -> Asked {
+    ask(Process::Daemon, request)
+}
+
+pub(crate) fn ask_for_backfill(request: RequestBuilder) -> Asked {
+    ask(Process::Backfill, request)
+}
+
+/// What comes back.
+enum Reply {
+    Answer { status: u16, headers: Vec<(header::HeaderName, String)>, body: String, cut_off: bool },
+    HangUp,
+}
+
+fn ask(process: Process, request: RequestBuilder) -> Asked {
+    let world = current();
+    Box::pin(async move {
+        let request = request.build()?;
+        let way = {
+            let mut world = lock(&world);
+            world.on_their_way += 1;
+            world.dice.u64(1..LONGEST_WAY)
+        };
+        tokio::time::sleep(Duration::from_millis(way)).await;
+        let (after, reply) = lock(&world).arrive(process, &request);
+        let left = TIMEOUT - Duration::from_millis(way);
+        tokio::time::sleep(after.min(left)).await;
+        lock(&world).event();
+        if after >= left {
+            return Err(error(std::io::ErrorKind::TimedOut).await);
+        }
+        match reply {
+            Reply::HangUp => Err(error(std::io::ErrorKind::ConnectionReset).await),
+            Reply::Answer { status, headers, body, cut_off } => {
+                let mut response = Response::builder().status(status);
+                let now = time::true_now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                for (name, value) in headers.into_iter().chain([(header::DATE, now)]) {
+                    response = response.header(name, value);
+                }
+                let body = match cut_off {
+                    true => {
+                        Body::wrap(Broken(Some(body[..body.len() / 2].to_owned().into()), std::io::ErrorKind::Other))
+                    }
+                    false => Body::from(body),
+                };
+                Ok(response.body(body).unwrap().into())
+            }
+        }
+    })
+}
+
+/// An error as the HTTP client would return it: it cannot be made in another way than by having one.
+async fn error(kind: std::io::ErrorKind) -> reqwest::Error {
+    let broken: reqwest::Response = Response::new(Body::wrap(Broken(None, kind))).into();
+    broken.bytes().await.unwrap_err()
+}
+
+/// A body that ends in an error.
+struct Broken(Option<Bytes>, std::io::ErrorKind);
+
+impl HttpBody for Broken {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        Poll::Ready(Some(match self.0.take() {
+            Some(bytes) => Ok(Frame::data(bytes)),
+            None => Err(self.1.into()),
+        }))
+    }
+}
+
+impl World {
+    /// A request has arrived: the platform counts it, and answers by what is so now.
+    fn arrive(&mut self, process: Process, request: &reqwest::Request) -> (Duration, Reply) {
+        self.on_their_way -= 1;
+        self.event();
+        self.counts.requests += 1;
+        let path: Vec<&str> = request.url().path_segments().unwrap().collect();
+        let query = |name: &str| {
+            let found = request.url().query_pairs().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.into_owned())
+        };
+        let bot = self.bots.iter().position(|bot| bot.id == path[3]).unwrap();
+        let channel = query("channels").unwrap_or_else(|| "all".to_owned());
+        let interval = match query("aggregation_type").unwrap().as_str() {
+            "Hourly" | "hourly" => Interval::Hourly,
+            _ => Interval::Daily,
+        };
+        let date = |name: &str| -> Date { query(name).unwrap().parse().unwrap() };
+        let window = Window { first: date("start_date"), last: date("end_date") };
+        let is_it = |known: &&crate::world::Known| {
+            let series = &known.series;
+            series.bot.id == path[3] && series.channel == channel && series.interval == interval
+        };
+        let number = self.series.iter().position(|known| is_it(&known)).unwrap();
+        self.count(bot, process);
+        self.check_watermarks();
+        let token = request.headers()["auth"].to_str().unwrap();
+        let reply = self.reply(number, window, token);
+        self.note(|| format!("{process:?} asks series {number} for {window}: {}", reply.1.words()));
+        reply
+    }
+
+    fn count(&mut self, bot: usize, process: Process) {
+        let arrival = Arrival { at: time::true_milliseconds(), by: process };
+        self.arrivals.entry(bot).or_default().push_back(arrival);
+        self.check_limits(bot, arrival);
+    }
+
+    fn reply(&mut self, number: usize, window: Window, token: &str) -> (Duration, Reply) {
+        let quick = Duration::from_millis(self.dice.u64(20..800));
+        let refused = |status: u16, message: &str| Reply::Answer {
+            status,
+            headers: Vec::new(),
+            body: format!("{{\"errors\":[{{\"msg\":\"{message}\",\"code\":{status}}}]}}"),
+            cut_off: false,
+        };
+        if self.setup.checks_tokens {
+            let claims = self.series[number].series.bot.key.verify(token).unwrap();
+            if !(1..=3600).contains(&(claims.exp - time::true_seconds())) {
+                return (quick, refused(401, "error verifying the jwt"));
+            }
+        }
+        let (trouble, chance) = (self.series[number].trouble, self.series[number].chance);
+        let trouble = if self.happens(chance) { trouble } else { Trouble::None };
+        let days = i64::from(window.days());
+        let answer = || Reply::Answer {
+            status: 200,
+            headers: Vec::new(),
+            body: self.answer(number, window),
+            cut_off: trouble == Trouble::CutOff,
+        };
+        match trouble {
+            Trouble::Status(status) => (quick, refused(status, "no")),
+            Trouble::Throttled(after) => {
+                let mut reply = refused(429, "API rate limit exceeded");
+                if let (Reply::Answer { headers, .. }, Some(after)) = (&mut reply, after) {
+                    headers.push((header::RETRY_AFTER, after.to_string()));
+                }
+                (quick, reply)
+            }
+            Trouble::TooLong(most) if days > most => (quick, refused(413, "too long")),
+            Trouble::Slow(most) if days > most => (quick, refused(504, "too slow")),
+            Trouble::HangUp => (quick, Reply::HangUp),
+            Trouble::Silent => (TIMEOUT, Reply::HangUp),
+            Trouble::Malformed => {
+                let body = "{\"results\":[{\"date\":\"Aug 06 2026\",\"24 - 25\":1}]}".to_owned();
+                (quick, Reply::Answer { status: 200, headers: Vec::new(), body, cut_off: false })
+            }
+            Trouble::PoisonedDay(day) if truth::days(window.first, window.last).any(|date| date.day() == day) => (
+                quick,
+                Reply::Answer { status: 200, headers: Vec::new(), body: "{\"results\":7}".to_owned(), cut_off: false },
+            ),
+            Trouble::Late(seconds) => (Duration::from_secs(seconds), answer()),
+            _ => (quick, answer()),
+        }
+    }
+
+    /// What stands now for these days, as the documentation says it is written.
+    fn answer(&self, number: usize, window: Window) -> String {
+        let known = &self.series[number];
+        let now = time::true_seconds();
+        let mut rows = [String::new(), String::new(), String::new()];
+        // Nobody asks for more than the clock's error and some months.
+        for date in truth::days(window.first, window.last) {
+            let day = truth::day(known.zone, date);
+            let hours: Vec<Option<usize>> = match known.series.interval {
+                Interval::Hourly => (0..24).map(Some).collect(),
+                Interval::Daily => vec![None],
+            };
+            let mut cells = Vec::new();
+            for hour in hours {
+                let bucket = Bucket { day: date, hour };
+                let revision = day.span(hour).and_then(|span| known.figures.revision(bucket, span, now));
+                let users = revision.map(|revision| known.figures.users(bucket, revision));
+                cells.extend(users.or(self.setup.v2.then_some(0)).map(|users| (hour, users)));
+            }
+            if cells.is_empty() {
+                continue;
+            }
+            for (part, row) in rows.iter_mut().enumerate() {
+                let separator = if row.is_empty() { "" } else { "," };
+                write!(row, "{separator}{{\"date\":\"{}\"", date.strftime("%b %d %Y")).unwrap();
+                for (hour, users) in &cells {
+                    let users = users + part_of(part);
+                    match hour {
+                        Some(hour) => write!(row, ",\"{hour} - {}\":{users}", (hour + 1) % 24).unwrap(),
+                        None => write!(row, ",\"users\":{users}").unwrap(),
+                    }
+                }
+                row.push('}');
+                if !self.setup.v2 {
+                    break;
+                }
+            }
+        }
+        let [all, new, returning] = rows;
+        match self.setup.v2 {
+            false => format!("{{\"results\":[{all}]}}"),
+            true => format!(
+                "{{\"uniqueUsersTrend\":{{\"dataPoints\":[{all}]}},\"newUsersTrend\":{{\"dataPoints\":[{new}]}},\
+                 \"returningUsersTrend\":{{\"dataPoints\":[{returning}]}}}}"
+            ),
+        }
+    }
+}
+
+/// So that the fields of one point are told apart; zero users are new and returning users of their own kind.
+pub(crate) fn part_of(part: usize) -> i64 {
+    [0, 1_000_000, 2_000_000][part]
+}
+
+impl Reply {
+    fn words(&self) -> String {
+        match self {
+            Reply::HangUp => "hangs up, or says nothing".to_owned(),
+            Reply::Answer { status, headers, body, cut_off } => {
+                let broken = if *cut_off { ", cut off" } else { "" };
+                format!("{status}{broken}, {} bytes {headers:?}", body.len())
+            }
+        }
+    }
+}

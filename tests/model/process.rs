@@ -1,0 +1,261 @@
+//! The exporter's processes: the program's own parts, handed this world's clock, platform and database.
+//!
+//! Of the program, only the daemon's loop is played: its select over signals, alarms and a beat every five seconds, of
+//! which a life of weeks has too many. When a tick is due is the program's agenda; what a tick does is the program's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kore_trend_exporter::backfill::Range;
+use kore_trend_exporter::config::{Config, Destination, Limits, Platform, Schedule};
+use kore_trend_exporter::cron::Cron;
+use kore_trend_exporter::daemon::agenda::{self, Agenda};
+use kore_trend_exporter::export::{self, RunError, Surroundings, Ticked};
+use kore_trend_exporter::logging::Console;
+use kore_trend_exporter::metrics::Watch;
+use kore_trend_exporter::platform::limiter::{Limiter, Purpose};
+use kore_trend_exporter::poller::Means;
+use kore_trend_exporter::progress::Show;
+use kore_trend_exporter::series::Series;
+use kore_trend_exporter::status::board::Board;
+use kore_trend_exporter::stop::Stop;
+use kore_trend_exporter::summary::Row;
+use kore_trend_exporter::watermark::Watermarks;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use crate::time::{uptime, wall_clock};
+use crate::world::{Process, World, current, lock};
+use crate::{database, platform};
+
+/// What of the configuration changes in a life.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Chosen {
+    /// A bit for each series.
+    pub(crate) series: u32,
+    pub(crate) max_days: u32,
+    pub(crate) more_limits: bool,
+}
+
+/// What a daemon is told.
+pub(crate) enum Order {
+    /// The clock was set, or the machine slept: its beat would find out.
+    Look,
+    Reload(Box<Config>, Vec<Series>),
+}
+
+impl World {
+    /// The configuration, and the series of it.
+    pub(crate) fn configure(&mut self, chosen: Chosen) -> (Config, Vec<Series>) {
+        let setup = &self.setup;
+        let most_series = self.bots.iter().map(|bot| bot.series().count()).max().unwrap();
+        let of_an_hour = u32::try_from(most_series).unwrap() * u32::try_from((60 / setup.period).max(1)).unwrap();
+        let times = if chosen.more_limits { 2 } else { 1 };
+        let limits = match setup.tight {
+            true => Limits {
+                per_minute: times * (2 + u32::try_from(setup.seed % 4).unwrap()),
+                per_hour: times * (2 * of_an_hour).max(8),
+                backfill_share: 0.5,
+            },
+            false => Limits { per_minute: 60, per_hour: 1800, backfill_share: 0.5 },
+        };
+        let schedule = Schedule {
+            cron: Cron::parse(match setup.period {
+                15 => "0 */15 * * * *",
+                60 => "0 10 * * * *",
+                _ => "0 10 */6 * * *",
+            })
+            .unwrap(),
+            run_on_start: true,
+            spread: Duration::from_secs(30),
+            refresh_days: setup.refresh_days,
+            initial_days: setup.initial_days,
+            include_open: false,
+        };
+        let platform = Platform {
+            url: "http://platform.invalid".parse().unwrap(),
+            api: if setup.v2 {
+                kore_trend_exporter::config::Api::V2
+            } else {
+                kore_trend_exporter::config::Api::V1(kore_trend_exporter::config::Send::Query)
+            },
+            timeout: platform::TIMEOUT,
+            max_days_per_request: chosen.max_days,
+            concurrency: setup.concurrency,
+            limits,
+        };
+        let config = Config {
+            state_dir: self.state_dir(),
+            shutdown_grace: GRACE,
+            schedule,
+            platform,
+            destination: Destination::File("unused".into()),
+            admin: None,
+            log_level: None,
+            bots: self.bots.clone(),
+            warnings: Vec::new(),
+        };
+        let count = self.series.len();
+        let is_chosen = |number: usize| chosen.series >> number & 1 == 1 || chosen.series.is_multiple_of(1 << count);
+        for (number, known) in self.series.iter_mut().enumerate() {
+            known.is_exported = is_chosen(number);
+        }
+        self.limits.push((crate::time::true_milliseconds(), limits));
+        let series = self.series.iter().filter(|known| known.is_exported).map(|known| known.series.clone()).collect();
+        (config, series)
+    }
+}
+
+/// How long a stop lets requests finish.
+pub(crate) const GRACE: Duration = Duration::from_secs(20);
+
+fn surroundings(process: Process, stop: Stop) -> Surroundings {
+    let watch = Watch::new(wall_clock());
+    let (ask, open): (_, fn(&Destination) -> _) = match process {
+        Process::Daemon => (platform::ask_for_daemon as fn(_) -> _, database::open_for_daemon),
+        Process::Backfill => (platform::ask_for_backfill as fn(_) -> _, database::open_for_backfill),
+    };
+    Surroundings {
+        clock: wall_clock,
+        uptime,
+        ask,
+        open,
+        stop,
+        simulated: true,
+        dry_run: false,
+        console: Console::default(),
+        show: Show::Nothing,
+        board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
+        watch,
+    }
+}
+
+/// `--backfill`, until it ends.
+pub(crate) async fn backfill(
+    config: Config,
+    series: Vec<Series>,
+    range: Range,
+    stop: Stop,
+) -> Result<Vec<Row>, RunError> {
+    let around = surroundings(Process::Backfill, stop);
+    export::backfill(&config, series, range, false, &around).await
+}
+
+/// The daemon, until it is told to stop.
+pub(crate) async fn daemon(config: Config, series: Vec<Series>, stop: Stop, orders: mpsc::UnboundedReceiver<Order>) {
+    let around = surroundings(Process::Daemon, stop);
+    let _lock = export::take_folder(&config.state_dir).unwrap();
+    let watermarks = Arc::new(Watermarks::load(&config.state_dir, wall_clock(), true).unwrap());
+    lock(&current()).watermarks = Some(Arc::clone(&watermarks));
+    let limiter = export::limiter(&config, &around).unwrap();
+    let means = export::means(&config, Arc::clone(&limiter), Purpose::Live, &around).unwrap();
+    let mut daemon = Daemon {
+        config: Arc::new(config),
+        series: BTreeMap::new(),
+        means,
+        around: around.clone(),
+        watermarks: Arc::clone(&watermarks),
+        agenda: Agenda::default(),
+        running: JoinSet::new(),
+        busy: BTreeSet::new(),
+    };
+    daemon.export(series);
+    let (done, until) = oneshot::channel::<()>();
+    let living = async {
+        daemon.live(orders, &limiter).await;
+        drop(done);
+    };
+    let board = Arc::clone(&around.board);
+    tokio::join!(living, watermarks.keep_saving(async { drop(until.await) }, |saved| board.state_saved(saved)));
+    board.state_saved(watermarks.save().await);
+}
+
+struct Daemon {
+    config: Arc<Config>,
+    /// By the bot's name.
+    series: BTreeMap<String, Vec<Series>>,
+    means: Arc<Means>,
+    around: Surroundings,
+    watermarks: Arc<Watermarks>,
+    agenda: Agenda,
+    running: JoinSet<(String, Ticked)>,
+    /// Bots with a running tick, or one that waits for its delay.
+    busy: BTreeSet<String>,
+}
+
+impl Daemon {
+    async fn live(&mut self, mut orders: mpsc::UnboundedReceiver<Order>, limiter: &Arc<Limiter>) {
+        let all: Vec<String> = self.series.keys().cloned().collect();
+        all.into_iter().for_each(|bot| self.start(&bot, Duration::ZERO));
+        let stop = self.around.stop.clone();
+        while !(stop.is_told() && self.running.is_empty()) {
+            let next = self.agenda.next().first().map(|next| next.at.duration_since(wall_clock()));
+            let wait = next.map_or(Duration::from_secs(86_400), |next| Duration::try_from(next).unwrap_or_default());
+            tokio::select! {
+                biased;
+                () = stop.told(), if !stop.is_told() => {}
+                Some(order) = orders.recv() => match order {
+                    Order::Look => {}
+                    Order::Reload(config, series) => {
+                        limiter.set_limits(config.platform.limits);
+                        self.means = export::means(&config, Arc::clone(limiter), Purpose::Live, &self.around).unwrap();
+                        self.config = Arc::new(*config);
+                        self.export(series);
+                        let unwell: BTreeSet<String> =
+                            self.around.board.not_well().into_iter().map(|series| series.bot.name.clone()).collect();
+                        unwell.iter().for_each(|bot| self.start(bot, Duration::ZERO));
+                    }
+                },
+                Some(ended) = self.running.join_next() => {
+                    let (bot, ticked) = ended.unwrap();
+                    self.busy.remove(&bot);
+                    self.around.board.forget_strangers(ticked.rows.iter().map(|row| row.series().key()));
+                    lock(&current()).note(|| format!("the tick of {bot} has ended"));
+                }
+                () = tokio::time::sleep(wait), if !stop.is_told() => {}
+            }
+            if !stop.is_told() {
+                self.look();
+            }
+        }
+    }
+
+    /// Begins the ticks that are due.
+    fn look(&mut self) {
+        for due in self.agenda.due(wall_clock()) {
+            for bot in due.bots {
+                let first = self.series.get(&bot).and_then(|series| series.first());
+                let delay = first.map(|series| agenda::delay(&series.bot, self.config.schedule.spread));
+                self.start(&bot, delay.unwrap_or_default());
+            }
+        }
+    }
+
+    fn export(&mut self, series: Vec<Series>) {
+        self.around.board.expect(&series);
+        self.series.clear();
+        for series in series {
+            self.series.entry(series.bot.name.clone()).or_default().push(series);
+        }
+        let bots = self.series.values().filter_map(|series| Some(series.first()?.bot.as_ref()));
+        self.agenda.set(bots, &self.config.schedule, wall_clock());
+    }
+
+    fn start(&mut self, bot: &str, delay: Duration) {
+        let Some(series) = self.series.get(bot).cloned() else { return };
+        if !self.busy.insert(bot.to_owned()) {
+            return;
+        }
+        let (config, means) = (Arc::clone(&self.config), Arc::clone(&self.means));
+        let (watermarks, around, bot) = (Arc::clone(&self.watermarks), self.around.clone(), bot.to_owned());
+        lock(&current()).counts.ticks += 1;
+        self.running.spawn(async move {
+            if around.stop.or(tokio::time::sleep(delay)).await.is_err() {
+                return (bot, Ticked { rows: Vec::new(), was_left: false });
+            }
+            let ticked = export::tick(&config, series, &watermarks, means, &around).await;
+            (bot, ticked)
+        });
+    }
+}
