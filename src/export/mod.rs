@@ -319,7 +319,8 @@ pub fn means(
     around: &Surroundings,
 ) -> Result<Arc<Means>, anyhow::Error> {
     let tls = crate::tls::connector().context("cannot set up TLS")?;
-    let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock, ask: around.ask };
+    let lasting =
+        Lasting { limiter, watch: around.watch.clone(), clock: around.clock, uptime: around.uptime, ask: around.ask };
     let client = Client::new(config.platform.clone(), lasting, tls).context("cannot set up the platform's client")?;
     let sink = if around.dry_run { Sink::stdout() } else { (around.open)(&config.destination)? };
     let writer = writer::start(sink, client.places().clone(), around.watch.clone(), around.stop.clone());

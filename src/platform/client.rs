@@ -5,24 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, Url, redirect};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::answer::{Answer, parse_v1, parse_v2};
 use super::ask::Ask;
-use super::dates::when_asked;
+use super::dates::{date, when_asked};
 use super::failure::{Failure, Refusal};
 use super::limiter::{Hand, Limiter, Places, Purpose};
-use crate::calendar;
 use crate::config::{self, Api, Send};
 use crate::echo;
 use crate::metrics::Watch;
 use crate::retry::{self, Verdict};
 use crate::series::{ALL_CHANNELS, Interval, Series, Window};
 use crate::stop::{Stop, Stopped};
+use crate::uptime::ReadUptime;
 
 /// The longest answer that is read, in bytes: decades of hours fit into it.
 const LONGEST_ANSWER: usize = 16 << 20;
@@ -58,6 +57,8 @@ pub struct Lasting {
     pub watch: Watch,
     /// Tells the time.
     pub clock: Clock,
+    /// Tells how long the machine has been up.
+    pub uptime: ReadUptime,
     /// The way to the platform.
     pub ask: Ask,
 }
@@ -232,10 +233,11 @@ impl Client {
         let mut header = HeaderValue::from_str(&token).map_err(|error| Failure::NoToken(error.to_string()))?;
         header.set_sensitive(true);
         let request = self.request(question).header("auth", header).header(CONTENT_TYPE, "application/json");
-        let began = Instant::now();
+        let (began, up_for) = (Instant::now(), (self.lasting.uptime)());
         let response = (self.lasting.ask)(request).await.map_err(|error| self.network_failure(error))?;
-        // While the machine sleeps, only its clock goes on.
-        let took = began.elapsed().max((self.lasting.clock)().duration_since(asked_at).try_into().unwrap_or_default());
+        // While the machine sleeps, only its uptime goes on.
+        let slept_or_not = up_for.and_then(|before| Some((self.lasting.uptime)()?.time.saturating_sub(before.time)));
+        let took = began.elapsed().max(slept_or_not.unwrap_or_default());
         let platform_time = date(response.headers()).map(|date| when_asked(date, took, asked_at));
         if !response.status().is_success() {
             return Err(Failure::Refused(self.refusal(response, asked_at, &token).await?));
@@ -388,10 +390,4 @@ fn errors_in(body: &[u8]) -> Option<String> {
     });
     let words: Vec<String> = words.collect();
     (!words.is_empty()).then(|| words.join(", "))
-}
-
-/// When the platform answered, unless its clock tells nothing.
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    let told = retry::http_date(headers.get(DATE)?.to_str().ok()?)?;
-    Some(told).filter(|told| calendar::today(&TimeZone::UTC, *told) >= calendar::EARLIEST_TODAY)
 }

@@ -2,7 +2,17 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{DATE, HeaderMap};
+
+use crate::{calendar, retry};
+
+/// When the platform answered, unless its clock tells nothing.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let told = retry::http_date(headers.get(DATE)?.to_str().ok()?)?;
+    Some(told).filter(|told| calendar::today(&TimeZone::UTC, *told) >= calendar::EARLIEST_TODAY)
+}
 
 /// When the platform was asked, by its own clock: its date is that of the answer, for which it took so long. It tells
 /// whole seconds; a time of our own that fits in between is as good.
