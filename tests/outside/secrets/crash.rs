@@ -44,7 +44,7 @@ fn a_crash_leaves_no_memory_behind() {
     let bots = bots(["support"], "");
     let platform = SimulatedPlatform::well(&bots);
     let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &bots, ..Template::default() };
-    for signal in ["SEGV", "ABRT", "QUIT"] {
+    for signal in ["SEGV", "ABRT", "ILL"] {
         let workspace = Workspace::with(&template);
         let mut command = dumping(&workspace.path(""), env!("CARGO_BIN_EXE_kore-trend-exporter"));
         command.env("KORE_TREND__ADMIN__LISTEN", "127.0.0.1:0");
