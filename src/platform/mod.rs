@@ -8,4 +8,5 @@ pub mod failure;
 pub mod flush;
 pub mod ledger;
 pub mod limiter;
+pub mod places;
 pub mod token;

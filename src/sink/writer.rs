@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Sink, WriteFailure};
 use crate::metrics::{Watch, Write};
-use crate::platform::limiter::Places;
+use crate::platform::places::Places;
 use crate::point::{Encoder, Point};
 use crate::retry;
 use crate::series::SeriesKey;
