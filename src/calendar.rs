@@ -80,13 +80,13 @@ fn segments(zone: &TimeZone, date: Date) -> impl Iterator<Item = Segment> {
         if from >= end {
             return None;
         }
-        let change = changes.next().map(|change| (change.timestamp(), change.offset())).filter(|(at, _)| *at < end);
-        let until = change.map_or(end, |(at, _)| at);
+        let change = changes.next();
+        let until = change.as_ref().map_or(end, |change| change.timestamp().min(end));
         let local = SignedDuration::from_secs(i64::from(offset.seconds()));
         let segment = Segment { midnight: midnight.saturating_sub(local).unwrap_or(midnight), from, until };
         from = until;
-        if let Some((_, next)) = change {
-            offset = next;
+        if let Some(change) = change {
+            offset = change.offset();
         }
         Some(segment)
     })

@@ -89,9 +89,9 @@ pub fn asked_at(own_time: Timestamp, platform_time: Option<Timestamp>) -> Timest
 pub fn complete_through(asked: &Asked<'_>) -> Option<Date> {
     let at = asked.at;
     let today = calendar::today(asked.zone, at);
-    let days = (-3..=0).rev().map(|back| crate::series::day_after(today, back).min(asked.window.last));
+    let mut days = (1..=3).map(|back| crate::series::day_after(today, -back).min(asked.window.last));
     let over = |date: Date| calendar::day(asked.zone, date).span.is_none_or(|span| span.end <= at);
-    days.filter(|date| *date < today).find(|date| over(*date)).filter(|date| *date >= asked.window.first)
+    days.find(|date| over(*date)).filter(|date| *date >= asked.window.first)
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub fn tick(known: Option<Progress>, today: Date, reach: Reach) -> Plan {
     } else {
         let mut live = chunks(Window { first: live_from, last: today }, reach.max_days);
         live.reverse();
-        let owed = (first < live_from).then(|| Window { first, last: day_after(live_from, -1) });
+        let owed = all.split_before(live_from).map(|(owed, _)| owed);
         live.into_iter().chain(owed.into_iter().flat_map(|owed| chunks(owed, reach.max_days))).collect()
     };
     Plan { windows, live_from, progress }

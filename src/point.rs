@@ -39,6 +39,10 @@ pub struct Point {
     pub figures: Figures,
 }
 
+/// What follows the tags of a line that could not be longer.
+const LONGEST_FIGURES: &str = "users=-9223372036854775808i,new_users=-9223372036854775808i,\
+                               returning_users=-9223372036854775808i -9223372036854775808\n";
+
 /// Writes the points of one series: everything before the fields is escaped once.
 #[derive(Clone, Debug)]
 pub struct Encoder {
@@ -82,9 +86,9 @@ impl Encoder {
         lines.push(b'\n');
     }
 
-    /// An upper bound of the length of one line, in bytes.
+    /// The length of the longest line, in bytes.
     pub fn line_length(&self) -> usize {
-        self.prefix.len() + 3 * "returning_users=-9223372036854775808i,".len() + 24
+        self.prefix.len() + LONGEST_FIGURES.len()
     }
 }
 
@@ -150,6 +154,15 @@ mod tests {
             "user_engagement_hourly,bot=support,bot_id=st-support,channel=all,team\\ name=care\\,\\ EU \
              users=20i,new_users=3i 1596672000\n"
         );
+    }
+
+    #[test]
+    fn the_longest_line_is_as_long_as_is_said_and_no_longer() {
+        let series = Series { bot: Arc::new(test_bot("support")), channel: "all".into(), interval: Interval::Daily };
+        let least = Some(i64::MIN);
+        let figures = Figures { users: least, new_users: least, returning_users: least };
+        let longest = line(&series, &Point { timestamp: i64::MIN, figures });
+        assert_eq!(longest.len(), Encoder::new(&series).line_length());
     }
 
     fn tag() -> impl Strategy<Value = String> {

@@ -141,6 +141,28 @@ mod tests {
     }
 
     #[test]
+    fn only_a_failure_that_may_lie_with_a_day_is_worth_asking_for_the_others() {
+        for (failure, expected) in [
+            (Failure::Shape("".into()), true),
+            (Failure::TooLarge(1), true),
+            (Failure::TimedOut(Duration::from_secs(30)), true),
+            (Failure::Unreachable("refused".into()), false),
+            (Failure::NoToken("no key".into()), false),
+        ] {
+            assert_eq!(may_be_the_days(&failure), expected, "{failure:?}");
+        }
+        let statuses: Vec<u16> = (100..600).filter(|status| may_be_the_days(&refused(*status, "", None))).collect();
+        assert_eq!(statuses, [400, 412, 413, 500, 502, 504]);
+    }
+
+    #[test]
+    fn a_bot_that_is_asked_too_often_again_and_again_is_left_alone_for_longer_up_to_a_minute() {
+        let pauses: Vec<u64> = (0..10).map(|times| least_pause(times).as_secs()).collect();
+        assert_eq!(pauses, [1, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!(least_pause(u32::MAX).as_secs(), 60);
+    }
+
+    #[test]
     fn retry_after_is_seconds_or_a_date() {
         let now = "2026-11-22T12:00:00Z".parse().unwrap();
         for (header, expected) in [

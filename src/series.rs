@@ -117,7 +117,7 @@ pub fn day_after(day: Date, days: i64) -> Date {
     // Not a duration, which the library lets reach no further than 8,000 years.
     match jiff::Span::new().try_days(days) {
         Ok(span) => day.saturating_add(span),
-        Err(_) if days < 0 => Date::MIN,
+        Err(_) if days.is_negative() => Date::MIN,
         Err(_) => Date::MAX,
     }
 }
@@ -161,6 +161,14 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
+
+    #[test]
+    fn an_interval_has_one_name_everywhere() {
+        for (interval, name) in [(Interval::Hourly, "hourly"), (Interval::Daily, "daily")] {
+            assert_eq!((interval.name(), interval.to_string().as_str()), (name, name));
+            assert_eq!(serde_json::to_value(interval).unwrap(), name);
+        }
+    }
 
     #[test]
     fn halves_cover_the_window_without_overlap() {

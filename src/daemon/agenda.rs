@@ -157,12 +157,24 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_goes_back_by_a_minute_is_set_and_not_corrected() {
+        let again = |back: &str| {
+            let mut agenda = agenda("0 10 * * * *", "12:00:00");
+            assert_eq!(due(&mut agenda, "12:10:00").len(), 1);
+            assert_eq!(due(&mut agenda, back), []);
+            due(&mut agenda, "12:10:00").len()
+        };
+        assert_eq!((again("12:09:00"), again("12:09:01")), (1, 0));
+    }
+
+    #[test]
     fn a_bot_may_have_a_schedule_of_its_own() {
         let own = Bot { cron: Some(Cron::parse("0 0 * * * *").unwrap()), ..test_bot("sales") };
         let mut agenda = Agenda::default();
         agenda.set([&own, &test_bot("support"), &test_bot("care")], &schedule("0 10 * * * *"), at("12:30:00"));
         let next: Vec<(Timestamp, usize)> = agenda.next().iter().map(|next| (next.at, next.bots)).collect();
         assert_eq!(next, [(at("13:00:00"), 1), (at("13:10:00"), 2)]);
+        assert!(agenda.lines().eq(["0 0 * * * *", "0 10 * * * *"]));
         assert_eq!(agenda.due(at("13:00:00"))[0].bots, ["sales"]);
     }
 

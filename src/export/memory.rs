@@ -125,6 +125,32 @@ mod tests {
         assert_eq!(since(date(1970, 1, 1), None), None);
     }
 
+    #[test]
+    fn days_stay_apart_from_a_failure_on_until_all_is_well() {
+        let apart = Progress { apart: true, ..KNOWN };
+        let mut failed = memory(Some(KNOWN), TODAY);
+        failed.ended(true, Some(TODAY));
+        assert_eq!(failed.progress(), Some(apart));
+        let mut failed_again = memory(Some(apart), TODAY);
+        failed_again.ended(false, Some(TODAY));
+        assert_eq!(failed_again.progress(), Some(apart));
+        let mut well = memory(Some(apart), TODAY);
+        well.done();
+        assert_eq!(well.progress(), Some(KNOWN));
+    }
+
+    #[test]
+    fn only_a_watermark_that_lies_further_back_than_before_went_back() {
+        assert!(!memory(None, TODAY).went_back());
+        assert!(!memory(Some(KNOWN), TODAY).went_back());
+        assert!(!memory(Some(KNOWN), day_after(TODAY, -1)).went_back(), "nothing is decided yet");
+        let behind = Progress { through: Some(day_after(TODAY, -3)), ..KNOWN };
+        let mut caught_up = memory(Some(behind), TODAY);
+        caught_up.confirmed(Some(Window { first: day_after(TODAY, -4), last: day_after(TODAY, -1) }), Some(TODAY));
+        assert_eq!(caught_up.progress(), Some(KNOWN));
+        assert!(!caught_up.went_back());
+    }
+
     proptest! {
         /// However wrong this machine's clock is, and whatever fails: the watermark stands where all days before it were
         /// confirmed and over, it never goes back, and what is owed goes back no further than the first tick says.

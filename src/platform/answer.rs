@@ -372,12 +372,26 @@ mod tests {
                 Interval::Daily,
                 "2020-08-06 stands in it twice",
             ),
+            (
+                r#"{"results":[{"date":"Aug 06 2020","1 - 2":3,"2 - 3":4},{"date":"Aug 06 2020","1 - 2":3,"3 - 4":5}]}"#,
+                Interval::Hourly,
+                "2020-08-06 stands in it twice",
+            ),
+            (r#"{"results":[3]}"#, Interval::Hourly, "expected a day with its date and its users"),
+            (r#"{"results":[{"date":"2020-08-06"}]}"#, Interval::Hourly, "expected a date such as \"Aug 06 2020\""),
             ("<html>", Interval::Hourly, "line 1 column 1"),
             ("[[],0,[]]", Interval::Hourly, "expected an object"),
         ] {
             let error = parse_v1(body.as_bytes(), interval).unwrap_err();
             assert!(error.contains(problem), "{body}: {error}");
         }
+    }
+
+    #[test]
+    fn what_the_documentation_does_not_speak_of_is_passed_over() {
+        let body = br#"{"results":[{"date":"Aug 06 2020","note":{"9 - 9":[]},"":1,"0 - 1":20,"- 1":2}]}"#;
+        let answer = parse_v1(body, Interval::Hourly).unwrap();
+        assert_eq!(users(&answer, date(2020, 8, 6)), [(0, 20)]);
     }
 
     #[test]
@@ -393,7 +407,9 @@ mod tests {
             assert_eq!(parse_hour(&format!("{hour} - {}", (hour + 1) % 24)), Some(hour));
         }
         assert_eq!(parse_hour(" 00-01"), Some(0));
-        for text in ["0 - 2", "24 - 25", "000 - 1", "0 - 001", "0 - +1", "0 -", "0", "-1 - 0", "0 - 1 - 2"] {
+        for text in
+            ["0 - 2", "24 - 25", "24 - 1", "24 - 0", "000 - 1", "0 - 001", "0 - +1", "0 -", "0", "-1 - 0", "0 - 1 - 2"]
+        {
             assert_eq!(parse_hour(text), None, "{text}");
         }
     }

@@ -27,6 +27,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_date_that_cannot_be_right_tells_nothing() {
+        let told = |text: &str| {
+            let headers = HeaderMap::from_iter([(DATE, text.parse().unwrap())]);
+            date(&headers).map(|told| told.to_string())
+        };
+        assert_eq!(told("Sun, 22 Nov 2026 12:01:30 GMT").as_deref(), Some("2026-11-22T12:01:30Z"));
+        assert_eq!(told("Thu, 01 Jan 2026 00:00:00 GMT").as_deref(), Some("2026-01-01T00:00:00Z"));
+        assert_eq!(told("Wed, 31 Dec 2025 23:59:59 GMT"), None);
+        assert_eq!(told("Thu, 01 Jan 1970 00:00:00 GMT"), None);
+        assert_eq!(told("yesterday"), None);
+        assert_eq!(date(&HeaderMap::new()), None);
+    }
+
+    #[test]
     fn the_platforms_time_is_that_of_the_question() {
         let at = |text: &str| -> Timestamp { format!("2026-08-06T{text}Z").parse().unwrap() };
         for (date, took, own_time, expected) in [

@@ -101,7 +101,7 @@ impl Refusal {
         };
         match self.clock_ahead {
             Some(ahead) if ahead.abs() > 60 && matches!(self.status, 401 | 403) => {
-                let side = if ahead > 0 { "ahead of" } else { "behind" };
+                let side = if ahead.is_positive() { "ahead of" } else { "behind" };
                 format!(
                     "{advice}; this machine's clock is {} s {side} the platform's, which alone spoils tokens",
                     ahead.abs()
@@ -156,9 +156,46 @@ mod tests {
         assert!(Failure::Refused(refusal(401, "Permission denied. Scope is incorrect!")).advice().contains("publish"));
     }
 
+    /// Whatever goes wrong, in turn: its label, a word of the advice that no other has, and its words.
     #[test]
-    fn a_clock_that_is_off_is_named() {
-        let refused = Refusal { clock_ahead: Some(-7200), ..refusal(401, "expired") };
-        assert!(refused.advice().contains("7200 s behind the platform's"));
+    fn every_failure_has_its_label_its_advice_and_its_words() {
+        let refused = |status, message| Failure::Refused(refusal(status, message));
+        let network = "the name server, the network and the proxy";
+        for (failure, label, advice, words) in [
+            (Failure::Unreachable("no route".into()), "unreachable", network, "cannot be reached: no route"),
+            (Failure::TimedOut(Duration::from_secs(9)), "timeout", "raise platform.timeout", "within 9s"),
+            (Failure::Shape("EOF".into()), "malformed", "nothing was written from it", "not as documented: EOF"),
+            (Failure::TooLarge(3 << 20), "malformed", "lower platform.max_days", "longer than 3 MiB"),
+            (Failure::NoToken("no key".into()), "no_token", "secret or private key", "could be made: no key"),
+            (refused(301, ""), "301", "redirects are not followed", "answered 301"),
+            (refused(308, ""), "308", "redirects are not followed", "answered 308"),
+            (refused(400, "no"), "400", "check the bot's id, platform.url", r#"answered 400: "no""#),
+            (refused(400, "scope"), "400", "check the bot's id, platform.url", "answered 400"),
+            (refused(404, ""), "404", "check the bot's id, platform.url", "answered 404"),
+            (refused(401, ""), "401", "client_id is the app's own", "answered 401"),
+            (refused(403, ""), "403", "client_id is the app's own", "answered 403"),
+            (refused(403, "SCOPE"), "403", "give the app the scope", "answered 403"),
+            (refused(405, ""), "405", "something else answers there", "answered 405"),
+            (refused(412, ""), "412", "check the channel's name", "answered 412"),
+            (refused(413, ""), "413", "lower platform.max_days", "answered 413"),
+            (refused(429, ""), "429", "something else uses this bot's limits", "answered 429"),
+            (refused(403, "rate limit"), "403", "something else uses this bot's limits", "answered 403"),
+            (refused(500, ""), "500", "the next tick asks again", "answered 500"),
+        ] {
+            assert_eq!(failure.label(), label);
+            assert!(failure.advice().contains(advice), "{label}: {}", failure.advice());
+            assert!(failure.to_string().contains(words), "{label}: {failure}");
+            assert_eq!(failure.is_malformed(), label == "malformed", "{label}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_by_more_than_a_minute_is_named_where_it_spoils_tokens() {
+        let advice = |status, ahead| Refusal { clock_ahead: Some(ahead), ..refusal(status, "expired") }.advice();
+        assert!(advice(401, -7200).contains("7200 s behind the platform's"));
+        assert!(advice(403, 61).contains("61 s ahead of the platform's"));
+        for (status, ahead) in [(401, 60), (401, -60), (403, 0), (500, 7200), (400, -7200), (404, 0)] {
+            assert!(!advice(status, ahead).contains("clock"), "{status} {ahead}");
+        }
     }
 }
