@@ -142,12 +142,16 @@ impl BackfillProgress {
 
     /// Whether every series that takes part has done the whole range, by each one's today.
     pub fn is_complete(&self, today: impl Fn(&SeriesKey) -> Option<Date>) -> bool {
-        self.entries.iter().all(|(key, done)| {
-            // Of today there is nothing to be done for good. A series that is no longer configured is not waited for.
-            let over = |today| self.range.window(today).map(|window| window.last.min(day_after(today, -1)));
-            let last = today(key).and_then(over).filter(|last| *last >= self.range.from);
-            last.is_none_or(|last| done.is_some_and(|done| done >= last))
-        })
+        // A series that is no longer configured is not waited for.
+        self.entries.keys().all(|key| today(key).is_none_or(|today| self.is_done(key, today)))
+    }
+
+    /// Whether this series has done the whole range, by its today.
+    pub fn is_done(&self, key: &SeriesKey, today: Date) -> bool {
+        // Of today there is nothing to be done for good.
+        let last = self.range.window(today).map(|window| window.last.min(day_after(today, -1)));
+        let done = self.entries.get(key).copied().flatten();
+        last.filter(|last| *last >= self.range.from).is_none_or(|last| done.is_some_and(|done| done >= last))
     }
 
     /// Writes the file if something changed since it was written.

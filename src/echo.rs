@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 /// Of a long foreign text, so many characters of its beginning are shown.
-const BEGINNING: usize = 200;
+const BEGINNING: usize = 300;
 
 /// And so many of its end.
 const END: usize = 100;
@@ -90,7 +90,7 @@ mod tests {
             (format!("é{signature}é"), "é(the token)é".to_owned()),
             ("no token in it".to_owned(), "no token in it".to_owned()),
             (String::new(), String::new()),
-            ("x".repeat(400) + "the cause", "x".repeat(200) + "…" + &"x".repeat(91) + "the cause"),
+            ("x".repeat(500) + "the cause", "x".repeat(300) + "…" + &"x".repeat(91) + "the cause"),
             ("GET /\n<3>a line of its own\u{1b}[31m".to_owned(), "GET / <3>a line of its own [31m".to_owned()),
         ] {
             assert_eq!(shown(&text, TOKEN), expected);

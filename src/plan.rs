@@ -61,15 +61,20 @@ pub fn tick(known: Option<Progress>, today: Date, reach: Reach) -> Plan {
     // After an outage the days before the watermark as well, which the ticks that were missed would have asked for again;
     // but none that may be forgotten by now, whose good figures zeros would replace.
     let missed = refreshed_from(progress.next()).max(day_after(today, -SURELY_KEPT));
-    let first = missed.min(progress.next()).min(live_from);
+    let owed = progress.next().min(live_from);
+    let first = missed.min(owed);
     let all = Window { first, last: today };
     let windows = if all.days() <= reach.max_days && !progress.apart {
         vec![all]
     } else {
         let mut live = chunks(Window { first: live_from, last: today }, reach.max_days);
         live.reverse();
-        let owed = all.split_before(live_from).map(|(owed, _)| owed);
-        live.into_iter().chain(owed.into_iter().flat_map(|owed| chunks(owed, reach.max_days))).collect()
+        // The missed days last: where one of them fails, nothing is owed any more.
+        let behind = all.split_before(live_from).map(|(behind, _)| match behind.split_before(owed) {
+            Some((missed, owed)) => vec![owed, missed],
+            None => vec![behind],
+        });
+        live.into_iter().chain(behind.into_iter().flatten().flat_map(|part| chunks(part, reach.max_days))).collect()
     };
     Plan { windows, live_from, progress }
 }
@@ -151,7 +156,7 @@ mod tests {
     #[test]
     fn live_days_are_asked_for_apart_from_a_day_that_keeps_failing() {
         let progress = Progress { apart: true, ..through(date(2026, 8, 10)).unwrap() };
-        check(Some(progress), REACH, &["2026-08-18..2026-08-20", "2026-08-09..2026-08-17"]);
+        check(Some(progress), REACH, &["2026-08-18..2026-08-20", "2026-08-11..2026-08-17", "2026-08-09..2026-08-10"]);
         let caught_up = Progress { through: Some(date(2026, 8, 19)), ..progress };
         check(Some(caught_up), REACH, &["2026-08-18..2026-08-20"]);
     }

@@ -34,18 +34,12 @@ fn number_of(boot_id: &str) -> u16 {
     u16::try_from(stable_hash(&digits) % u64::from(u16::MAX)).unwrap_or(0) + 1
 }
 
-#[cfg(target_os = "linux")]
 fn since_start() -> Option<Duration> {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
 }
 
-#[cfg(not(target_os = "linux"))]
-fn since_start() -> Option<Duration> {
-    None
-}
-
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

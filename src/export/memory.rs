@@ -33,7 +33,7 @@ impl Memory {
     /// The database confirmed a window, which is over up to the end of `complete`.
     pub(super) fn confirmed(&mut self, complete: Option<Window>, platform_today: Option<Date>) {
         // Where the platform tells no time, there is none but this machine's.
-        self.settle(Some(platform_today.unwrap_or(self.today)));
+        self.settle(platform_today.or(Some(self.today).filter(|today| *today >= EARLIEST_TODAY)));
         self.confirmed.extend(complete);
         self.progress.advance(&self.confirmed);
     }

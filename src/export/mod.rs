@@ -224,6 +224,16 @@ pub async fn backfill(
     if run.was_left {
         say_left(config);
     }
+    let is_done = |key: &SeriesKey| today_of.get(key).is_none_or(|today| progress.is_done(key, *today));
+    let is_early = |row: &&mut Row| row.outcome() == Outcome::Complete && !is_done(&row.series().key());
+    let too_early: Vec<&mut Row> = run.rows.iter_mut().filter(is_early).collect();
+    if !too_early.is_empty() {
+        tracing::warn!(
+            "by the platform's clock the last day of {range} is not over yet: the same command exports the rest of it \
+             once it is"
+        );
+    }
+    too_early.into_iter().for_each(|row| row.end(Outcome::Unfinished, 0));
     if save {
         let folder = &config.state_dir;
         if progress.is_complete(|key| today_of.get(key).copied()) {

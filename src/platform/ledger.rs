@@ -296,12 +296,13 @@ impl Ledger {
             return Ok(end);
         }
         self.compact_beyond = COMPACT_BEYOND;
-        self.generation = self.generation.wrapping_add(1);
+        let generation = self.generation.wrapping_add(1);
         self.file.write_all_at(&recent, HEADER)?;
         // Cut off only when it is on the disk further up: a power cut may count requests twice, and forgets none.
         self.file.sync_data()?;
         self.file.set_len(HEADER + recent.len() as u64)?;
-        self.file.write_all_at(&self.header(self.generation), 0)?;
+        self.file.write_all_at(&self.header(generation), 0)?;
+        self.generation = generation;
         self.read_to = HEADER + recent.len() as u64;
         Ok(self.read_to)
     }

@@ -142,6 +142,7 @@ impl Limiter {
     /// Whether requests could not be put on record.
     pub fn has_unwritten(&self) -> bool {
         self.ledger.as_ref().is_some_and(|ledger| lock(ledger).has_unwritten())
+            || self.flush.as_ref().is_some_and(Flush::is_failing)
     }
 
     /// How much of its limits a bot has used.
