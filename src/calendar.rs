@@ -5,7 +5,7 @@
 //! label for none. A bucket belongs to the *first* instant that bears its local hour; an hour that no instant bears
 //! has no place.
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
@@ -69,11 +69,9 @@ struct Segment {
 
 /// The stretches that may hold instants of `date`: offsets never exceed 26 hours, so two days around it hold them all.
 fn segments(zone: &TimeZone, date: Date) -> impl Iterator<Item = Segment> {
-    let utc_midnight = |days| {
-        let midnight = day_after(date, days).to_datetime(jiff::civil::Time::midnight());
-        Offset::UTC.to_timestamp(midnight).unwrap_or(if days < 0 { Timestamp::MIN } else { Timestamp::MAX })
-    };
-    let (mut from, end, midnight) = (utc_midnight(-2), utc_midnight(3), utc_midnight(0));
+    let midnight = move |offset: Offset, days| offset.to_timestamp(day_after(date, days).to_datetime(Time::midnight()));
+    let mut from = midnight(Offset::UTC, -2).unwrap_or(Timestamp::MIN);
+    let end = midnight(Offset::UTC, 3).unwrap_or(Timestamp::MAX);
     let mut offset = zone.to_offset(from);
     let mut changes = zone.following(from);
     std::iter::from_fn(move || {
@@ -82,8 +80,8 @@ fn segments(zone: &TimeZone, date: Date) -> impl Iterator<Item = Segment> {
         }
         let change = changes.next();
         let until = change.as_ref().map_or(end, |change| change.timestamp().min(end));
-        let local = SignedDuration::from_secs(i64::from(offset.seconds()));
-        let segment = Segment { midnight: midnight.saturating_sub(local).unwrap_or(midnight), from, until };
+        // Where time itself ends before the date begins, no instant is on it.
+        let segment = Segment { midnight: midnight(offset, 0).unwrap_or(end), from, until };
         from = until;
         if let Some(change) = change {
             offset = change.offset();
@@ -145,6 +143,15 @@ mod tests {
     fn a_skipped_day_has_no_instants() {
         let day = day(&zone("Pacific/Apia"), date(2011, 12, 30));
         assert_eq!(day, Day { span: None, hours: [None; 24] });
+    }
+
+    #[test]
+    fn the_ends_of_the_calendar_have_the_hours_that_instants_bear() {
+        check("Asia/Tokyo", Date::MAX, 0, Some("9999-12-30T15:00:00Z"));
+        check("Asia/Tokyo", Date::MAX, 7, Some("9999-12-30T22:00:00Z"));
+        check("Asia/Tokyo", Date::MAX, 8, None);
+        assert_eq!(day(&TimeZone::UTC, Date::MAX).span, None);
+        assert_eq!(day(&TimeZone::UTC, Date::MIN).span, None);
     }
 
     /// Every zone, and every day on or beside a clock change from 1970 to 2100.
