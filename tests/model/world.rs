@@ -61,6 +61,7 @@ pub(crate) struct Counts {
     pub(crate) points: u64,
     pub(crate) backfills: u64,
     pub(crate) freshness_checks: u64,
+    pub(crate) fresh_ticks: u64,
     pub(crate) virtual_hours: u64,
 }
 
@@ -81,6 +82,9 @@ pub(crate) struct World {
     /// The processes are killed when so many more things have happened.
     pub(crate) kill_in: Option<u32>,
     pub(crate) kill: Arc<Notify>,
+    /// Whether an answer may take long, and until when one might.
+    pub(crate) is_slow: bool,
+    pub(crate) slow_until: i64,
     /// The first promise that was broken, if one was.
     pub(crate) broken: Option<String>,
     pub(crate) log: VecDeque<String>,
@@ -151,6 +155,8 @@ impl World {
             watermarks: None,
             kill_in: None,
             kill: Arc::new(Notify::new()),
+            is_slow: false,
+            slow_until: i64::MIN,
             broken: None,
             log: VecDeque::new(),
             counts: Counts::default(),
