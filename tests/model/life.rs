@@ -155,8 +155,9 @@ impl Life {
         match *step {
             Step::Pass { minutes } => self.pass(Duration::from_secs(60 * minutes), running).await,
             Step::Suspend { minutes } => {
-                // A packet that is under way arrives, whether its sender sleeps or not.
-                while lock(&self.world).on_their_way > 0 {
+                // A packet that is under way arrives, whether its sender sleeps or not; one that a defect gave up may not.
+                let arrives = tokio::time::Instant::now() + Duration::from_secs(60);
+                while lock(&self.world).on_their_way > 0 && tokio::time::Instant::now() <= arrives {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
                 time::skip(minutes * 60_000);

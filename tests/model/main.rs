@@ -30,7 +30,7 @@ use crate::history::{History, history};
 use crate::world::Counts;
 
 /// Lives of the regular run.
-const LIVES: u32 = 40;
+const LIVES: u32 = 20;
 
 #[test]
 fn whatever_happens_the_promises_are_kept() {
