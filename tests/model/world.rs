@@ -1,7 +1,7 @@
 //! Everything outside the exporter, and what is known of it: one world for each life.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -32,6 +32,8 @@ pub(crate) struct Known {
     pub(crate) chance: u32,
     /// What the database holds: the revision of each bucket.
     pub(crate) stored: BTreeMap<Bucket, i64>,
+    /// What of it a backfill wrote last.
+    pub(crate) backfilled: BTreeSet<Bucket>,
     /// The watermark that was last found to be true.
     pub(crate) checked: Option<Date>,
     /// The first day that must be in the database in the end.
@@ -135,6 +137,7 @@ impl World {
                     trouble: Trouble::None,
                     chance: 0,
                     stored: BTreeMap::new(),
+                    backfilled: BTreeSet::new(),
                     checked: None,
                     owed: None,
                     is_exported: true,
