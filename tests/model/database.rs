@@ -134,12 +134,19 @@ impl World {
             return self.breaks("no open bucket", format!("series {number} {bucket:?}: {users}"));
         }
         let before = known.stored.get(&bucket).copied();
-        // A backfill of days that still change runs beside the daemon, and knows nothing of it; the next tick mends it.
+        // A backfill of days that still change runs beside the daemon, and neither knows what the other was told later,
+        // the machine asleep meanwhile or not; the next tick mends it.
+        let of_both = process == Process::Backfill || known.backfilled.contains(&bucket);
         let changes = day_after(bucket.day, i64::from(self.setup.refresh_days) + 1)
             >= truth::local_date(known.zone, time::true_now());
-        if before > Some(revision) && !(process == Process::Backfill && changes) {
+        if before > Some(revision) && !(of_both && changes) {
             self.breaks("no older revision", format!("series {number} {bucket:?}: {revision} after {before:?}"));
         }
-        self.series[number].stored.insert(bucket, revision);
+        let known = &mut self.series[number];
+        known.stored.insert(bucket, revision);
+        match process {
+            Process::Backfill => known.backfilled.insert(bucket),
+            Process::Daemon => known.backfilled.remove(&bucket),
+        };
     }
 }

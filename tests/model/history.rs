@@ -1,5 +1,6 @@
 //! What may happen in the life of an exporter, and how such lives are drawn by lot.
 
+use kore_trend_exporter::series::day_after;
 use proptest::prelude::*;
 
 /// One life: how everything is set up, and what then happens.
@@ -132,14 +133,40 @@ pub(crate) const MOST_SERIES: usize = 12;
 
 /// All lives.
 pub(crate) fn history() -> impl Strategy<Value = History> {
-    (setup(), prop::collection::vec(step(), 3..18)).prop_map(|(setup, steps)| History { setup, steps })
+    (setup(), at_first(), prop::collection::vec(step(), 3..18)).prop_map(|(setup, mut steps, later)| {
+        steps.extend(later);
+        for step in &mut steps {
+            if let Step::Platform { trouble: Trouble::PoisonedDay(day), .. } = step {
+                // One that matters: about where the life begins.
+                let beginning: jiff::Timestamp = BEGINNINGS[setup.beginning].parse().unwrap();
+                let date = beginning.to_zoned(jiff::tz::TimeZone::UTC).date();
+                *day = day_after(date, i64::from(*day) - 8).day();
+            }
+        }
+        History { setup, steps }
+    })
+}
+
+/// What is wrong from the beginning, when more days are owed than the live ones: above all what lies with some days, or
+/// with their number.
+fn at_first() -> impl Strategy<Value = Vec<Step>> {
+    let trouble = prop_oneof![
+        3 => (1..8_i8).prop_map(Trouble::PoisonedDay),
+        2 => (1..8_i64).prop_map(Trouble::TooLong),
+        1 => (1..8_i64).prop_map(Trouble::Slow),
+        1 => (120..600_u32).prop_map(|after| Trouble::Throttled(Some(after))),
+        2 => trouble(),
+    ];
+    let which = prop::option::weighted(0.6, 0..MOST_SERIES);
+    let step = (which, trouble).prop_map(|(series, trouble)| Step::Platform { series, trouble, chance: 100 });
+    prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(step, 1..3)]
 }
 
 fn setup() -> impl Strategy<Value = Setup> {
     let bot = (0..ZONES.len(), 1..=2_usize, any::<bool>());
     let bots = prop::collection::vec(bot.prop_map(|(zone, channels, daily)| BotSetup { zone, channels, daily }), 1..=3);
     let when = (0..BEGINNINGS.len(), 0..1440_i64, prop_oneof![Just(15), Just(60), Just(360)]);
-    let reach = (1..=3_u32, 0..=6_u32, 1..=8_usize);
+    let reach = (1..=3_u32, prop_oneof![2 => 0..=6_u32, 1 => 5..=12_u32], 1..=8_usize);
     (bots, when, reach, any::<[bool; 3]>(), any::<u64>()).prop_map(|(bots, when, reach, [v2, tight, checks], seed)| {
         Setup {
             bots,
@@ -197,7 +224,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         1 => Just(Trouble::Silent),
         1 => Just(Trouble::CutOff),
         1 => Just(Trouble::Malformed),
-        1 => (1..29_i8).prop_map(Trouble::PoisonedDay),
+        2 => (1..14_i8).prop_map(Trouble::PoisonedDay),
         1 => (1..29_u64).prop_map(Trouble::Late),
     ]
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
-use kore_trend_exporter::backfill::Range;
+use kore_trend_exporter::backfill::{Range, path_in};
 use kore_trend_exporter::export::{RunError, is_complete};
 use kore_trend_exporter::series::day_after;
 use kore_trend_exporter::stop::Stop;
@@ -29,8 +29,8 @@ enum Ended {
 }
 
 /// What outlives the processes.
-struct Life {
-    world: Shared,
+pub(crate) struct Life {
+    pub(crate) world: Shared,
     chosen: Chosen,
     /// A backfill that has not done everything yet.
     unfinished: Option<Range>,
@@ -39,8 +39,8 @@ struct Life {
 }
 
 /// The processes that run.
-struct Running {
-    orders: mpsc::UnboundedSender<Order>,
+pub(crate) struct Running {
+    pub(crate) orders: mpsc::UnboundedSender<Order>,
     end: Option<oneshot::Sender<()>>,
     stop: Stop,
     daemon: JoinHandle<()>,
@@ -65,6 +65,11 @@ pub(crate) fn live(history: &History, folder: &Path) -> Result<Counts, String> {
     let is_gentle = !history.steps.iter().any(is_rough);
     let mut life = Life { world, chosen, unfinished: None, is_gentle };
     let mut steps = history.steps.iter();
+    // What is wrong already when the exporter is started for the first time.
+    while let Some(step @ (Step::Platform { .. } | Step::Database { .. })) = steps.as_slice().first() {
+        life.trouble(step);
+        steps.next();
+    }
     loop {
         let ended = life.in_a_runtime(&mut steps);
         lock(&life.world).check_state();
@@ -150,8 +155,9 @@ impl Life {
         match *step {
             Step::Pass { minutes } => self.pass(Duration::from_secs(60 * minutes), running).await,
             Step::Suspend { minutes } => {
-                // A packet that is under way arrives, whether its sender sleeps or not.
-                while lock(&self.world).on_their_way > 0 {
+                // A packet that is under way arrives, whether its sender sleeps or not; one that a defect gave up may not.
+                let arrives = tokio::time::Instant::now() + Duration::from_secs(60);
+                while lock(&self.world).on_their_way > 0 && tokio::time::Instant::now() <= arrives {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
                 time::skip(minutes * 60_000);
@@ -159,12 +165,7 @@ impl Life {
                 drop(running.orders.send(Order::Look));
             }
             Step::Clock { seconds } => self.set_clock(seconds, running),
-            Step::Platform { series, trouble, chance } => self.trouble_platform(series, trouble, chance),
-            Step::Database { trouble, chance } => {
-                let mut world = lock(&self.world);
-                world.database = (trouble, chance);
-                world.set_healthy(|_| false);
-            }
+            Step::Platform { .. } | Step::Database { .. } => self.trouble(step),
             Step::Disk { works } => self.set_disk(works),
             Step::Kill { events, away, loss } => {
                 let kill = {
@@ -226,64 +227,6 @@ impl Life {
         world.set_healthy(|_| true);
     }
 
-    fn set_clock(&self, seconds: i64, running: &Running) {
-        let mut world = lock(&self.world);
-        time::set_ahead(seconds);
-        world.set_healthy(|_| false);
-        drop(running.orders.send(Order::Look));
-    }
-
-    fn trouble_platform(&self, series: Option<usize>, trouble: Trouble, chance: u32) {
-        let mut world = lock(&self.world);
-        let count = world.series.len();
-        let chosen = |number: usize| series.is_none_or(|series| series % count == number);
-        let throttles = |trouble| matches!(trouble, Trouble::Throttled(_));
-        let bots: Vec<String> = (0..count)
-            .filter(|number| chosen(*number) && (throttles(trouble) || throttles(world.series[*number].trouble)))
-            .map(|number| world.series[number].series.bot.id.clone())
-            .collect();
-        let hurt: Vec<bool> =
-            (0..count).map(|number| chosen(number) || bots.contains(&world.series[number].series.bot.id)).collect();
-        for (_, known) in world.series.iter_mut().enumerate().filter(|(number, _)| chosen(*number)) {
-            (known.trouble, known.chance) = (trouble, chance);
-        }
-        world.set_healthy(|number| !hurt[number]);
-    }
-
-    /// A folder that is not there cannot be written.
-    fn set_disk(&self, works: bool) {
-        let state = lock(&self.world).state_dir();
-        let away = state.with_extension("away");
-        match works {
-            true if away.exists() => std::fs::rename(away, state).unwrap(),
-            false if state.exists() => std::fs::rename(state, away).unwrap(),
-            _ => {}
-        }
-    }
-
-    fn lose(&self, loss: Loss) {
-        self.set_disk(true);
-        let mut world = lock(&self.world);
-        let state = world.state_dir();
-        match loss {
-            Loss::Nothing => {}
-            Loss::Ledger => {
-                let _none = std::fs::remove_file(state.join("requests.ledger"));
-                world.arrivals.clear();
-            }
-            Loss::Watermarks | Loss::Garbled => {
-                let file = state.join("watermarks.json");
-                if loss == Loss::Garbled {
-                    std::fs::write(file, "{\"version\":1,\"series\":[{").unwrap();
-                } else {
-                    let _none = std::fs::remove_file(file);
-                }
-                // It costs one poll of the initial days; what was owed before them is told to the person on call.
-                world.series.iter_mut().for_each(|known| known.owed = None);
-            }
-        }
-    }
-
     fn reload(&self, running: &Running) {
         let mut world = lock(&self.world);
         let (config, series) = world.configure(self.chosen);
@@ -319,7 +262,10 @@ impl Life {
     /// What a backfill says is done must be there.
     fn backfilled(&mut self, rows: Result<Vec<Row>, RunError>) {
         let mut world = lock(&self.world);
-        if !rows.is_ok_and(|rows| is_complete(&rows)) {
+        let state = world.state_dir();
+        // What is remembered of it goes when it is done, and not before.
+        let is_forgotten = rows.is_ok() && state.exists() && !path_in(&state).exists();
+        if !is_forgotten && !rows.is_ok_and(|rows| is_complete(&rows)) {
             return;
         }
         let Some(range) = self.unfinished.take() else { return };
@@ -371,6 +317,7 @@ impl Life {
 
     /// A stop is obeyed within its grace.
     async fn stop(&mut self, running: &mut Running) {
+        lock(&self.world).series.iter_mut().for_each(|known| known.healthy = None);
         drop(running.end.take());
         let ended = |ended: Result<(), tokio::time::error::Elapsed>, world: &Shared| {
             if ended.is_err() {

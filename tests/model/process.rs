@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 
 use crate::time::{uptime, wall_clock};
 use crate::world::{Process, World, current, lock};
-use crate::{database, platform};
+use crate::{database, freshness, platform};
 
 /// What of the configuration changes in a life.
 #[derive(Clone, Copy, Debug)]
@@ -249,12 +249,14 @@ impl Daemon {
         }
         let (config, means) = (Arc::clone(&self.config), Arc::clone(&self.means));
         let (watermarks, around, bot) = (Arc::clone(&self.watermarks), self.around.clone(), bot.to_owned());
-        lock(&current()).counts.ticks += 1;
+        let tick = lock(&current()).tick_begins(&series, delay);
+        drop(tokio::spawn(freshness::look_at(tick.clone())));
         self.running.spawn(async move {
             if around.stop.or(tokio::time::sleep(delay)).await.is_err() {
                 return (bot, Ticked { rows: Vec::new(), was_left: false });
             }
             let ticked = export::tick(&config, series, &watermarks, means, &around).await;
+            lock(&current()).check_complete(&tick, &ticked.rows);
             (bot, ticked)
         });
     }

@@ -7,9 +7,8 @@ use kore_trend_exporter::plan::Progress;
 use kore_trend_exporter::series::day_after;
 use kore_trend_exporter::watermark::Watermarks;
 
-use crate::history::{DatabaseTrouble, Trouble};
 use crate::time;
-use crate::truth::{self, Bucket};
+use crate::truth;
 use crate::world::{Arrival, Process, World};
 
 const MINUTE: i64 = 60_000;
@@ -104,70 +103,6 @@ impl World {
                 "the rolling limits",
                 format!("bot {bot}: {count} requests within {window}, the limit is {limit}"),
             );
-        }
-    }
-
-    /// What nothing keeps from being exported is in the database one period after it ended, and the time that a tick
-    /// may take, whatever happens to other series.
-    pub(crate) fn check_freshness(&mut self) {
-        if self.setup.tight {
-            return;
-        }
-        let (now, period, longest) = (time::true_seconds(), 60 * self.setup.period, self.longest_tick());
-        // A tick that is longer than the period makes the next ones fall out.
-        let bound = period * (1 + longest / period) + longest;
-        for number in 0..self.series.len() {
-            let known = &self.series[number];
-            let Some(healthy) = known.healthy.filter(|healthy| now - healthy > bound + period) else { continue };
-            self.counts.freshness_checks += 1;
-            let known = &self.series[number];
-            let today = truth::local_date(known.zone, time::true_now());
-            let (from, until) = (healthy - period, now - bound);
-            let Some(owed) = known.owed else { continue };
-            let days = truth::days(owed.max(day_after(today, -2)), today);
-            let buckets = days.flat_map(|day| known.figures.buckets(day));
-            let stale = buckets.filter(|(_, (_, end))| (from..until).contains(end)).find(|(bucket, span)| {
-                known.figures.revision(*bucket, *span, now).is_some() && !known.stored.contains_key(bucket)
-            });
-            if let Some((Bucket { day, hour }, _)) = stale {
-                self.breaks("freshness", format!("series {number}: {day} hour {hour:?} is not there after {bound} s"));
-            }
-        }
-    }
-
-    /// The longest time that a tick may take, in seconds, with generous limits.
-    fn longest_tick(&self) -> i64 {
-        // Five tries of thirty seconds each, or as many halvings and then five tries, and the pauses between.
-        const OF_A_SERIES: i64 = 12 * 31 + 30;
-        let series = i64::try_from(self.series.len()).unwrap();
-        let concurrency = i64::try_from(self.setup.concurrency).unwrap();
-        // What must wait until a minute has passed, and the spread of the bots.
-        300 + OF_A_SERIES * (1 + series / concurrency)
-    }
-
-    /// Something that may keep series from being exported begins or ends, or the daemon does.
-    pub(crate) fn set_healthy(&mut self, unhurt: impl Fn(usize) -> bool) {
-        let (now, is_database_well) = (time::true_seconds(), self.database.0 == DatabaseTrouble::None);
-        let throttled: Vec<bool> = (0..self.bots.len())
-            .map(|bot| {
-                let of_bot = |known: &&crate::world::Known| known.series.bot.id == self.bots[bot].id;
-                let throttles = |known: &crate::world::Known| matches!(known.trouble, Trouble::Throttled(_));
-                self.series.iter().filter(of_bot).any(throttles)
-            })
-            .collect();
-        let is_running = self.watermarks.is_some();
-        for (number, known) in self.series.iter_mut().enumerate() {
-            let bot = self.bots.iter().position(|bot| bot.id == known.series.bot.id).unwrap();
-            let well = is_running
-                && known.is_exported
-                && is_database_well
-                && known.trouble == Trouble::None
-                && !throttled[bot]
-                && time::ahead() == 0;
-            known.healthy = match known.healthy {
-                Some(since) if well && unhurt(number) => Some(since),
-                _ => well.then_some(now),
-            };
         }
     }
 

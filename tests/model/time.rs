@@ -15,15 +15,17 @@ struct Time {
     started: Option<Instant>,
     /// How far the wall clock is ahead of the true time, in seconds.
     ahead: i64,
+    /// How often it was set.
+    sets: u32,
 }
 
 thread_local! {
-    static TIME: Cell<Time> = const { Cell::new(Time { base: 0, started: None, ahead: 0 }) };
+    static TIME: Cell<Time> = const { Cell::new(Time { base: 0, started: None, ahead: 0, sets: 0 }) };
 }
 
 /// A life begins.
 pub(crate) fn begin(at: Timestamp) {
-    TIME.set(Time { base: at.as_millisecond(), started: None, ahead: 0 });
+    TIME.set(Time { base: at.as_millisecond(), started: None, ahead: 0, sets: 0 });
 }
 
 /// Processes are started: from now on the virtual time counts. To be called within their runtime.
@@ -44,11 +46,17 @@ pub(crate) fn skip(milliseconds: i64) {
 
 /// The wall clock is set.
 pub(crate) fn set_ahead(seconds: i64) {
-    TIME.set(Time { ahead: seconds, ..TIME.get() });
+    let time = TIME.get();
+    TIME.set(Time { ahead: seconds, sets: time.sets + 1, ..time });
 }
 
 pub(crate) fn ahead() -> i64 {
     TIME.get().ahead
+}
+
+/// How often the wall clock was set.
+pub(crate) fn sets() -> u32 {
+    TIME.get().sets
 }
 
 pub(crate) fn true_milliseconds() -> i64 {

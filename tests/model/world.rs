@@ -1,7 +1,7 @@
 //! Everything outside the exporter, and what is known of it: one world for each life.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -32,6 +32,8 @@ pub(crate) struct Known {
     pub(crate) chance: u32,
     /// What the database holds: the revision of each bucket.
     pub(crate) stored: BTreeMap<Bucket, i64>,
+    /// What of it a backfill wrote last.
+    pub(crate) backfilled: BTreeSet<Bucket>,
     /// The watermark that was last found to be true.
     pub(crate) checked: Option<Date>,
     /// The first day that must be in the database in the end.
@@ -61,6 +63,7 @@ pub(crate) struct Counts {
     pub(crate) points: u64,
     pub(crate) backfills: u64,
     pub(crate) freshness_checks: u64,
+    pub(crate) fresh_ticks: u64,
     pub(crate) virtual_hours: u64,
 }
 
@@ -81,6 +84,9 @@ pub(crate) struct World {
     /// The processes are killed when so many more things have happened.
     pub(crate) kill_in: Option<u32>,
     pub(crate) kill: Arc<Notify>,
+    /// Whether an answer may take long, and until when one might.
+    pub(crate) is_slow: bool,
+    pub(crate) slow_until: i64,
     /// The first promise that was broken, if one was.
     pub(crate) broken: Option<String>,
     pub(crate) log: VecDeque<String>,
@@ -131,6 +137,7 @@ impl World {
                     trouble: Trouble::None,
                     chance: 0,
                     stored: BTreeMap::new(),
+                    backfilled: BTreeSet::new(),
                     checked: None,
                     owed: None,
                     is_exported: true,
@@ -151,6 +158,8 @@ impl World {
             watermarks: None,
             kill_in: None,
             kill: Arc::new(Notify::new()),
+            is_slow: false,
+            slow_until: i64::MIN,
             broken: None,
             log: VecDeque::new(),
             counts: Counts::default(),

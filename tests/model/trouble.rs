@@ -1,0 +1,80 @@
+//! What goes wrong in a life: either side, the disk, the clock, and what a machine loses.
+
+use crate::history::{Loss, Step, Trouble};
+use crate::life::{Life, Running};
+use crate::process::Order;
+use crate::time;
+use crate::world::lock;
+
+impl Life {
+    pub(crate) fn set_clock(&self, seconds: i64, running: &Running) {
+        let mut world = lock(&self.world);
+        time::set_ahead(seconds);
+        world.set_healthy(|_| false);
+        drop(running.orders.send(Order::Look));
+    }
+
+    /// From now on one side fails so.
+    pub(crate) fn trouble(&self, step: &Step) {
+        match *step {
+            Step::Platform { series, trouble, chance } => self.trouble_platform(series, trouble, chance),
+            Step::Database { trouble, chance } => {
+                let mut world = lock(&self.world);
+                world.database = (trouble, chance);
+                world.set_healthy(|_| false);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn trouble_platform(&self, series: Option<usize>, trouble: Trouble, chance: u32) {
+        let mut world = lock(&self.world);
+        let count = world.series.len();
+        let chosen = |number: usize| series.is_none_or(|series| series % count == number);
+        let throttles = |trouble| matches!(trouble, Trouble::Throttled(_));
+        let bots: Vec<String> = (0..count)
+            .filter(|number| chosen(*number) && (throttles(trouble) || throttles(world.series[*number].trouble)))
+            .map(|number| world.series[number].series.bot.id.clone())
+            .collect();
+        let hurt: Vec<bool> =
+            (0..count).map(|number| chosen(number) || bots.contains(&world.series[number].series.bot.id)).collect();
+        for (_, known) in world.series.iter_mut().enumerate().filter(|(number, _)| chosen(*number)) {
+            (known.trouble, known.chance) = (trouble, chance);
+        }
+        world.set_healthy(|number| !hurt[number]);
+    }
+
+    /// A folder that is not there cannot be written.
+    pub(crate) fn set_disk(&self, works: bool) {
+        let state = lock(&self.world).state_dir();
+        let away = state.with_extension("away");
+        match works {
+            true if away.exists() => std::fs::rename(away, state).unwrap(),
+            false if state.exists() => std::fs::rename(state, away).unwrap(),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn lose(&self, loss: Loss) {
+        self.set_disk(true);
+        let mut world = lock(&self.world);
+        let state = world.state_dir();
+        match loss {
+            Loss::Nothing => {}
+            Loss::Ledger => {
+                let _none = std::fs::remove_file(state.join("requests.ledger"));
+                world.arrivals.clear();
+            }
+            Loss::Watermarks | Loss::Garbled => {
+                let file = state.join("watermarks.json");
+                if loss == Loss::Garbled {
+                    std::fs::write(file, "{\"version\":1,\"series\":[{").unwrap();
+                } else {
+                    let _none = std::fs::remove_file(file);
+                }
+                // It costs one poll of the initial days; what was owed before them is told to the person on call.
+                world.series.iter_mut().for_each(|known| known.owed = None);
+            }
+        }
+    }
+}
