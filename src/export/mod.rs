@@ -229,7 +229,7 @@ pub async fn backfill(
     let too_early: Vec<&mut Row> = run.rows.iter_mut().filter(is_early).collect();
     if !too_early.is_empty() {
         tracing::warn!(
-            "by the platform's clock the last day of {range} is not over yet: the same command exports the rest of it \
+            "by this machine's clock or the platform's, {range} is not over yet: the same command exports the rest of it \
              once it is"
         );
     }

@@ -52,7 +52,7 @@ fn every_metric_of_the_contract_is_there_with_its_labels_and_type() {
     let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);
-    daemon.wait_for_ticks(1);
+    daemon.wait_until_ready();
     let plain = daemon.get("/metrics");
     assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let labels = labels_in(&plain.body);
