@@ -58,7 +58,8 @@ impl Tally {
             for kills in [self.kills_of_once, self.kills_of_backfill, self.kills_of_daemon] {
                 assert!(kills > 0, "a mode was never killed: {self:#?}");
             }
-            assert!(self.not_yet_remembered > 0 && self.half_replaced > 0, "{self:#?}");
+            // A state file that is half replaced is met by chance only: on a quick disk that takes microseconds.
+            assert!(self.not_yet_remembered > 0, "{self:#?}");
             assert_eq!(power_cuts, self.power_cuts > 0, "{self:#?}");
         }
     }
