@@ -338,9 +338,10 @@ impl Moment {
         now.run != 0 && self.run == now.run
     }
 
-    /// How long before `now` it was. What the clock says is yet to come is now.
+    /// How long before `now` it was. What the clock says is yet to come is now. A machine that went back to a snapshot
+    /// of itself is younger than it was, and only its clock knows.
     fn age(&self, now: &Moment) -> Duration {
-        let milliseconds = match self.is_of_this_run(now) {
+        let milliseconds = match self.is_of_this_run(now) && self.uptime <= now.uptime {
             true => now.uptime.saturating_sub(self.uptime),
             false => now.clock.saturating_sub(self.clock),
         };

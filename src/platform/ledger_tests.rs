@@ -159,6 +159,16 @@ fn what_is_yet_to_come_by_the_clock_of_a_machine_that_started_anew_soon_is_past(
 }
 
 #[test]
+fn a_machine_that_went_back_to_a_snapshot_dates_by_the_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger");
+    WORLD.set((1000, 0, -1000));
+    make(&mut Ledger::open(&path, MADE_UP).unwrap(), 1, Purpose::Live);
+    WORLD.set((500, 600, -1000));
+    assert_eq!(ages(&path), [100]);
+}
+
+#[test]
 fn a_machine_that_started_anew_dates_by_the_clock() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ledger");
