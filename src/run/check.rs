@@ -203,7 +203,7 @@ async fn health(http: &reqwest::Client, database: &InfluxDb) -> Finding {
 
 /// A comment is no point, and is refused where a point would be.
 async fn right_to_write(database: &InfluxDb, tls: native_tls::TlsConnector) -> Finding {
-    let sink = InfluxDbSink::new(database, tls).map_err(|error| error.to_string())?;
+    let sink = InfluxDbSink::new(database).map_err(|error| error.to_string())?;
     let good = || Ok(format!("the token may write to the bucket {} of {}", database.bucket, database.org));
     let sink = Sink::InfluxDb(Box::new(sink));
     let question = std::iter::once(b"# no point, only a question\n".to_vec());
@@ -211,7 +211,7 @@ async fn right_to_write(database: &InfluxDb, tls: native_tls::TlsConnector) -> F
     match asked.await {
         Ok(()) => good(),
         // A database may say that there is no point in it, after it looked at the token.
-        Err(WriteFailure::Refused { status: 400, message })
+        Err(WriteFailure::Refused(crate::database::Refusal { status: 400, message, .. }))
             if message.contains("point") || message.contains("line") =>
         {
             good()

@@ -10,10 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::database::WriteFailure;
+use crate::database::line_protocol::Encoder;
 use crate::database::writer::{Parcel, WriteError, Written};
 use crate::domain::calendar;
 use crate::domain::flatten::{self, Asked, complete_through, flatten};
-use crate::domain::point::Encoder;
 use crate::domain::retry::{self, TRIES, Verdict};
 use crate::domain::series::{Series, Window, day_after};
 use crate::observe::panics::words_of;
@@ -132,8 +132,7 @@ impl Problem {
     pub fn kind(&self) -> String {
         match self {
             Problem::Platform(failure) => format!("platform {}", failure.label()),
-            Problem::Sink(WriteError::Failed(failure)) => format!("database {}", failure.label()),
-            Problem::Sink(WriteError::LinesRefused { .. }) => "lines refused".to_owned(),
+            Problem::Sink(error) => error.kind(),
             Problem::Stopped => "stopped".to_owned(),
             Problem::Panicked(_) => "defect".to_owned(),
         }
@@ -151,9 +150,7 @@ impl Problem {
     pub fn is_denied(&self) -> bool {
         match self {
             Problem::Platform(Failure::Refused(refusal)) => matches!(refusal.status, 401 | 403),
-            Problem::Sink(WriteError::Failed(failure)) => {
-                matches!(failure, WriteFailure::Refused { status: 401 | 403, .. })
-            }
+            Problem::Sink(WriteError::Failed(failure)) => failure.is_denied(),
             _ => false,
         }
     }
@@ -162,12 +159,7 @@ impl Problem {
     pub fn advice(&self) -> String {
         match self {
             Problem::Platform(failure) => failure.advice(),
-            Problem::Sink(WriteError::Failed(failure)) => failure.advice().to_owned(),
-            Problem::Sink(WriteError::LinesRefused { .. }) => {
-                "see the database's words: another program may have written the field with another type; the rest of \
-                 the series is stored, these days stay owed"
-                    .to_owned()
-            }
+            Problem::Sink(error) => error.advice(),
             Problem::Stopped => "run it again to continue".to_owned(),
             Problem::Panicked(_) => "report it with this line; the other series go on".to_owned(),
         }

@@ -337,7 +337,9 @@ pub fn means(
         Lasting { limiter, watch: around.watch.clone(), clock: around.clock, uptime: around.uptime, ask: around.ask };
     let client = Client::new(config.platform.clone(), lasting, tls).context("cannot set up the platform's client")?;
     let sink = if around.dry_run { Sink::stdout() } else { (around.open)(&config.destination)? };
-    let writer = writer::start(sink, client.places().clone(), around.watch.clone(), around.stop.clone());
+    let places = client.places().clone();
+    let expected = Box::new(move || places.in_hand());
+    let writer = writer::start(sink, expected, around.watch.clone(), around.stop.clone());
     let include_open = config.schedule.include_open;
     Ok(Arc::new(Means { client, writer, include_open, purpose, stop: around.stop.clone() }))
 }
