@@ -22,10 +22,9 @@ pub use self::bots::RESERVED_TAGS;
 pub use self::layers::{Environment, Source};
 pub use self::load::{load, load_secrets, load_simulated};
 pub use self::problem::{Problem, Problems};
-pub use self::values::is_loopback;
 use crate::domain::series::{Interval, Series};
 use crate::domain::slots::Cron;
-use crate::platform::token::SigningKey;
+use crate::domain::token::SigningKey;
 
 /// A complete, valid configuration.
 #[derive(Clone, Debug)]
@@ -223,7 +222,7 @@ pub(crate) fn test_bot(name: &str) -> Bot {
         name: name.to_owned(),
         id: format!("st-{name}"),
         client_id: format!("cs-{name}"),
-        key: SigningKey::hmac(crate::platform::token::Algorithm::Hs256, b"a secret"),
+        key: SigningKey::hmac(crate::domain::token::Algorithm::Hs256, b"a secret"),
         time_zone: TimeZone::UTC,
         channels: vec![crate::domain::series::ALL_CHANNELS.to_owned()],
         intervals: vec![Interval::Hourly],

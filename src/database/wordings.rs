@@ -145,7 +145,8 @@ pub fn read(status: u16, body: &[u8]) -> Reading {
     Reading { meaning, words, advice: *advice }
 }
 
-const NOT_THE_DATABASE: &str = "this is not the database's answer: check influxdb.url and what is between, such as a proxy";
+const NOT_THE_DATABASE: &str =
+    "this is not the database's answer: check influxdb.url and what is between, such as a proxy";
 
 fn by_status(status: u16) -> Meaning {
     match status {

@@ -12,8 +12,8 @@ use super::line_protocol::Encoder;
 use super::pieces::{self, ENOUGH_LINES, Piece};
 use super::wordings::Meaning;
 use super::{Sink, WriteFailure};
+use crate::domain::backoff::{self, LONGEST_RETRY_DELAY};
 use crate::domain::point::Point;
-use crate::domain::retry;
 use crate::domain::series::SeriesKey;
 use crate::observe::metrics::{Watch, Write};
 use crate::shutdown::Stop;
@@ -23,9 +23,6 @@ const MOMENT: Duration = Duration::from_millis(20);
 
 /// Requests that may be spent on finding the lines that a database refuses.
 const MOST_SEARCHES: usize = 64;
-
-/// No database makes the program wait longer than this before another try within the tick.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long a database that did not take a write counts as away; longer than one tick's series take to find out,
 /// shorter than the time to the next tick.
@@ -175,7 +172,7 @@ impl Writer {
     async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<(), WriteFailure> {
         let lines = self.sink.pack(pieces::encode(pieces, batch))?;
         let is_away = self.away_until.is_some_and(|until| Instant::now() < until);
-        let mut pauses = retry::pauses(if is_away { 1 } else { retry::TRIES });
+        let mut pauses = backoff::pauses(if is_away { 1 } else { backoff::TRIES });
         loop {
             let operation = self.watch.pulse.begin("a write to the database", self.sink.timeout());
             let written = self.sink.write(lines.clone()).await;
@@ -188,7 +185,7 @@ impl Writer {
             self.watch.metrics.wrote(if failure.is_passing() { Write::Failure } else { Write::Refused });
             tracing::debug!("a write failed: {failure}");
             self.away_until = failure.is_passing().then(|| Instant::now() + AWAY);
-            let asked = failure.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
+            let asked = failure.retry_after().unwrap_or_default().min(LONGEST_RETRY_DELAY);
             let pause = if failure.is_passing() { pauses.next().map(|pause| pause.max(asked)) } else { None };
             match pause {
                 Some(pause) if self.stop.or(tokio::time::sleep(pause)).await.is_ok() => {}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use jiff::civil::Date;
 use kore_trend_exporter::config::{Bot, Limits};
 use kore_trend_exporter::domain::series::{Interval, Series};
-use kore_trend_exporter::platform::token::{Algorithm, SigningKey};
+use kore_trend_exporter::domain::token::{Algorithm, SigningKey};
 use kore_trend_exporter::state::watermarks::Watermarks;
 use tokio::sync::Notify;
 

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::*;
-use crate::platform::token::Algorithm;
+use crate::domain::token::Algorithm;
 
 /// No message and no `Debug` may ever show it.
 const CANARY: &str = "canary-4711-not-to-be-seen";

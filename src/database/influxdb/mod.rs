@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::WriteFailure;
 use super::failure::Refusal;
 use crate::config::InfluxDb;
-use crate::domain::retry;
+use crate::domain::backoff;
 use crate::http::{self, Reply, Service, SetupError, TransportError};
 
 /// A bucket of a database.
@@ -86,8 +86,8 @@ impl InfluxDbSink {
 
 /// What the database says of the next try. A date to wait for is one of its own clock.
 fn retry_after(reply: &Reply) -> Option<Duration> {
-    let now = reply.header(DATE).and_then(retry::http_date).unwrap_or(jiff::Timestamp::MAX);
-    retry::retry_after(reply.header(RETRY_AFTER)?, now)
+    let now = reply.header(DATE).and_then(backoff::http_date).unwrap_or(jiff::Timestamp::MAX);
+    backoff::retry_after(reply.header(RETRY_AFTER)?, now)
 }
 
 fn authorization(token: &SecretString) -> Result<HeaderValue, WriteFailure> {
