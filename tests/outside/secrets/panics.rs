@@ -11,15 +11,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 use kore_trend_exporter::cli::Selection;
 use kore_trend_exporter::config::{Environment, Source};
+use kore_trend_exporter::daemon;
 use kore_trend_exporter::domain::series::Interval;
 use kore_trend_exporter::observe::logging::{self, Console, Format};
 use kore_trend_exporter::observe::metrics::Watch;
+use kore_trend_exporter::observe::panics;
 use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::run::Surroundings;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::shutdown::Stop;
 use kore_trend_exporter::startup::Launch;
-use kore_trend_exporter::{daemon, privacy};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -44,7 +45,7 @@ fn panicking_clock() -> Timestamp {
 
 /// What `main` does, with that clock.
 fn run_daemon() {
-    privacy::guard();
+    panics::guard();
     let environment = Environment::of_process();
     let console = Console::default();
     let log = logging::start(Format::Json, None, &environment, &console);
