@@ -6,7 +6,8 @@ use super::*;
 use crate::status::view::FailureView;
 
 mod document;
-#[path = "../../../tests/outside/support/views.rs"]
+#[path = "../../../tests/support/src/views.rs"]
+#[allow(unreachable_pub, reason = "a file of the tests' support")]
 mod views;
 
 use self::document::Document;
