@@ -110,6 +110,7 @@ pub struct Reply {
     body: Vec<u8>,
     cut_off: bool,
     in_pieces: bool,
+    is_endless: bool,
     wait: Wait,
 }
 
@@ -174,6 +175,12 @@ impl Reply {
         self
     }
 
+    /// The same, but after the body come blanks without an end.
+    pub fn endless(mut self) -> Reply {
+        self.is_endless = true;
+        self
+    }
+
     /// The same after this time.
     pub fn late(mut self, wait: Duration) -> Reply {
         self.wait = Wait::For(wait);
@@ -214,6 +221,7 @@ impl From<(u16, String)> for Reply {
             body: body.into_bytes(),
             cut_off: false,
             in_pieces: false,
+            is_endless: false,
             wait: Wait::Not,
         }
     }
@@ -242,6 +250,7 @@ impl Reply {
         }
         let whole = Bytes::from(self.body);
         let body = match (self.cut_off, self.in_pieces) {
+            _ if self.is_endless => Body::new(Endless(Some(whole))),
             (false, false) => Body::from(whole),
             (cut_off, false) => Body::new(Pieces { rest: [whole].into(), cut_off, sent: false }),
             (cut_off, true) => {
@@ -282,5 +291,22 @@ impl HttpBody for Pieces {
             }
             None => Poll::Ready(Some(Err(std::io::Error::other("cut off")))),
         }
+    }
+}
+
+/// A body without an end, as fast as it is read.
+struct Endless(Option<Bytes>);
+
+impl HttpBody for Endless {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
+        static BLANKS: [u8; 64 << 10] = [b' '; 64 << 10];
+        let bytes = self.0.take().filter(|first| !first.is_empty()).unwrap_or(Bytes::from_static(&BLANKS));
+        Poll::Ready(Some(Ok(http_body::Frame::data(bytes))))
     }
 }

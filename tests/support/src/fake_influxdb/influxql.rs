@@ -1,5 +1,5 @@
 //! As much of InfluxQL as a reader of the exporter's points needs: `SELECT` of fields or of a first, last or count, over
-//! one measurement, between two times, by tags; and the retention. Anything else is answered as a syntax error.
+//! one measurement, between two times, by tags; the databases and the retention. Anything else is answered as a syntax error.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use serde_json::{Map, Value, json};
 use super::store::{Fields, Series, Store};
 
 /// The answer to a query, times in seconds.
-pub fn answer(store: &Store, retention: Option<i64>, query: &str) -> Value {
+pub fn answer(store: &Store, databases: &[String], retention: Option<i64>, query: &str) -> Value {
     let results = query.split(';').map(str::trim).filter(|statement| !statement.is_empty()).enumerate();
     let results = results.map(|(number, statement)| {
-        let mut result = statement_of(statement, store, retention).unwrap_or_else(
+        let mut result = statement_of(statement, store, databases, retention).unwrap_or_else(
             || json!({ "error": format!("error parsing query: the fake database does not know {statement}") }),
         );
         result["statement_id"] = number.into();
@@ -30,9 +30,13 @@ pub fn days(query: &str) -> i64 {
     select.map_or(0, |select| select.times.1.saturating_sub(select.times.0) / 86_400)
 }
 
-fn statement_of(statement: &str, store: &Store, retention: Option<i64>) -> Option<Value> {
+fn statement_of(statement: &str, store: &Store, databases: &[String], retention: Option<i64>) -> Option<Value> {
     let mut words = Words(tokens(statement)?.into());
     if words.takes("SHOW") {
+        if words.takes("DATABASES") {
+            let names = databases.iter().map(|name| [name]).collect::<Vec<_>>();
+            return Some(json!({ "series": [{ "name": "databases", "columns": ["name"], "values": names }] }));
+        }
         return (words.takes("RETENTION") && words.takes("POLICIES")).then(|| policies(retention));
     }
     words.takes("SELECT").then(|| Select::parse(&mut words))?.map(|select| select.answer(store))

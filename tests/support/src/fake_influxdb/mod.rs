@@ -10,6 +10,7 @@ use std::io::Read;
 use std::net::SocketAddrV4;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use axum::Router;
 use axum::body::to_bytes;
@@ -30,6 +31,7 @@ use super::server::{ANY_PORT, Server};
 /// One request to `/api/v2/write`.
 #[derive(Clone, Debug)]
 pub struct WriteRequest {
+    pub at: Instant,
     pub query: BTreeMap<String, String>,
     /// By lower-case name.
     pub headers: BTreeMap<String, String>,
@@ -275,7 +277,7 @@ async fn buckets(State(inner): Shared, Query(query): Parameters) -> Response {
 }
 
 async fn query(State(inner): Shared, Query(query): Parameters, body: String) -> Response {
-    let Options { retention, most_days_per_query, .. } = inner.options;
+    let Options { retention, most_days_per_query, ref buckets, .. } = inner.options;
     let of_form: BTreeMap<String, String> =
         Query::try_from_uri(&format!("http://form/?{body}").parse().unwrap_or_default())
             .map(|Query(query)| query)
@@ -283,7 +285,7 @@ async fn query(State(inner): Shared, Query(query): Parameters, body: String) -> 
     let text = query.get("q").or_else(|| of_form.get("q")).cloned().unwrap_or_default();
     let answer = match influxql::days(&text) {
         days if days > most_days_per_query => words::too_many_files(),
-        _ => influxql::answer(&inner.record.lock().unwrap().store, retention, &text),
+        _ => influxql::answer(&inner.record.lock().unwrap().store, buckets, retention, &text),
     };
     Reply::from((200, answer.to_string())).header("content-type", "application/json").into_response().await
 }
@@ -364,5 +366,5 @@ async fn received(query: BTreeMap<String, String>, request: Request) -> WriteReq
         Some("gzip") => MultiGzDecoder::new(&wire[..]).read_to_string(&mut body).unwrap(),
         _ => wire.as_ref().read_to_string(&mut body).unwrap(),
     };
-    WriteRequest { query, headers, body, wire_length: wire.len() }
+    WriteRequest { at: Instant::now(), query, headers, body, wire_length: wire.len() }
 }
