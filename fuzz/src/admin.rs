@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kore_trend_exporter::admin::{self, Admin, Serving};
 use kore_trend_exporter::config::{self, Environment, Limits};
-use kore_trend_exporter::heart::Heart;
-use kore_trend_exporter::metrics::Watch;
-use kore_trend_exporter::platform::limiter::Limiter;
-use kore_trend_exporter::status::board::Board;
+use kore_trend_exporter::observe::endpoint::{self, Admin, Serving};
+use kore_trend_exporter::observe::liveness::Heart;
+use kore_trend_exporter::observe::metrics::Watch;
+use kore_trend_exporter::observe::status::board::Board;
+use kore_trend_exporter::platform::limits::limiter::Limiter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -73,9 +73,9 @@ async fn serve() -> Endpoint {
         started: now(),
         simulated: false,
     };
-    let listener = admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let listener = endpoint::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
-    Endpoint { address, heart, _serving: admin::serve(listener, Arc::new(admin)) }
+    Endpoint { address, heart, _serving: endpoint::serve(listener, Arc::new(admin)) }
 }
 
 fn now() -> Timestamp {

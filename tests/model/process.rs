@@ -7,21 +7,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kore_trend_exporter::backfill::Range;
 use kore_trend_exporter::config::{Config, Destination, Limits, Platform, Schedule};
-use kore_trend_exporter::cron::Cron;
-use kore_trend_exporter::daemon::agenda::{self, Agenda};
-use kore_trend_exporter::export::{self, RunError, Surroundings, Ticked};
-use kore_trend_exporter::logging::Console;
-use kore_trend_exporter::metrics::Watch;
-use kore_trend_exporter::platform::limiter::{Limiter, Purpose};
-use kore_trend_exporter::poller::Means;
-use kore_trend_exporter::progress::Show;
-use kore_trend_exporter::series::Series;
-use kore_trend_exporter::status::board::Board;
-use kore_trend_exporter::stop::Stop;
-use kore_trend_exporter::summary::Row;
-use kore_trend_exporter::watermark::Watermarks;
+use kore_trend_exporter::daemon::due::{self, Agenda};
+use kore_trend_exporter::domain::series::Series;
+use kore_trend_exporter::domain::slots::Cron;
+use kore_trend_exporter::observe::logging::Console;
+use kore_trend_exporter::observe::metrics::Watch;
+use kore_trend_exporter::observe::status::board::Board;
+use kore_trend_exporter::platform::limits::limiter::{Limiter, Purpose};
+use kore_trend_exporter::run::job::Means;
+use kore_trend_exporter::run::progress::Show;
+use kore_trend_exporter::run::summary::Row;
+use kore_trend_exporter::run::{self, RunError, Surroundings, Ticked};
+use kore_trend_exporter::shutdown::Stop;
+use kore_trend_exporter::state::backfill::Range;
+use kore_trend_exporter::state::watermarks::Watermarks;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
@@ -139,17 +139,17 @@ pub(crate) async fn backfill(
     stop: Stop,
 ) -> Result<Vec<Row>, RunError> {
     let around = surroundings(Process::Backfill, stop);
-    export::backfill(&config, series, range, false, &around).await
+    run::backfill(&config, series, range, false, &around).await
 }
 
 /// The daemon, until it is told to stop.
 pub(crate) async fn daemon(config: Config, series: Vec<Series>, stop: Stop, orders: mpsc::UnboundedReceiver<Order>) {
     let around = surroundings(Process::Daemon, stop);
-    let _lock = export::take_folder(&config.state_dir).unwrap();
+    let _lock = run::take_folder(&config.state_dir).unwrap();
     let watermarks = Arc::new(Watermarks::load(&config.state_dir, wall_clock(), true).unwrap());
     lock(&current()).watermarks = Some(Arc::clone(&watermarks));
-    let limiter = export::limiter(&config, &around).unwrap();
-    let means = export::means(&config, Arc::clone(&limiter), Purpose::Live, &around).unwrap();
+    let limiter = run::limiter(&config, &around).unwrap();
+    let means = run::means(&config, Arc::clone(&limiter), Purpose::Live, &around).unwrap();
     let mut daemon = Daemon {
         config: Arc::new(config),
         series: BTreeMap::new(),
@@ -199,7 +199,7 @@ impl Daemon {
                     Order::Look => {}
                     Order::Reload(config, series) => {
                         limiter.set_limits(config.platform.limits);
-                        self.means = export::means(&config, Arc::clone(limiter), Purpose::Live, &self.around).unwrap();
+                        self.means = run::means(&config, Arc::clone(limiter), Purpose::Live, &self.around).unwrap();
                         self.config = Arc::new(*config);
                         self.export(series);
                         let unwell: BTreeSet<String> =
@@ -226,7 +226,7 @@ impl Daemon {
         for due in self.agenda.due(wall_clock()) {
             for bot in due.bots {
                 let first = self.series.get(&bot).and_then(|series| series.first());
-                let delay = first.map(|series| agenda::delay(&series.bot, self.config.schedule.spread));
+                let delay = first.map(|series| due::delay(&series.bot, self.config.schedule.spread));
                 self.start(&bot, delay.unwrap_or_default());
             }
         }
@@ -255,7 +255,7 @@ impl Daemon {
             if around.stop.or(tokio::time::sleep(delay)).await.is_err() {
                 return (bot, Ticked { rows: Vec::new(), was_left: false });
             }
-            let ticked = export::tick(&config, series, &watermarks, means, &around).await;
+            let ticked = run::tick(&config, series, &watermarks, means, &around).await;
             lock(&current()).check_complete(&tick, &ticked.rows);
             (bot, ticked)
         });

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use kore_trend_exporter::series::{Interval, Window};
+use kore_trend_exporter::domain::series::{Interval, Window};
 
 use crate::support::daemon::{Daemon, EVERY_SECOND, lines_with};
 use crate::support::fake_influxdb::words::{self, GENERATIONS};

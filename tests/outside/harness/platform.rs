@@ -1,6 +1,6 @@
 //! The simulated platform has the habits that the tests built on it rely on.
 
-use kore_trend_exporter::series::Window;
+use kore_trend_exporter::domain::series::Window;
 use serde_json::{Value, json};
 
 use crate::support::http::send;

@@ -1,7 +1,7 @@
 //! From the platform to a real InfluxDB 1 and back, through the endpoint that it shares with InfluxDB 2.
 
 mod needs_influxdb1 {
-    use kore_trend_exporter::series::{Interval, Window};
+    use kore_trend_exporter::domain::series::{Interval, Window};
 
     use crate::support::expected::{BOTS, expected};
     use crate::support::influxdb::StoredPoint;

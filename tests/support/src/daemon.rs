@@ -17,7 +17,8 @@ pub const EVERY_SECOND: &str = "cron = \"* * * * * *\"\nspread = \"0s\"";
 /// A schedule without a slot while a test runs: what is asked is asked for another reason.
 pub const NEVER: &str = "cron = \"0 0 0 29 2 *\"\nspread = \"0s\"";
 
-/// A schedule with one slot, so many seconds from now, for all bots together.
+/// A schedule with one slot, so many seconds from now, for all bots together. It must not be over before the daemon knows
+/// of it: more seconds than that takes on the busiest machine.
 pub fn once_in(seconds: i64) -> String {
     let slot = Timestamp::now() + SignedDuration::from_secs(seconds);
     format!("cron = \"{}\"\nspread = \"0s\"", slot.strftime("%-S %-M %-H %-d %-m *"))

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use kore_trend_exporter::series::{Interval, Window, stable_hash};
+use kore_trend_exporter::domain::series::{Interval, Window, stable_hash};
 
 use super::dice::Dice;
 use crate::support::platform::{Asked, Options, SimulatedPlatform, answer};

@@ -3,7 +3,7 @@
 mod needs_power_cut {
     use std::process::Command;
 
-    use kore_trend_exporter::series::Interval;
+    use kore_trend_exporter::domain::series::Interval;
 
     use super::super::disk::Disk;
     use crate::support::platform::{SimulatedPlatform, held_lines};

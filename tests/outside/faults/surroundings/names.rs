@@ -3,7 +3,7 @@
 mod needs_namespaces {
     use std::net::SocketAddrV4;
 
-    use kore_trend_exporter::series::Interval;
+    use kore_trend_exporter::domain::series::Interval;
 
     use crate::faults::surroundings::{remember, wait_for_outage, wait_for_recovery};
     use crate::support::daemon::{Daemon, EVERY_SECOND};

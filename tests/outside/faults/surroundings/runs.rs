@@ -4,7 +4,7 @@
 mod needs_namespaces {
     use std::collections::BTreeSet;
 
-    use kore_trend_exporter::series::Interval;
+    use kore_trend_exporter::domain::series::Interval;
     use serde_json::Value;
 
     use crate::faults::surroundings::{remember, wait_for_outage, wait_for_recovery};

@@ -2,7 +2,7 @@
 //! remembered is, as soon as it can be.
 
 mod needs_namespaces {
-    use kore_trend_exporter::series::Interval;
+    use kore_trend_exporter::domain::series::Interval;
 
     use crate::faults::surroundings::{errors_of, watermarks};
     use crate::support::daemon::{Daemon, EVERY_SECOND, NEVER};

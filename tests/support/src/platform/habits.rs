@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::civil::Date;
-use kore_trend_exporter::series::{Window, day_after};
+use kore_trend_exporter::domain::series::{Window, day_after};
 
 /// The switches. Without any, the platform is as documented, and bears any number of requests.
 #[derive(Clone, Debug, Default, PartialEq)]
