@@ -353,8 +353,7 @@ fn check(language: &str, ask: &dyn Fn(&str, &Chosen) -> Curves) {
     fires(1, now - 3.hours(), &[gone], 11);
 }
 
-/// By its name `tests/run` knows what needs the server.
-mod influxdb {
+mod needs_influxdb2 {
     use super::{check, curves_of_flux, curves_of_influxql, expand, history};
     use crate::support::influxdb::Database;
 
@@ -372,8 +371,8 @@ mod influxdb {
     }
 }
 
-/// Likewise. InfluxDB 1 has no Flux.
-mod influxdb1 {
+/// InfluxDB 1 has no Flux.
+mod needs_influxdb1 {
     use super::{check, curves_of_influxql, expand, history};
     use crate::support::influxdb1::OldDatabase;
 
@@ -381,7 +380,7 @@ mod influxdb1 {
     #[ignore = "needs the servers that tests/run brings"]
     fn rules_in_influxql_fire_for_the_same_in_influxdb_1() {
         let database = OldDatabase::fresh();
-        database.write(&history());
+        database.write(&history()).success();
         check("influxql", &|query, chosen| {
             curves_of_influxql(&database.influxql(&expand(query, chosen, false, "1m", "")))
         });

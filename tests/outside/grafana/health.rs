@@ -81,8 +81,7 @@ fn expand(query: &str, instance: &str, bot: &str) -> String {
     expanded
 }
 
-/// By its name `tests/run` knows what needs the server.
-mod prometheus {
+mod needs_prometheus {
     use super::*;
     use crate::support::prometheus::Prometheus;
     use crate::support::{from_tests_run, wait_for};

@@ -24,8 +24,7 @@ fn the_committed_dashboards_are_current() {
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), current.len(), "a dashboard that nothing generates");
 }
 
-/// By its name `tests/run` knows what needs the server.
-mod influxdb {
+mod needs_influxdb2 {
     use super::held::special_lines;
     use super::truth::{Source, check, seed};
     use crate::support::influxdb::Database;
@@ -53,8 +52,8 @@ mod influxdb {
     }
 }
 
-/// Likewise. InfluxDB 1 has no Flux.
-mod influxdb1 {
+/// InfluxDB 1 has no Flux.
+mod needs_influxdb1 {
     use super::held::special_lines;
     use super::truth::{Source, check, seed};
     use crate::support::influxdb1::OldDatabase;
@@ -64,8 +63,8 @@ mod influxdb1 {
     fn every_query_in_influxql_finds_the_same_in_influxdb_1() {
         let database = OldDatabase::fresh();
         let workspace = seed("[file]\npath = \"engagement.lp\"\n");
-        database.write(&workspace.read("engagement.lp"));
-        database.write(&special_lines());
+        database.write(&workspace.read("engagement.lp")).success();
+        database.write(&special_lines()).success();
         check("user-engagement-influxql.json", &Source::InfluxQl1(&database));
     }
 }
