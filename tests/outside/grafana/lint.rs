@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::dashboards;
-use crate::support::grafana::{panels, targets, words};
+use crate::support::grafana::{panels, targets, with_rows, words};
 
 /// The panels that come with Grafana, of those that are made for these figures.
-const KINDS: [&str; 6] = ["barchart", "piechart", "stat", "table", "text", "timeseries"];
+const KINDS: [&str; 7] = ["bargauge", "barchart", "stat", "status-history", "table", "text", "timeseries"];
 
 fn each(check: impl Fn(&str, &Value)) {
     for (file, dashboard) in dashboards::all() {
@@ -36,7 +36,7 @@ fn each_has_a_name_of_its_own_and_can_be_provisioned() {
 fn panels_are_numbered_titled_described_and_of_a_known_kind() {
     each(|file, dashboard| {
         let (mut ids, mut titles) = (BTreeSet::new(), BTreeSet::new());
-        for panel in dashboard["panels"].as_array().unwrap() {
+        for panel in with_rows(dashboard) {
             assert!(ids.insert(panel["id"].as_u64().unwrap()), "{file}: an id twice");
         }
         for panel in panels(dashboard) {
@@ -85,7 +85,7 @@ fn figures_are_as_exact_as_they_must_be() {
 #[test]
 fn curves_are_broken_where_there_is_nothing() {
     const DAY: u64 = 86_400_000;
-    let engagement = dashboards::all().into_iter().filter(|(file, _)| file.starts_with("user-engagement"));
+    let engagement = dashboards::all().into_iter().filter(|(file, _)| file.starts_with("user-engagement-"));
     for (file, dashboard) in engagement {
         let curves: Vec<&Value> =
             panels(&dashboard).into_iter().filter(|panel| panel["type"] == "timeseries").collect();
@@ -98,38 +98,41 @@ fn curves_are_broken_where_there_is_nothing() {
     }
 }
 
-/// Grafana paints a field without a figure in the colour of the smallest.
+/// What is rarely needed asks nothing until somebody opens it, and is not what one opens a dashboard for.
 #[test]
-fn what_is_painted_has_no_colour_where_there_is_no_figure() {
-    let mut painted = 0;
+fn rows_that_are_rarely_needed_are_collapsed() {
+    let mut collapsed = Vec::new();
     for (file, dashboard) in dashboards::all() {
-        for panel in panels(&dashboard) {
-            let defaults = &panel["fieldConfig"]["defaults"];
-            if defaults["custom"]["cellOptions"]["type"] == "color-background" {
-                let nothing = &defaults["mappings"][0];
-                assert_eq!(
-                    (&nothing["type"], &nothing["options"]["match"]),
-                    (&"special".into(), &"null".into()),
-                    "{file}"
-                );
-                assert_eq!(nothing["options"]["result"]["color"], "transparent", "{file}");
-                painted += 1;
+        for row in dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] == "row") {
+            assert_eq!(row["collapsed"] == true, !row["panels"].as_array().unwrap().is_empty(), "{file}");
+            if row["collapsed"] == true {
+                collapsed.push(words(&row["title"]).to_owned());
             }
         }
     }
-    assert_eq!(painted, 2, "the heat map in both languages");
+    let (reading, every) = ("How to read the figures", "Figures of every bot");
+    assert_eq!(collapsed, [reading, reading, every, every, "Ticks", "Resources"]);
 }
 
+/// As if every row were open: what is in a collapsed one pushes the rest down.
 #[test]
 fn the_grid_has_neither_overlaps_nor_holes() {
     each(|file, dashboard| {
         let mut cells = BTreeSet::new();
+        let mut below = 0;
         for panel in dashboard["panels"].as_array().unwrap() {
-            let at = |name: &str| panel["gridPos"][name].as_u64().unwrap();
-            assert!(at("w") > 0 && at("h") > 0 && at("x") + at("w") <= 24, "{file}: {}", panel["title"]);
-            for (x, y) in (at("y")..at("y") + at("h")).flat_map(|y| (at("x")..at("x") + at("w")).map(move |x| (x, y))) {
-                assert!(cells.insert((y, x)), "{file}: two panels at column {x}, line {y}");
+            let inside = panel["panels"].as_array().map_or(&[][..], Vec::as_slice);
+            for panel in [panel].into_iter().chain(inside) {
+                let at = |name: &str| panel["gridPos"][name].as_u64().unwrap();
+                assert!(at("w") > 0 && at("h") > 0 && at("x") + at("w") <= 24, "{file}: {}", panel["title"]);
+                let (top, left) = (at("y") + below, at("x"));
+                for (x, y) in (top..top + at("h")).flat_map(|y| (left..left + at("w")).map(move |x| (x, y))) {
+                    assert!(cells.insert((y, x)), "{file}: two panels at column {x}, line {y}");
+                }
             }
+            let row = panel["gridPos"]["y"].as_u64().unwrap();
+            let bottom = |one: &Value| one["gridPos"]["y"].as_u64().unwrap() + one["gridPos"]["h"].as_u64().unwrap();
+            below += inside.iter().map(bottom).max().map_or(0, |bottom| bottom - row - 1);
         }
         let lines = cells.last().unwrap().0 + 1;
         assert_eq!(cells.len() as u64, 24 * lines, "{file}: a hole");
@@ -165,7 +168,8 @@ fn every_variable_is_defined_and_used() {
             dashboard["templating"]["list"].as_array().unwrap().iter().map(|one| words(&one["name"])).collect();
         let mut found = Vec::new();
         texts(dashboard, "", &mut found);
-        let own = |name: &&str| !name.starts_with("__") && !["timeFilter", "tag_bot", "tag_channel"].contains(name);
+        let others = ["timeFilter", "tag_bot", "tag_channel", "1"];
+        let own = |name: &&str| !name.starts_with("__") && !others.contains(name);
         // What Grafana calls its own "All".
         let found = found.iter().filter(|(_, text)| *text != "$__all");
         let found: BTreeSet<&str> = found.flat_map(|(_, text)| used(text)).filter(own).collect();
@@ -173,18 +177,26 @@ fn every_variable_is_defined_and_used() {
     });
 }
 
+/// The database, or the Prometheus of a dashboard that has both.
 #[test]
 fn data_comes_from_the_source_that_the_reader_chose() {
     each(|file, dashboard| {
-        let variable = &dashboard["templating"]["list"][0];
-        assert_eq!(variable["type"], "datasource", "{file}");
-        let source = serde_json::json!({ "type": variable["query"], "uid": "${datasource}" });
+        let variables = dashboard["templating"]["list"].as_array().unwrap();
+        let (sources, others): (Vec<&Value>, Vec<&Value>) =
+            variables.iter().partition(|one| one["type"] == "datasource");
+        let source = |variable: &Value| serde_json::json!({ "type": variable["query"], "uid": format!("${{{}}}", words(&variable["name"])) });
+        let offered: Vec<Value> = sources.iter().map(|variable| source(variable)).collect();
+        assert_eq!(sources[0]["name"], "datasource", "{file}");
         for panel in panels(dashboard).into_iter().filter(|panel| panel["type"] != "text") {
-            assert_eq!(panel["datasource"], source, "{file}: {}", panel["title"]);
-            assert!(targets(panel).iter().all(|target| target["datasource"] == source), "{file}: {}", panel["title"]);
+            assert!(offered.contains(&panel["datasource"]), "{file}: {}", panel["title"]);
+            for target in targets(panel) {
+                assert_eq!(target["datasource"], panel["datasource"], "{file}: {}", panel["title"]);
+                assert_eq!(target.get("expr").is_some(), target["datasource"]["type"] == "prometheus", "{file}");
+            }
         }
-        for variable in dashboard["templating"]["list"].as_array().unwrap().iter().skip(1) {
-            assert_eq!(variable["datasource"], source, "{file}: {}", variable["name"]);
+        let annotations = dashboard["annotations"]["list"].as_array().unwrap();
+        for asked in others.into_iter().chain(annotations) {
+            assert_eq!(asked["datasource"], offered[0], "{file}: {}", asked["name"]);
         }
     });
 }
@@ -203,62 +215,118 @@ fn quoted(query: &str, quote: char) -> Vec<&str> {
     parts.into_iter().skip(1).step_by(2).collect()
 }
 
+/// The dashboards on a database, in this language.
+fn in_language(language: &str) -> Vec<Value> {
+    let all = dashboards::all().into_iter().filter(|(file, _)| file.ends_with(&format!("-{language}.json")));
+    let found: Vec<Value> = all.map(|(_, dashboard)| dashboard).collect();
+    assert_eq!(found.len(), 2, "user engagement and fleet");
+    found
+}
+
 #[test]
 fn influxql_names_what_the_contract_names() {
     let contract = ["user_engagement_hourly", "user_engagement_daily", "bot", "channel", "users"];
     let columns = ["today", "a week earlier", "on average", "busiest day"];
-    let dashboard = &dashboards::all()[0].1;
-    assert!(queries(dashboard).len() > 10);
-    for query in queries(dashboard).into_iter().filter(|query| *query != "influxdb") {
-        let names = quoted(query, '"');
-        assert!(names.iter().all(|name| contract.contains(name) || columns.contains(name)), "{query}");
-        let measurement = names.iter().any(|name| name.starts_with("user_engagement_"));
-        assert!(measurement || query.contains("FROM /^user_engagement_(hourly|daily)$/"), "{query}");
-        // Also where values of variables are asked for: InfluxDB 3 would look at the last day only.
-        assert!(query.contains("$timeFilter") || query.contains("${__to}ms"), "{query}");
-        // A keyword: it must stand between quotes.
-        assert_eq!(query.matches("users").count(), query.matches("\"users\"").count(), "{query}");
-        for column in columns {
-            assert_eq!(query.matches(column).count(), query.matches(&format!("AS \"{column}\"")).count(), "{query}");
+    for dashboard in in_language("influxql") {
+        assert!(queries(&dashboard).len() > 8);
+        for query in queries(&dashboard).into_iter().filter(|query| *query != "influxdb") {
+            let names = quoted(query, '"');
+            assert!(names.iter().all(|name| contract.contains(name) || columns.contains(name)), "{query}");
+            let measurement = names.iter().any(|name| name.starts_with("user_engagement_"));
+            assert!(measurement || query.contains("FROM /^user_engagement_(hourly|daily)$/"), "{query}");
+            // Also where values of variables are asked for: InfluxDB 3 would look at the last day only.
+            assert!(query.contains("$timeFilter") || query.contains("${__to}ms"), "{query}");
+            // A keyword: it must stand between quotes.
+            assert_eq!(query.matches("users").count(), query.matches("\"users\"").count(), "{query}");
+            for column in columns {
+                assert_eq!(
+                    query.matches(column).count(),
+                    query.matches(&format!("AS \"{column}\"")).count(),
+                    "{query}"
+                );
+            }
+            assert_eq!(query.matches('(').count(), query.matches(')').count(), "{query}");
         }
-        assert_eq!(query.matches('(').count(), query.matches(')').count(), "{query}");
     }
 }
 
 #[test]
 fn flux_names_what_the_contract_names() {
-    let dashboard = &dashboards::all()[1].1;
-    assert!(queries(dashboard).len() > 10);
-    for query in queries(dashboard).into_iter().filter(|query| *query != "influxdb") {
-        let measurements = query.split("user_engagement_").skip(1);
-        let known = |rest: &str| ["hourly\"", "daily\"", "(hourly|daily)$/"].iter().any(|name| rest.starts_with(name));
-        assert!(query.contains("user_engagement_") && measurements.clone().all(known), "{query}");
-        for field in query.split("r._field == ").skip(1) {
-            assert!(field.starts_with("\"users\""), "{query}");
+    for dashboard in in_language("flux") {
+        assert!(queries(&dashboard).len() > 8);
+        for query in queries(&dashboard).into_iter().filter(|query| *query != "influxdb") {
+            let measurements = query.split("user_engagement_").skip(1);
+            let known =
+                |rest: &str| ["hourly\"", "daily\"", "(hourly|daily)$/"].iter().any(|name| rest.starts_with(name));
+            assert!(query.contains("user_engagement_") && measurements.clone().all(known), "{query}");
+            for field in query.split("r._field == ").skip(1) {
+                assert!(field.starts_with("\"users\""), "{query}");
+            }
+            let columns = ["bot", "channel", "_time", "_value", "_measurement", "_field"];
+            for column in query.split("r.").skip(1).filter(|rest| !rest.starts_with(char::is_whitespace)) {
+                let column = &column[..column.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(column.len())];
+                assert!(columns.contains(&column), "{column:?} in {query}");
+            }
+            assert!(query.contains("v.defaultBucket") && query.contains("v.timeRangeStop"), "{query}");
         }
-        let columns = ["bot", "channel", "_time", "_value", "_measurement", "_field"];
-        for column in query.split("r.").skip(1).filter(|rest| !rest.starts_with(char::is_whitespace)) {
-            let column = &column[..column.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(column.len())];
-            assert!(columns.contains(&column), "{column:?} in {query}");
-        }
-        assert!(query.contains("v.defaultBucket") && query.contains("v.timeRangeStop"), "{query}");
     }
 }
 
+/// But for the queries, and for the dashboard that links lead to.
 #[test]
 fn both_languages_have_the_same_panels() {
-    let all = dashboards::all();
-    let without_queries = |dashboard: &Value| -> Vec<Value> {
-        let mut panels: Vec<Value> = dashboard["panels"].as_array().unwrap().clone();
+    let without_language = |dashboard: &Value| -> Vec<Value> {
+        let mut panels: Vec<Value> = with_rows(dashboard).into_iter().cloned().collect();
         for panel in &mut panels {
-            let panel = panel.as_object_mut().unwrap();
-            if let Some(targets) = panel.remove("targets") {
-                panel.insert("queries".to_owned(), targets.as_array().unwrap().len().into());
-            }
+            let targets = panel["targets"].take();
+            panel["targets"] = targets.as_array().map_or(0, Vec::len).into();
+            panel["panels"].take();
+            let text = panel.to_string().replace("kore-trend-engagement-flux", "kore-trend-engagement-influxql");
+            *panel = serde_json::from_str(&text).unwrap();
         }
         panels
     };
-    assert_eq!(without_queries(&all[0].1), without_queries(&all[1].1));
+    for (influxql, flux) in in_language("influxql").iter().zip(&in_language("flux")) {
+        assert_eq!(without_language(influxql), without_language(flux));
+    }
+}
+
+/// Every address that a click leads to: a dashboard that there is, or a text.
+#[test]
+fn links_lead_to_what_there_is() {
+    let uids: Vec<String> = dashboards::all().iter().map(|(_, one)| words(&one["uid"]).to_owned()).collect();
+    let mut found = 0;
+    each(|_, dashboard| {
+        let mut all = Vec::new();
+        texts(dashboard, "", &mut all);
+        for (_, url) in all.iter().filter(|(name, text)| *name == "url" && !text.is_empty()) {
+            match url.strip_prefix("/d/") {
+                Some(rest) => {
+                    let uid = rest.split('?').next().unwrap();
+                    assert!(uids.iter().any(|known| known == uid), "{url}");
+                    assert!(url.contains("var-bot=${__") && url.contains("${__url_time_range}"), "{url}");
+                }
+                None => assert!(url.starts_with("docs/troubleshooting.md#"), "{url}"),
+            }
+        }
+    });
+    for (file, titles) in [
+        ("user-engagement-flux.json", &["Freshness", "Users per hour by bot", "Daily unique users", "Bots"][..]),
+        (
+            "bot-fleet-influxql.json",
+            &["Today against last week", "Hours since the newest figure", "Failing series", "Bots"],
+        ),
+        ("exporter-health.json", &["Series", "Age of the newest hourly figure", "Failing series", "Throttled"]),
+    ] {
+        let all = dashboards::all();
+        let (_, dashboard) = all.iter().find(|(name, _)| *name == file).unwrap();
+        for title in titles {
+            let panel = panels(dashboard).into_iter().find(|panel| panel["title"] == *title).unwrap();
+            assert!(panel["fieldConfig"].to_string().contains("var-bot=${__"), "{file}: {title} leads to no bot");
+            found += 1;
+        }
+    }
+    assert_eq!(found, 12);
 }
 
 #[test]

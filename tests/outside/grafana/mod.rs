@@ -5,6 +5,7 @@
 mod dashboards;
 
 mod alerts;
+mod drawn;
 mod health;
 mod held;
 mod lint;
@@ -36,8 +37,10 @@ mod influxdb {
         let database = Database::fresh(None);
         seed(&database.config());
         database.write(&special_lines()).success();
-        check("user-engagement-influxql.json", &Source::InfluxQl2(&database));
-        check("user-engagement-flux.json", &Source::Flux(&database));
+        for dashboard in ["user-engagement", "bot-fleet"] {
+            check(&format!("{dashboard}-influxql.json"), &Source::InfluxQl2(&database));
+            check(&format!("{dashboard}-flux.json"), &Source::Flux(&database));
+        }
     }
 
     /// As the provisioned data sources have it: in InfluxQL by the header that they send.
@@ -66,6 +69,8 @@ mod influxdb1 {
         let workspace = seed("[file]\npath = \"engagement.lp\"\n");
         database.write(&workspace.read("engagement.lp"));
         database.write(&special_lines());
-        check("user-engagement-influxql.json", &Source::InfluxQl1(&database));
+        for dashboard in ["user-engagement", "bot-fleet"] {
+            check(&format!("{dashboard}-influxql.json"), &Source::InfluxQl1(&database));
+        }
     }
 }

@@ -86,8 +86,7 @@ fn ages() -> Panel {
     )
     .query(newest());
     let gone = json!({ "users": true, "Time": true, "since": true });
-    let panel =
-        aged(panel).then("organize", json!({ "excludeByName": gone, "renameByName": {}, "indexByName": {} }));
+    let panel = aged(panel).then("organize", json!({ "excludeByName": gone, "renameByName": {}, "indexByName": {} }));
     cells(panel, AGE).since("now/d").defaults(hours_old()).nothing("no hourly figure in 30 days", "red")
 }
 

@@ -41,13 +41,7 @@ pub(super) fn stat_with_past(title: &'static str, description: &str, expr: &str,
 }
 
 /// One figure, whose query is still to come.
-pub(super) fn figure(
-    title: &'static str,
-    description: &str,
-    look: Value,
-    calculation: &str,
-    graph: &str,
-) -> Panel {
+pub(super) fn figure(title: &'static str, description: &str, look: Value, calculation: &str, graph: &str) -> Panel {
     Panel::new("stat", title, description)
         .options(json!({
             "reduceOptions": { "calcs": [calculation], "fields": "", "values": false }, "orientation": "auto",
@@ -104,18 +98,18 @@ pub(super) fn by_instance(panel: Panel) -> Panel {
 
 /// A red line from this value on.
 pub(super) fn limit(panel: Panel, value: f64) -> Panel {
-    panel
-        .defaults(json!({ "custom": { "thresholdsStyle": { "mode": "line" } } }))
-        .defaults(json!({
-            "thresholds": { "mode": "absolute", "steps": [
-                { "color": "transparent", "value": null }, { "color": "red", "value": value },
-            ] },
-        }))
+    panel.defaults(json!({ "custom": { "thresholdsStyle": { "mode": "line" } } })).defaults(json!({
+        "thresholds": { "mode": "absolute", "steps": [
+            { "color": "transparent", "value": null }, { "color": "red", "value": value },
+        ] },
+    }))
 }
 
 /// Good, slow and bad, by what the curves are called.
 pub(super) fn meaning(panel: Panel, colors: &[(&str, &str)]) -> Panel {
-    colors.iter().fold(panel, |panel, (names, color)| panel.fields_like(&format!("/^({names})$/"), &[("color", fixed(color))]))
+    colors
+        .iter()
+        .fold(panel, |panel, (names, color)| panel.fields_like(&format!("/^({names})$/"), &[("color", fixed(color))]))
 }
 
 /// The quantiles of a histogram, of the two hours before each step: with a tick an hour, a shorter time has nothing in it

@@ -16,14 +16,8 @@ use super::variables::{data_source, values};
 /// The dashboard.
 pub(crate) fn dashboard() -> Value {
     let language = Language::PromQl;
-    let rows = vec![
-        series::glance(),
-        series::freshness(),
-        work::platform(),
-        work::writes(),
-        work::ticks(),
-        resources::row(),
-    ];
+    let rows =
+        vec![series::glance(), series::freshness(), work::platform(), work::writes(), work::ticks(), resources::row()];
     Frame {
         uid: "kore-trend-exporter-health",
         title: "Exporter health",

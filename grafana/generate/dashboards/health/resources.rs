@@ -40,5 +40,8 @@ pub(super) fn row() -> Row {
         vec![(format!("(time() - ({})) / 86400", own("process_start_time_seconds")), "{{instance}}")],
     );
     let panels = vec![(6, processor), (6, memory), (6, handles), (6, up)];
-    Row::collapsed("Resources", vec![Line::new(8, panels.into_iter().map(|(w, panel)| (w, by_instance(panel))).collect())])
+    Row::collapsed(
+        "Resources",
+        vec![Line::new(8, panels.into_iter().map(|(w, panel)| (w, by_instance(panel))).collect())],
+    )
 }

@@ -8,7 +8,8 @@ use super::super::links;
 use super::super::panel::Panel;
 use super::super::query::{Query, merge};
 use super::looks::{
-    BOT, GREEN_RED, HOURLY, INSTANCE, NO_EXPORTER, age, by_bot, curves, figure, limit, mapped, stat, stat_with_past, thresholds,
+    BOT, GREEN_RED, HOURLY, INSTANCE, NO_EXPORTER, age, by_bot, curves, figure, limit, mapped, stat, stat_with_past,
+    thresholds,
 };
 
 /// The row with all that must be well.
@@ -78,21 +79,25 @@ fn both(mut look: Value, more: Value) -> Value {
 
 /// A text, which only a column of a table can be: no number of a curve is called by its label without losing the mapping.
 fn release() -> Panel {
-    figure("Release", "The release that runs on each instance.", json!({ "color": fixed("text") }), "lastNotNull", "none")
-        .query(Query::Now { expr: format!("kore_trend_build_info{INSTANCE}"), legend: "__auto", table: true })
-        .options(json!({ "reduceOptions": { "fields": "/^version$/" } }))
+    figure(
+        "Release",
+        "The release that runs on each instance.",
+        json!({ "color": fixed("text") }),
+        "lastNotNull",
+        "none",
+    )
+    .query(Query::Now { expr: format!("kore_trend_build_info{INSTANCE}"), legend: "__auto", table: true })
+    .options(json!({ "reduceOptions": { "fields": "/^version$/" } }))
 }
 
 /// The row of series.
 pub(super) fn freshness() -> Row {
     let ages = curves(
         "Age of the newest hourly figure",
-        "By bot, of its most delayed channel. It falls with every tick and stays below 130 minutes with one every hour. Above          the red line an alert tells of it: look for the bot in Series.",
+        "By bot, of its most delayed channel. It falls with every tick and stays below 130 minutes with one every hour. Above \
+         the red line an alert tells of it: look for the bot in Series.",
         "suffix: h",
-        vec![(
-            format!("(time() - min by (bot) (kore_trend_last_point_timestamp_seconds{HOURLY})) / 3600"),
-            "{{bot}}",
-        )],
+        vec![(format!("(time() - min by (bot) (kore_trend_last_point_timestamp_seconds{HOURLY})) / 3600"), "{{bot}}")],
     );
     let failing = curves(
         "Failing series",
@@ -107,7 +112,7 @@ pub(super) fn freshness() -> Row {
 
 /// The columns of figures, as Grafana calls them before they have names.
 const COLUMNS: [(&str, &str); 3] =
-    [("Value #A", "Failing"), ("Value #B", "Newest point"), ("Value #C", "Complete through")];
+    [("Value #A", "Failing"), ("Value #B", "Newest point, age"), ("Value #C", "Complete through, age")];
 
 fn table() -> Panel {
     let now = |expr: String| Query::Now { expr, legend: "__auto", table: true };
@@ -129,7 +134,7 @@ fn table() -> Panel {
         "table",
         "Series",
         "Each series, failing ones first: whether its last tick failed, how long ago its newest point began, and how long ago \
-         the last day began that is complete and confirmed, which is an age too: two days and a bit are well. A click on \
+         the last day began that is complete and confirmed: two days and a bit are well. A click on \
          Failing leads to what to do, one on a bot to that bot.",
     )
     .query(now(format!("max {by} (kore_trend_series_failing{BOT})")))
@@ -143,7 +148,7 @@ fn table() -> Panel {
     .then("organize", json!({ "excludeByName": {}, "renameByName": names, "indexByName": places }))
     .options(json!({
         "showHeader": true, "cellHeight": "sm",
-        "sortBy": [sort("Failing"), sort("Interval"), sort("Newest point")],
+        "sortBy": [sort("Failing"), sort("Interval"), sort("Newest point, age")],
     }))
     .defaults(age())
     .defaults(json!({ "custom": { "filterable": true, "minWidth": 70 } }))
