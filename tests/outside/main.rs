@@ -20,6 +20,7 @@ mod check;
 mod daemon;
 mod database_failures;
 mod demo;
+mod documentation;
 mod fake_influxdb;
 mod faketime;
 mod grafana;

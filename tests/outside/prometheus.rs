@@ -125,7 +125,7 @@ fn every_alert_fires_when_it_should_and_is_silent_when_it_should() {
         include_str!("../../grafana/alerts/data-rules.test.yml"),
         include_str!("../../grafana/alerts/days-rules.test.yml")
     );
-    let runbooks = include_str!("../../README.md");
+    let runbooks = include_str!("../../docs/operations.md");
     let values = |text: &'static str, key: &str| -> Vec<&str> {
         text.lines().filter_map(|line| line.trim_start_matches(['-', ' ']).strip_prefix(key)).collect()
     };
@@ -138,7 +138,7 @@ fn every_alert_fires_when_it_should_and_is_silent_when_it_should() {
         assert!(cases.iter().any(|case| case.trim_start().starts_with("exp_alerts:\n")), "{alert} never fires");
     }
     for runbook in values(rules, "runbook_url: ") {
-        let anchor = runbook.trim_matches('"').strip_prefix("README.md#").unwrap();
+        let anchor = runbook.trim_matches('"').strip_prefix("docs/operations.md#").unwrap();
         let is_it = |title: &str| title.to_lowercase().replace(' ', "-") == anchor;
         let mut titles = runbooks.lines().filter_map(|line| line.strip_prefix("#### "));
         assert!(titles.any(is_it), "{anchor}");

@@ -121,7 +121,7 @@ fn the_readmes_command_makes_addresses_of_all_runbooks() {
         assert!(names.len() > 1);
         let expected: Vec<String> = names
             .iter()
-            .map(|name| name.replace("\"README.md#", "\"https://wiki.example.com/kore-trend-exporter#"))
+            .map(|name| name.replace("\"docs/operations.md#", "\"https://wiki.example.com/kore-trend-exporter#"))
             .collect();
         assert_eq!(addresses, expected, "{file}");
         assert!(addresses.iter().all(|address| address.starts_with("\"https://")), "{file}");
