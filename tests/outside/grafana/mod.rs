@@ -11,6 +11,7 @@ mod held;
 mod lint;
 mod panels;
 mod provisioning;
+mod runbooks;
 mod truth;
 
 use crate::support::grafana::text;

@@ -160,7 +160,7 @@ fn table() -> Panel {
             "0": { "text": "well", "color": "green" }, "1": { "text": "failing", "color": "red" },
         } }])),
         ("custom.cellOptions", json!({ "type": "color-text" })),
-        ("links", links::to_text("What to do when a series fails", "a-series-fails")),
+        ("links", links::to_text("What to do when a series fails", "still-failing")),
     ])
     .no_value(NO_EXPORTER)
 }
