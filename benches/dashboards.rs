@@ -13,6 +13,7 @@
 )]
 
 #[path = "../grafana/generate/dashboards/mod.rs"]
+#[allow(dead_code, reason = "nothing is written here")]
 mod dashboards;
 #[path = "../tests/outside/support/grafana/expand.rs"]
 #[allow(dead_code, reason = "a part of what tests need")]

@@ -8,10 +8,12 @@ mod alerts;
 mod drawn;
 mod health;
 mod held;
+mod languages;
 mod lint;
 mod panels;
 mod provisioning;
 mod runbooks;
+mod shown;
 mod truth;
 
 use crate::support::grafana::text;
