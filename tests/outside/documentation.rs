@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::support::workspace::Workspace;
+use support::workspace::Workspace;
 
 /// Pages that are about to be written.
 const COMING: [&str; 3] = ["kubernetes.md", "packages.md", "scale.md"];
