@@ -49,6 +49,11 @@ impl Encoder {
         lines.push(b'\n');
     }
 
+    /// The measurement and the tags, as they stand in a line.
+    pub fn prefix(&self) -> String {
+        String::from_utf8_lossy(&self.prefix).trim_end().to_owned()
+    }
+
     /// The length of the longest line, in bytes.
     pub fn line_length(&self) -> usize {
         self.prefix.len() + LONGEST_FIGURES.len()

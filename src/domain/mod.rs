@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod calendar;
 pub mod clock;
+pub mod compare;
 pub mod flatten;
 pub mod plan;
 pub mod point;
