@@ -13,8 +13,10 @@ fn fields(users: i64) -> Fields {
 }
 
 fn stored(points: &[Point]) -> Stored {
-    let fields = |point: &Point| point.figures.fields().map(|(name, value)| (name.to_owned(), Value::Integer(value)));
-    points.iter().map(|point| (point.timestamp, fields(point).collect())).collect()
+    let fields = |point: &Point| -> Fields {
+        point.figures.fields().map(|(name, value)| (name.to_owned(), Value::Integer(value))).collect()
+    };
+    points.iter().map(|point| (point.timestamp, fields(point))).collect()
 }
 
 fn everything() -> Bounds {
