@@ -11,16 +11,17 @@ use tokio::task::{JoinError, JoinSet};
 
 use crate::database::WriteFailure;
 use crate::database::writer::{Parcel, WriteError, Written};
+use crate::domain::backoff::TRIES;
 use crate::domain::calendar;
 use crate::domain::flatten::{self, Asked, complete_through, flatten};
 use crate::domain::point::Encoder;
-use crate::domain::retry::{self, TRIES, Verdict};
 use crate::domain::series::{Series, Window, day_after};
 use crate::observe::panics::words_of;
 use crate::observe::status::recent::DAYS;
 use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
 use crate::platform::failure::Failure;
 use crate::platform::limits::limiter::Purpose;
+use crate::platform::verdict::{Verdict, may_be_the_days, verdict};
 use crate::shutdown::Stop;
 
 /// A clock that is ahead of the platform's by more than this deserves a word: a tick is that much late, and tokens fail
@@ -234,7 +235,7 @@ async fn run(number: usize, mut errand: Errand, means: Arc<Means>, events: mpsc:
             },
             Err(FetchError::Stopped) => break Some((Problem::Stopped, window, false)),
             Err(FetchError::Failed(failure)) => {
-                let apart = errand.together(window).is_some() && retry::may_be_the_days(&failure);
+                let apart = errand.together(window).is_some() && may_be_the_days(&failure);
                 match errand.after(window, &failure) {
                     Next::GoOn => {}
                     Next::LiveAlone(live) => {
@@ -275,7 +276,7 @@ impl Errand {
 
     /// Decides how to go on. A day that keeps failing must not keep the live days from being exported.
     fn after(&mut self, window: Window, failure: &Failure) -> Next {
-        match (retry::platform(failure, window.days()), self.together(window)) {
+        match (verdict(failure, window.days()), self.together(window)) {
             (Verdict::Narrow, Some((owed, live))) => {
                 self.divide(window, [live, owed]);
                 Next::GoOn

@@ -22,13 +22,14 @@ use self::tick::{News, Run};
 use crate::config::{Config, Destination};
 use crate::database::{Sink, writer};
 use crate::domain::calendar;
+use crate::domain::clock::Clock;
 use crate::domain::plan::{self, Reach};
 use crate::domain::series::{Series, SeriesKey, day_after};
 use crate::observe::logging::Console;
 use crate::observe::metrics::Watch;
 use crate::observe::status::board::Board;
 use crate::platform::ask::Ask;
-use crate::platform::client::{Client, Clock, Lasting};
+use crate::platform::client::{Client, Lasting};
 use crate::platform::limits::ledger::{Clocks, Ledger};
 use crate::platform::limits::limiter::{Limiter, Purpose};
 use crate::platform::limits::uptime::ReadUptime;
@@ -333,10 +334,9 @@ pub fn means(
     purpose: Purpose,
     around: &Surroundings,
 ) -> Result<Arc<Means>, anyhow::Error> {
-    let tls = crate::http::connector().context("cannot set up TLS")?;
     let lasting =
         Lasting { limiter, watch: around.watch.clone(), clock: around.clock, uptime: around.uptime, ask: around.ask };
-    let client = Client::new(config.platform.clone(), lasting, tls).context("cannot set up the platform's client")?;
+    let client = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
     let sink = if around.dry_run { Sink::stdout() } else { (around.open)(&config.destination)? };
     let writer = writer::start(sink, client.places().clone(), around.watch.clone(), around.stop.clone());
     let include_open = config.schedule.include_open;
