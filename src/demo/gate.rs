@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 
-use crate::config::Bot;
+use crate::domain::bot::Bot;
 
 /// An answer that is no figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::config::test_bot;
+    use crate::domain::bot::test_bot;
     use crate::domain::token::{Algorithm, SigningKey};
 
     fn now() -> Timestamp {

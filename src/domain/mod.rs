@@ -2,9 +2,11 @@
 //! takes `now` and returns values. It imports no other folder, reads no clock, opens no file and asks no service.
 
 pub mod backoff;
+pub mod bot;
 pub mod calendar;
 pub mod clock;
 pub mod compare;
+pub mod encryption;
 pub mod flatten;
 pub mod plan;
 pub mod point;

@@ -91,11 +91,11 @@ impl SigningKey {
     pub fn rsa(algorithm: Algorithm, pem: &[u8]) -> Result<SigningKey, String> {
         let refuse_encrypted = |_: &mut [u8]| Ok(0);
         let key = PKey::private_key_from_pem_callback(pem, refuse_encrypted).and_then(|key| key.rsa());
-        let key = key.map_err(|_| "holds no unencrypted RSA private key in PEM".to_owned())?;
+        let key = key.map_err(|_| "is not an unencrypted RSA private key in PEM format".to_owned())?;
         if key.size() < 256 {
-            return Err(format!("holds an RSA key of {} bits, must have at least 2048", key.size() * 8));
+            return Err(format!("the RSA key has {} bits, must have at least 2048", key.size() * 8));
         }
-        let der = key.private_key_to_der().map_err(|_| "holds an RSA key that cannot be used".to_owned())?;
+        let der = key.private_key_to_der().map_err(|_| "the RSA key cannot be used".to_owned())?;
         Ok(SigningKey { algorithm, key: EncodingKey::from_rsa_der(&der) })
     }
 
@@ -317,7 +317,8 @@ mod tests {
 
     #[test]
     fn a_key_that_cannot_sign_is_refused() {
-        for (pem, problem) in [(b"not a key".to_vec(), "no unencrypted RSA private key"), (pem(1024), "1024 bits")] {
+        for (pem, problem) in [(b"not a key".to_vec(), "not an unencrypted RSA private key"), (pem(1024), "1024 bits")]
+        {
             let error = SigningKey::rsa(Algorithm::Rs256, &pem).unwrap_err();
             assert!(error.contains(problem), "{error}");
         }

@@ -6,6 +6,7 @@ mod memory;
 pub mod progress;
 pub mod summary;
 mod tick;
+pub mod verify;
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -153,8 +153,8 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::config::test_bot;
     use crate::database::writer::Written;
+    use crate::domain::bot::test_bot;
     use crate::domain::series::{Interval, Window, day_after};
 
     #[test]
