@@ -2,6 +2,7 @@
 //! takes `now` and returns values. It imports no other folder, reads no clock, opens no file and asks no service.
 
 pub mod calendar;
+pub mod event;
 pub mod flatten;
 pub mod plan;
 pub mod point;
