@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::config::{Bot, Schedule};
+use crate::config::Schedule;
+use crate::domain::bot::Bot;
 use crate::domain::series::stable_hash;
 use crate::domain::slots::Cron;
 use crate::observe::status::view::NextTick;
@@ -100,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::test_bot;
+    use crate::domain::bot::test_bot;
 
     fn at(text: &str) -> Timestamp {
         format!("2026-08-06T{text}Z").parse().unwrap()

@@ -11,9 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
-use crate::config::{Bot, Config, Destination, InfluxDb, is_loopback};
+use crate::config::{Config, Destination, InfluxDb, is_loopback};
 use crate::database::influxdb::InfluxDbSink;
 use crate::database::{Sink, WriteFailure};
+use crate::domain::bot::Bot;
 use crate::domain::calendar;
 use crate::domain::series::{Series, Window, day_after};
 use crate::platform::answer::Counted;

@@ -7,6 +7,7 @@ pub mod progress;
 mod running;
 pub mod summary;
 mod tick_progress;
+pub mod verify;
 
 use std::collections::HashMap;
 use std::fs::File;

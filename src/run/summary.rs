@@ -153,7 +153,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::config::test_bot;
+    use crate::domain::bot::test_bot;
     use crate::domain::series::{Interval, Window, day_after};
 
     #[test]
