@@ -1,6 +1,6 @@
 //! `--verify`: compares what the database has with what the platform tells.
 
-use super::{RunError, Surroundings};
+use super::{RunError, Env};
 use crate::config::Config;
 use crate::domain::series::Series;
 use crate::state::backfill::Range;
@@ -27,7 +27,7 @@ pub async fn run(
     _config: &Config,
     _series: Vec<Series>,
     _options: Options,
-    _around: &Surroundings,
+    _around: &Env,
 ) -> Result<bool, RunError> {
     Err(anyhow::anyhow!("--verify is not built yet").into())
 }
