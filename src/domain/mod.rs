@@ -2,11 +2,13 @@
 //! takes `now` and returns values. It imports no other folder, reads no clock, opens no file and asks no service.
 
 pub mod backoff;
+pub mod bot;
 pub mod calendar;
 pub mod clock;
+pub mod credentials;
+pub mod event;
 pub mod flatten;
 pub mod plan;
 pub mod point;
 pub mod series;
 pub mod slots;
-pub mod token;
