@@ -13,3 +13,4 @@ pub mod plan;
 pub mod point;
 pub mod series;
 pub mod slots;
+pub mod token;

@@ -126,8 +126,11 @@ impl InfluxDbSink {
             }
             Generation::Three => "InfluxDB 3 deletes no single points".to_owned(),
             _ => {
-                let tags = tags(series).into_iter().map(|(key, value)| format!("{}={}", flux::string(key), flux::string(value)));
-                let wanted = std::iter::once(format!("_measurement={}", flux::string(measurement(series.interval)))).chain(tags);
+                let tags = tags(series)
+                    .into_iter()
+                    .map(|(key, value)| format!("{}={}", flux::string(key), flux::string(value)));
+                let wanted =
+                    std::iter::once(format!("_measurement={}", flux::string(measurement(series.interval)))).chain(tags);
                 let predicate = wanted.collect::<Vec<_>>().join(" AND ");
                 format!(
                     "influx delete --org {} --bucket {} --start {first} --stop {end} --predicate {}",
