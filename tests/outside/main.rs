@@ -16,6 +16,7 @@ extern crate support;
 
 mod cli;
 mod daemon;
+mod documentation;
 mod faults;
 mod grafana;
 mod harness;

@@ -5,11 +5,15 @@
 mod dashboards;
 
 mod alerts;
+mod drawn;
 mod health;
 mod held;
+mod languages;
 mod lint;
 mod panels;
 mod provisioning;
+mod runbooks;
+mod shown;
 mod truth;
 
 use crate::support::grafana::text;
@@ -35,8 +39,10 @@ mod needs_influxdb2 {
         let database = Database::fresh(None);
         seed(&database.config());
         database.write(&special_lines()).success();
-        check("user-engagement-influxql.json", &Source::InfluxQl2(&database));
-        check("user-engagement-flux.json", &Source::Flux(&database));
+        for dashboard in ["user-engagement", "bot-fleet"] {
+            check(&format!("{dashboard}-influxql.json"), &Source::InfluxQl2(&database));
+            check(&format!("{dashboard}-flux.json"), &Source::Flux(&database));
+        }
     }
 
     /// As the provisioned data sources have it: in InfluxQL by the header that they send.
@@ -65,6 +71,8 @@ mod needs_influxdb1 {
         let workspace = seed("[file]\npath = \"engagement.lp\"\n");
         database.write(&workspace.read("engagement.lp")).success();
         database.write(&special_lines()).success();
-        check("user-engagement-influxql.json", &Source::InfluxQl1(&database));
+        for dashboard in ["user-engagement", "bot-fleet"] {
+            check(&format!("{dashboard}-influxql.json"), &Source::InfluxQl1(&database));
+        }
     }
 }

@@ -40,6 +40,7 @@ fn text(mapping: &Value, cell: &Cell) -> Option<String> {
         "special" => {
             let matches = match words(&options["match"]) {
                 "null" => *cell == Cell::Nothing,
+                "nan" => number.is_some_and(f64::is_nan),
                 "null+nan" => *cell == Cell::Nothing || number.is_some_and(f64::is_nan),
                 other => panic!("no such special value: {other}"),
             };
@@ -51,7 +52,22 @@ fn text(mapping: &Value, cell: &Cell) -> Option<String> {
                 number.map(|number| if number == f64::INFINITY { "Infinity".to_owned() } else { number.to_string() });
             name.and_then(|name| options.get(&name))
         }
+        "regex" => return replaced(options, cell),
         other => panic!("no such mapping: {other}"),
     };
     result.map(|result| words(&result["text"]).to_owned())
+}
+
+/// What stands behind the part that is there for the order only.
+fn replaced(options: &Value, cell: &Cell) -> Option<String> {
+    assert_eq!(options["result"]["text"], "$1");
+    let Cell::Text(text) = cell else { return None };
+    let order = match words(&options["pattern"]) {
+        r"^\d{4}-\d{2}-\d{2} (.+)$" => "0000-00-00 ",
+        r"^\d (.+)$" => "0 ",
+        other => panic!("no such pattern: {other}"),
+    };
+    let (before, after) = text.split_at_checked(order.len())?;
+    let digits = before.chars().map(|c| if c.is_ascii_digit() { '0' } else { c });
+    digits.eq(order.chars()).then(|| after.to_owned())
 }

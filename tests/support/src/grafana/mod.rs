@@ -1,5 +1,5 @@
 //! What Grafana does between a dashboard's file and a picture: it expands a query, reads the answer into frames, and
-//! transforms them. No Grafana can be had here, so this follows its source (of release 12), as far as the dashboards in
+//! transforms them. No Grafana runs here, so this follows its source (of release 12), as far as the dashboards in
 //! `grafana/` go; whatever they use beyond that makes these functions panic.
 
 pub mod display;
@@ -23,9 +23,15 @@ pub fn text(file: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Its panels, without the headings of rows.
+/// Its panels, those of collapsed rows among them, without the headings of rows.
 pub fn panels(dashboard: &Value) -> Vec<&Value> {
-    dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row").collect()
+    with_rows(dashboard).into_iter().filter(|panel| panel["type"] != "row").collect()
+}
+
+/// Its panels and the headings of rows, in reading order.
+pub fn with_rows(dashboard: &Value) -> Vec<&Value> {
+    let all = dashboard["panels"].as_array().unwrap().iter();
+    all.flat_map(|panel| [panel].into_iter().chain(panel["panels"].as_array().into_iter().flatten())).collect()
 }
 
 /// The queries of a panel.

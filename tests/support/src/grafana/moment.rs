@@ -15,8 +15,18 @@ pub fn format(at: Timestamp, zone: &str, format: &str) -> String {
             rest = after;
             continue;
         }
-        let words =
-            [("YYYY", "%Y"), ("MM", "%m"), ("DD", "%d"), ("ddd", "%a"), ("HH", "%H"), ("mm", "%M"), ("E", "%u")];
+        // The longer of two that begin alike comes first.
+        let words = [
+            ("YYYY", "%Y"),
+            ("MMM", "%b"),
+            ("MM", "%m"),
+            ("DD", "%d"),
+            ("D", "%-d"),
+            ("ddd", "%a"),
+            ("HH", "%H"),
+            ("mm", "%M"),
+            ("E", "%u"),
+        ];
         for (word, meaning) in words {
             if let Some(after) = rest.strip_prefix(word) {
                 text.push_str(&at.strftime(meaning).to_string());
@@ -24,7 +34,7 @@ pub fn format(at: Timestamp, zone: &str, format: &str) -> String {
                 continue 'rest;
             }
         }
-        assert!(" -:".contains(first), "no such word in a format: {rest}");
+        assert!(" -:,".contains(first), "no such word in a format: {rest}");
         text.push(first);
         rest = &rest[1..];
     }
@@ -41,5 +51,6 @@ mod tests {
         check("Europe/Berlin", "ddd HH:mm", "Sun 02:30");
         check("utc", "[{\"day\":\"]YYYY-MM-DD ddd[\"}]", "{\"day\":\"2026-10-25 Sun\"}");
         check("Etc/GMT-13", "E ddd HH", "7 Sun 14");
+        check("utc", "ddd D MMM, HH[:00]", "Sun 25 Oct, 01:00");
     }
 }

@@ -46,6 +46,7 @@ fn one(transformation: &Value, frames: Vec<Frame>) -> Vec<Frame> {
         "filterByValue" => each(filter),
         "calculateField" => each(calculate),
         "extractFields" => each(extract),
+        "convertFieldType" => each(convert),
         "groupingToMatrix" if frames.len() == 1 => each(matrix),
         "groupingToMatrix" => frames,
         "joinByField" => join(options, frames),
@@ -173,20 +174,47 @@ fn filter(options: &Value, frame: Frame) -> Frame {
 fn calculate(options: &Value, mut frame: Frame) -> Frame {
     let binary = &options["binary"];
     assert_eq!(options["mode"], "binary");
+    // A column, or a number where no column is called so.
     let operand = |side: &str| {
-        assert_eq!(binary[side]["matcher"]["id"], "byName");
-        position(&frame, words(&binary[side]["matcher"]["options"]))
+        let matcher = &binary[side]["matcher"];
+        let named = if matcher.is_null() { words(&binary[side]["fixed"]) } else { words(&matcher["options"]) };
+        assert!(matcher.is_null() || matcher["id"] == "byName");
+        match position(&frame, named) {
+            Some(at) => Some(frame.fields[at].cells.iter().map(number).collect::<Vec<f64>>()),
+            None => named.parse().ok().map(|number| vec![number; frame.len()]),
+        }
     };
     let (Some(left), Some(right)) = (operand("left"), operand("right")) else { return frame };
-    let number = |cell: &Cell| if *cell == Cell::Nothing { f64::NAN } else { cell.number() };
-    let cells = frame.fields[left].cells.iter().zip(&frame.fields[right].cells);
-    let cells = cells.map(|(left, right)| match words(&binary["operator"]) {
-        "/" => Cell::Number(number(left) / number(right)),
-        "-" => Cell::Number(number(left) - number(right)),
+    let cells = left.into_iter().zip(right).map(|(left, right)| match words(&binary["operator"]) {
+        "/" => Cell::Number(left / right),
+        "-" => Cell::Number(left - right),
         other => panic!("no such operator: {other}"),
     });
     let cells = cells.collect();
     frame.fields.push(Field::new(words(&options["alias"]), cells));
+    frame
+}
+
+/// A time is its milliseconds.
+fn number(cell: &Cell) -> f64 {
+    match cell {
+        Cell::Nothing => f64::NAN,
+        Cell::Time(time) => time.as_millisecond() as f64,
+        cell => cell.number(),
+    }
+}
+
+/// A text becomes a time, read in the zone of the reader's profile: here UTC, whatever the time picker says.
+fn convert(options: &Value, mut frame: Frame) -> Frame {
+    let [conversion] = &options["conversions"].as_array().unwrap()[..] else { panic!("one conversion") };
+    assert_eq!(conversion["destinationType"], "time");
+    assert_eq!(conversion["dateFormat"], "YYYY-MM-DD HH");
+    if let Some(at) = position(&frame, words(&conversion["targetField"])) {
+        for cell in &mut frame.fields[at].cells {
+            let read = jiff::civil::DateTime::strptime("%Y-%m-%d %H", cell.words()).unwrap();
+            *cell = Cell::Time(read.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp());
+        }
+    }
     frame
 }
 

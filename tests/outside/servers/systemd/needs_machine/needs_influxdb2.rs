@@ -231,7 +231,7 @@ fn daemon_and_timer_exclude_each_other_and_a_backfill_runs_beside() {
     assert_eq!(machine.property(DAEMON, "ActiveState"), "active");
 
     // Here is no terminal.
-    let command = readme_block("systemd-run ").replace("--pty", "--pipe");
+    let command = documented("systemd-run ").replace("--pty", "--pipe");
     let checked = machine.sh(&command);
     assert!(checked.contains("token and scope are good"), "{checked}");
     machine.sh(&command.replace("--check", "--backfill 2026-01-01..2026-01-31"));
@@ -245,9 +245,9 @@ fn daemon_and_timer_exclude_each_other_and_a_backfill_runs_beside() {
     machine.wait_for_property(&timer, "ActiveState", "inactive");
 }
 
-/// The block of the README that begins like this.
-fn readme_block(beginning: &str) -> String {
-    let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-    let (_, block) = readme.split_once(&format!("```sh\n{beginning}")).unwrap();
+/// The command in the documentation that begins like this.
+fn documented(beginning: &str) -> String {
+    let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/deployment.md"));
+    let (_, block) = page.split_once(&format!("```sh\n{beginning}")).unwrap();
     format!("{beginning}{}", block.split("```").next().unwrap())
 }

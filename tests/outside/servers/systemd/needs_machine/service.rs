@@ -1,4 +1,4 @@
-//! A machine in which the program is installed as the README says, between a simulated platform and a real database.
+//! A machine in which the program is installed as the documentation says, between a simulated platform and a real database.
 
 use std::net::TcpListener;
 
