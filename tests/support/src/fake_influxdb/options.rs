@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::{FakeInfluxDb, Generation, Reply, WriteRequest};
 use crate::server::ANY_PORT;
 
+/// What a write is answered, by the write and its number.
+type Script = Arc<dyn Fn(&WriteRequest, usize) -> Option<Reply> + Send + Sync>;
+
 /// What a database is to be like.
 #[derive(Clone)]
 pub struct Options {
@@ -18,7 +21,7 @@ pub struct Options {
     pub(super) most_days_per_query: i64,
     pub(super) keeps: bool,
     pub(super) without: Vec<&'static str>,
-    pub(super) script: Arc<dyn Fn(&WriteRequest, usize) -> Option<Reply> + Send + Sync>,
+    pub(super) script: Script,
 }
 
 impl Options {

@@ -7,10 +7,13 @@ use serde_json::{Map, Value, json};
 use super::select::{Column, Select};
 use crate::fake_influxdb::store::{Fields, Series, Store};
 
+/// A point as it is looked at.
+type Found<'a> = (i64, &'a Series, &'a Fields);
+
 impl Select {
     pub(super) fn answer(&self, store: &Store) -> Value {
         let all_tags = store.tags_of(&self.measurement);
-        let mut groups: BTreeMap<Vec<(String, String)>, Vec<(i64, &Series, &Fields)>> = BTreeMap::new();
+        let mut groups: BTreeMap<Vec<(String, String)>, Vec<Found<'_>>> = BTreeMap::new();
         for (series, points) in store.series.iter().filter(|(series, _)| self.wants(series)) {
             let tag = |name: &str| series.1.get(name).cloned().unwrap_or_default();
             let key = match &self.group_by {
@@ -40,7 +43,7 @@ impl Select {
         &self,
         store: &Store,
         tags: Vec<(String, String)>,
-        mut points: Vec<(i64, &Series, &Fields)>,
+        mut points: Vec<Found<'_>>,
         is_grouped: bool,
     ) -> Option<Value> {
         points.sort_by_key(|(time, ..)| *time);
@@ -59,7 +62,7 @@ impl Select {
         Some(series)
     }
 
-    fn rows(&self, store: &Store, points: &[(i64, &Series, &Fields)]) -> (Vec<String>, Vec<Value>) {
+    fn rows(&self, store: &Store, points: &[Found<'_>]) -> (Vec<String>, Vec<Value>) {
         let mut names: Vec<String> = Vec::new();
         for column in &self.columns {
             match column {
@@ -75,7 +78,7 @@ impl Select {
         }
         names.retain(|name| !name.eq_ignore_ascii_case("time"));
         let fields = store.fields_of(&self.measurement);
-        let row = |(time, series, values): &(i64, &Series, &Fields)| {
+        let row = |(time, series, values): &Found<'_>| {
             // A point is there if one of the fields that are asked for is.
             names.iter().any(|name| fields.contains(name) && values.contains_key(name)).then(|| {
                 let of =
@@ -93,14 +96,14 @@ impl Select {
     }
 
     /// `None` for a function that is not known.
-    fn aggregate(&self, points: &[(i64, &Series, &Fields)]) -> Option<(Vec<String>, Vec<Value>)> {
+    fn aggregate(&self, points: &[Found<'_>]) -> Option<(Vec<String>, Vec<Value>)> {
         let (mut columns, mut row, mut time) = (vec!["time".to_owned()], Vec::new(), 0);
         for column in &self.columns {
             let Column::Of(function, field) = column else { return None };
             let mut values = points.iter().filter_map(|(time, _, fields)| Some((*time, fields.get(field)?)));
             let found = match function.as_str() {
                 "first" => values.next().map(|(time, value)| (time, value.clone())),
-                "last" => values.last().map(|(time, value)| (time, value.clone())),
+                "last" => values.next_back().map(|(time, value)| (time, value.clone())),
                 "count" => {
                     Some((0, values.count())).filter(|(_, count)| *count > 0).map(|(at, count)| (at, count.into()))
                 }
