@@ -15,9 +15,6 @@
 #[path = "../grafana/generate/dashboards/mod.rs"]
 #[allow(dead_code, reason = "nothing is written here")]
 mod dashboards;
-#[path = "../tests/outside/support/grafana/expand.rs"]
-#[allow(dead_code, reason = "a part of what tests need")]
-mod expand;
 
 use std::fmt::Write;
 use std::net::TcpListener;
@@ -26,9 +23,8 @@ use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
+use support::grafana::expand::{Chosen, expand};
 use tokio::runtime::Runtime;
-
-use self::expand::{Chosen, expand};
 
 /// When the dashboards are looked at, with the figures of the hour before.
 const NOW: &str = "2026-11-05T17:25:00Z";
