@@ -52,8 +52,7 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
         timeout: Duration::from_secs(10),
         gzip: false,
     };
-    let tls = crate::http::connector().unwrap();
-    let sink = Sink::InfluxDb(Box::new(InfluxDbSink::new(&database, tls).unwrap()));
+    let sink = Sink::InfluxDb(Box::new(InfluxDbSink::new(&database).unwrap()));
     (start(sink, Places::new(8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::never()), kept)
 }
 
