@@ -9,11 +9,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
-use kore_trend_exporter::config::Bot;
+use kore_trend_exporter::domain::bot::Bot;
+use kore_trend_exporter::domain::credentials::{Algorithm, SigningKey};
 use kore_trend_exporter::domain::plan::{Progress, Reach, tick};
 use kore_trend_exporter::domain::series::{Interval, Series, SeriesKey, Window, day_after, days_between};
 use kore_trend_exporter::observe::status::memory;
-use kore_trend_exporter::platform::token::{Algorithm, SigningKey};
 use kore_trend_exporter::state::backfill::{self, BackfillError, BackfillProgress, Range};
 use kore_trend_exporter::state::watermarks::{self, WatermarkError, Watermarks};
 use serde_json::Value;
@@ -177,6 +177,7 @@ fn series(key: &SeriesKey) -> Series {
         id: key.bot_id.clone(),
         client_id: "cs-1".to_owned(),
         key: SigningKey::hmac(Algorithm::Hs256, b"a secret"),
+        encryption: None,
         time_zone: TimeZone::UTC,
         channels: vec![key.channel.clone()],
         intervals: vec![key.interval],

@@ -7,7 +7,7 @@ use super::layers::{self, Environment, Source};
 use super::problem::Problems;
 use super::reader::Reader;
 use super::values::{cron, duration, is_loopback, service_url};
-use super::{Api, Config, Limits, Platform, Schedule, Secrets, Send, bots, destination};
+use super::{Api, Config, EndDate, Limits, Platform, Schedule, Secrets, Send, bots, destination};
 use crate::domain::slots::Cron;
 use crate::observe::logging::{LEVELS, parse_filter};
 
@@ -103,7 +103,7 @@ fn platform(reader: &mut Reader) -> Option<Platform> {
         && !is_loopback(url)
     {
         let host = url.host_str().unwrap_or_default();
-        reader.warnings.push(format!("platform.url leads to {host} by http://: tokens travel unencrypted, use https"));
+        reader.warnings.push(format!("platform.url uses http:// to {host}: tokens travel unencrypted, use https://"));
     }
     let api: String = reader
         .get("platform.api", "\"v1\" or \"v2\"", |api| ["v1", "v2"].contains(&String::as_str(api)))
@@ -115,6 +115,9 @@ fn platform(reader: &mut Reader) -> Option<Platform> {
             Some(send) if send == "both" => Send::Both,
             _ => Send::Query,
         };
+    let end_date = reader.get("platform.end_date", "\"included\" or \"excluded\"", |text| {
+        ["included", "excluded"].contains(&String::as_str(text))
+    });
     let limits = Limits {
         per_minute: reader.get("platform.per_minute", whole, |n| *n >= 1).unwrap_or(60),
         per_hour: reader.get("platform.per_hour", whole, |n| *n >= 1).unwrap_or(1800),
@@ -122,8 +125,9 @@ fn platform(reader: &mut Reader) -> Option<Platform> {
     };
     for (key, value, documented) in [("per_minute", limits.per_minute, 60), ("per_hour", limits.per_hour, 1800)] {
         if value > documented {
-            let warning =
-                format!("platform.{key} is {value}: the platform documents {documented}, and denies what is above");
+            let warning = format!(
+                "platform.{key} is {value}, above the platform's documented limit of {documented}: requests beyond it are denied"
+            );
             reader.warnings.push(warning);
         }
     }
@@ -135,6 +139,7 @@ fn platform(reader: &mut Reader) -> Option<Platform> {
             .get("platform.concurrency", "a whole number from 1 to 1000", |n| (1..=1000).contains(n))
             .unwrap_or(8),
         limits,
+        end_date: if end_date.as_deref() == Some("excluded") { EndDate::Excluded } else { EndDate::Included },
         url: url?,
     })
 }
