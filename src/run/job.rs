@@ -10,13 +10,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::database::WriteFailure;
+use crate::database::line_protocol::Encoder;
 use crate::database::writer::{Parcel, WriteError, Written};
 use crate::domain::backoff::TRIES;
 use crate::domain::calendar;
 use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
 use crate::domain::flatten::{self, Asked, complete_through, flatten};
 use crate::domain::plan;
-use crate::domain::point::Encoder;
 use crate::domain::series::{Series, Window, day_after};
 use crate::observe::panics::words_of;
 use crate::observe::status::recent::DAYS;
