@@ -10,16 +10,16 @@ use jiff::Timestamp;
 use kore_trend_exporter::cli::{Arguments, Invocation, Mode, UsageError, range_is_sensible};
 use kore_trend_exporter::config::{Config, Destination, Environment, Problems, Source};
 use kore_trend_exporter::domain::calendar;
-use kore_trend_exporter::observe::logging::{self, Console, Log};
+use kore_trend_exporter::observe::logging::{self, Console, Format, Log};
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::panics;
 use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::ask::over_the_network;
 use kore_trend_exporter::platform::limits::uptime;
-use kore_trend_exporter::run::check;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::{Row, Summary};
-use kore_trend_exporter::run::{self as export, RunError, Surroundings};
+use kore_trend_exporter::run::{self as export, Env, RunError};
+use kore_trend_exporter::run::{check, verify};
 use kore_trend_exporter::shutdown::Stop;
 use kore_trend_exporter::startup::{Launch, LaunchError, Loaded};
 use kore_trend_exporter::state::backfill::BackfillError;
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
 
 /// Does what was asked for and says whether all of it is done.
 async fn run(invocation: Invocation, environment: Environment, console: Console, log: Log) -> Result<bool, Fault> {
-    let Invocation { mode, demo, source, selection, progress, .. } = invocation;
+    let Invocation { mode, demo, source, selection, progress, log_format, .. } = invocation;
     let mut launch = Launch::new(source, environment, selection, demo);
     let Loaded { config, series } = launch.load().await.map_err(Fault::Launch)?;
     log.set_level(config.log_level.as_deref());
@@ -91,7 +91,7 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
         tracing::warn!("{warning}");
     }
     let watch = Watch::new(Timestamp::now());
-    let mut around = Surroundings {
+    let mut around = Env {
         clock: Timestamp::now,
         uptime: uptime::read,
         ask: over_the_network,
@@ -118,9 +118,13 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
             around.dry_run = dry_run;
             let todays = series.iter().map(|series| calendar::today(&series.bot.time_zone, Timestamp::now()));
             if let Some(today) = todays.max() {
-                range_is_sensible(&range, today).map_err(|error| Fault::Launch(error.into()))?;
+                range_is_sensible("--backfill", &range, today).map_err(|error| Fault::Launch(error.into()))?;
             }
             export::backfill(&config, series, range, restart, &around).await?
+        }
+        Mode::Verify { range, repair, strict } => {
+            let options = verify::Options { range, repair, strict, json: log_format == Format::Json };
+            return Ok(verify::run(&config, series, options, &around).await?);
         }
         Mode::Check => return Ok(check::run(&config, &launch.source.name(), &series, &around).await?),
         Mode::Completions(_) => return Ok(true),
@@ -142,7 +146,7 @@ impl Fault {
                 }
                 ExitCode::from(WRONG_CONFIGURATION)
             }
-            Fault::Launch(error @ LaunchError::Simulation(_)) => {
+            Fault::Launch(error @ (LaunchError::Simulation(_) | LaunchError::TooSlow(_))) => {
                 tracing::error!("{error}");
                 ExitCode::from(FAILED)
             }

@@ -7,14 +7,14 @@ use figment::value::Value;
 use jiff::tz::TimeZone;
 use secrecy::ExposeSecret;
 
-use super::Bot;
 use super::layers::Environment;
 use super::reader::{Reader, quoted};
 use super::secrets::{self, Places};
 use super::values::cron;
+use crate::domain::bot::Bot;
+use crate::domain::credentials::{Algorithm, EncryptionKey, SigningKey, parse_encryption};
 use crate::domain::point::tag_problem;
 use crate::domain::series::{ALL_CHANNELS, Interval};
-use crate::platform::token::{Algorithm, SigningKey};
 
 /// Tag keys that the exporter, or the database, gives a meaning of its own.
 pub const RESERVED_TAGS: [&str; 6] = ["bot", "bot_id", "channel", "time", "_measurement", "_field"];
@@ -57,7 +57,7 @@ const KNOWN_CHANNELS: [&str; 30] = [
 pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Vec<Arc<Bot>> {
     let names = reader.names("bots");
     if names.is_empty() {
-        reader.problem("bots", "there are none; add a [bots.NAME] table");
+        reader.problem("bots", "no bots configured; add a [bots.NAME] table");
     }
     let (mut bots, mut claims) = (Vec::new(), Vec::new());
     for name in names {
@@ -65,7 +65,7 @@ pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Vec<Arc<Bo
         if name.is_empty() || !name.bytes().all(allowed) {
             let path = format!("bots.{name}");
             reader.table(&path);
-            reader.problem(&path, "the name of a bot is made of lower-case letters, digits, '-' and '_'");
+            reader.problem(&path, "a bot's name may contain only lower-case letters, digits, '-' and '_'");
             continue;
         }
         bots.extend(bot(reader, &name, environment, &mut claims).map(Arc::new));
@@ -82,6 +82,7 @@ fn bot(reader: &mut Reader, name: &str, environment: &Environment, claims: &mut 
     let id = identifier(reader, &at("id"), "st-");
     let client_id = identifier(reader, &at("client_id"), "cs-");
     let key = signing_key(reader, name, environment);
+    let encryption = encryption_key(reader, name);
     let time_zone = time_zone(reader, &at("time_zone"));
     let channels = channels(reader, &at("channels"));
     let intervals = intervals(reader, &at("intervals"));
@@ -96,6 +97,7 @@ fn bot(reader: &mut Reader, name: &str, environment: &Environment, claims: &mut 
         id: id?,
         client_id: client_id?,
         key: key?,
+        encryption: encryption?,
         time_zone: time_zone?,
         channels: channels?,
         intervals: intervals?,
@@ -108,11 +110,11 @@ fn bot(reader: &mut Reader, name: &str, environment: &Environment, claims: &mut 
 fn identifier(reader: &mut Reader, path: &str, prefix: &str) -> Option<String> {
     let id: Option<String> = reader.get(path, "a non-empty string", |id: &String| !id.trim().is_empty());
     if !reader.has(path) {
-        reader.problem(path, format!("is missing; the platform shows it as {prefix}…"));
+        reader.problem(path, format!("is missing; it looks like {prefix}… on the platform"));
     }
     let id = id?;
     // A client id is half of the credentials, and in its place the other half may stand by mistake.
-    let shown = if path.ends_with("client_id") { "a text that is not shown".to_owned() } else { quoted(&id) };
+    let shown = if path.ends_with("client_id") { "(value hidden)".to_owned() } else { quoted(&id) };
     if let Some(problem) = tag_problem(&id) {
         reader.problem(path, format!("found {shown}: {problem}"));
         return None;
@@ -137,7 +139,14 @@ fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Op
     let (value, secret_file, key_file) = (at("client_secret"), at("client_secret_file"), at("private_key_file"));
     if algorithm.is_rsa() {
         let credential = format!("{name}.private_key");
-        let places = Places { value: None, file: &key_file, credential: &credential, for_platform: true };
+        let places = Places {
+            value: None,
+            file: &key_file,
+            credential: &credential,
+            for_platform: true,
+            in_header: false,
+            optional: false,
+        };
         let pem = secrets::read(reader, &places, environment);
         for unused in [&value, &secret_file] {
             if reader.has(unused) {
@@ -153,13 +162,43 @@ fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Op
         return key.map_err(|error| reader.problem(&key_file, error)).ok();
     }
     let credential = format!("{name}.client_secret");
-    let places = Places { value: Some(&value), file: &secret_file, credential: &credential, for_platform: true };
+    let places = Places {
+        value: Some(&value),
+        file: &secret_file,
+        credential: &credential,
+        for_platform: true,
+        in_header: false,
+        optional: false,
+    };
     let secret = secrets::read(reader, &places, environment);
     if reader.has(&key_file) {
         reader.problem(&key_file, format!("{algorithm} signs with the client secret; set algorithm to RS256 or RS512"));
     }
     reader.get_secret(&key_file);
     Some(SigningKey::hmac(algorithm, secret?.expose_secret().as_bytes()))
+}
+
+/// The platform's public key, or `Some(None)` where tokens are not encrypted.
+fn encryption_key(reader: &mut Reader, name: &str) -> Option<Option<EncryptionKey>> {
+    let (file, how) = (format!("bots.{name}.encryption_key_file"), format!("bots.{name}.encryption"));
+    let allowed = "\"RSA-OAEP\" or \"RSA1_5\", a slash, and \"A128CBC-HS256\", \"A128GCM\" or \"A256GCM\"";
+    let encryption = reader.get(&how, allowed, |text: &String| parse_encryption(text).is_some());
+    let path = reader.get_secret(&file);
+    if reader.has(&how) && !reader.has(&file) {
+        reader.problem(&how, "requires encryption_key_file");
+    }
+    if !reader.has(&file) {
+        return Some(None);
+    }
+    let text = secrets::optional_file(reader, &file, &path?)?;
+    let Some(text) = text else { return Some(None) };
+    match EncryptionKey::parse(&text, encryption.as_deref().and_then(parse_encryption)) {
+        Ok(key) => Some(Some(key)),
+        Err(error) => {
+            reader.problem(&file, error);
+            None
+        }
+    }
 }
 
 fn time_zone(reader: &mut Reader, path: &str) -> Option<TimeZone> {
@@ -186,7 +225,7 @@ fn channels(reader: &mut Reader, path: &str) -> Option<Vec<String>> {
         }
         if !KNOWN_CHANNELS.contains(&channel.as_str()) {
             let channel = quoted(channel);
-            reader.warnings.push(format!("{path}: the platform is not known to have a channel {channel}"));
+            reader.warnings.push(format!("{path}: unknown channel {channel}; it is requested as it is"));
         }
     }
     Some(channels)
@@ -216,7 +255,7 @@ fn tags(reader: &mut Reader, path: &str) -> Vec<(String, String)> {
             continue;
         };
         if RESERVED_TAGS.contains(&key.as_str()) {
-            reader.problem(&at, format!("the tag {key:?} has a meaning of its own; choose another name"));
+            reader.problem(&at, format!("the tag {key:?} is reserved; choose another name"));
         } else if let Some(problem) = tag_problem(&key).or_else(|| tag_problem(&value)) {
             reader.problem(&at, format!("the tag {key:?} = {}: {problem}", quoted(&value)));
         } else {
@@ -242,7 +281,7 @@ fn refuse_common_series(reader: &mut Reader, claims: &[Claim]) {
                 reader.problem(
                     &format!("bots.{bot}.id"),
                     format!(
-                        "bots.{other} has the same id and exports {interval} {channel} as well: the same series twice"
+                        "bots.{other} has the same id and also exports {channel} {interval}: one series, two owners"
                     ),
                 );
                 break;

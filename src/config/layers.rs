@@ -90,7 +90,7 @@ pub(super) fn merge(source: &Source, environment: &Environment) -> Result<Figmen
         Source::Nowhere(places) if !environment.overlays_anything() => {
             let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
             return Err(problem(format!(
-                "there is none at {}; name one with --config, or try --demo, which needs none",
+                "no file at {}; name one with --config, or try --demo, which needs none",
                 places.join(" or ")
             )));
         }
@@ -122,6 +122,10 @@ fn overlay(environment: &Environment, source: &Source) -> Dict {
             continue;
         }
         let path = path.to_lowercase();
+        // Compose files set what they have no value for to nothing.
+        if value.is_empty() && !["influxdb__org", "admin__listen"].contains(&path.as_str()) {
+            continue;
+        }
         insert(&mut root, &path.split(SEPARATOR).collect::<Vec<_>>(), value);
     }
     root

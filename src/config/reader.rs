@@ -72,10 +72,15 @@ impl Reader {
         match self.root.find_ref(path)? {
             Value::String(_, text) => Some(text.clone()),
             _ => {
-                self.problem(path, "must be a string in quotes (its value is not shown)");
+                self.problem(path, "must be a string in quotes (value hidden)");
                 None
             }
         }
+    }
+
+    /// Notes that there may be a value at `path`, whatever it is.
+    pub(super) fn know(&mut self, path: &str) {
+        self.known.insert(path.to_owned());
     }
 
     /// Notes that there may be a table at `path`; [`finish`](Self::finish) reports what is no table.
@@ -124,11 +129,11 @@ impl Reader {
         let (mut unknown, mut no_tables) = (Vec::new(), Vec::new());
         self.look_for_strays(&self.root, "", &mut unknown, &mut no_tables);
         for path in no_tables {
-            self.problem(&path, "must be a table (what was found is not shown)");
+            self.problem(&path, "must be a table (value hidden)");
         }
         for path in unknown {
             let message = match nearest(&path, &self.known, &self.tables) {
-                Some(known) => format!("unknown key; the nearest known one is {known}"),
+                Some(known) => format!("unknown key; did you mean {known}?"),
                 None => "unknown key".to_owned(),
             };
             self.problem(&path, message);
@@ -170,7 +175,7 @@ fn show(value: &Value) -> String {
         Value::String(_, text) => return quoted(text),
         Value::Dict(..) => return "a table".to_owned(),
         Value::Array(_, values) if values.iter().any(|value| value.as_str().is_none_or(may_be_a_secret)) => {
-            return "a list that is not shown".to_owned();
+            return "(value hidden)".to_owned();
         }
         value => serde_json::to_string(value).unwrap_or_else(|_| "a value".to_owned()),
     };
@@ -179,7 +184,7 @@ fn show(value: &Value) -> String {
 
 /// A text as the user wrote it, for a message; not what may be a secret that was put in the wrong place.
 pub(super) fn quoted(text: &str) -> String {
-    if may_be_a_secret(text) { "a long word that is not shown".to_owned() } else { cut(format!("{text:?}")) }
+    if may_be_a_secret(text) { "(value hidden)".to_owned() } else { cut(format!("{text:?}")) }
 }
 
 fn cut(text: String) -> String {

@@ -18,6 +18,10 @@ pub(super) struct Places<'a> {
     pub(super) credential: &'a str,
     /// Whether it is for the platform, so that before a simulated one it need not exist yet.
     pub(super) for_platform: bool,
+    /// Whether it travels in an HTTP header, which takes no control character.
+    pub(super) in_header: bool,
+    /// Whether nothing is wrong where it is not given.
+    pub(super) optional: bool,
 }
 
 /// What stands for a secret that a simulated platform does without.
@@ -29,7 +33,7 @@ impl Places<'_> {
         if absent {
             reader
                 .warnings
-                .push(format!("{} does not exist yet: the simulated platform does without", self.credential));
+                .push(format!("{} does not exist; the simulated platform does not need it", self.credential));
         }
         absent
     }
@@ -47,7 +51,7 @@ pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Envir
                 (true, false) => value?,
                 (false, true) => (places.file, from_file(reader, places, &file?)?),
                 _ => {
-                    reader.problem(key, format!("is given beside {}; keep one of them", places.file));
+                    reader.problem(key, format!("cannot be combined with {}; keep one of them", places.file));
                     return None;
                 }
             }
@@ -61,6 +65,9 @@ pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Envir
                 return Some(SecretString::from(STAND_IN));
             }
             let Some(path) = credential else {
+                if places.optional {
+                    return None;
+                }
                 let keys: Vec<&str> = places.value.into_iter().chain([places.file]).collect();
                 let message = format!("is missing; set {} or the credential {}", keys.join(" or "), places.credential);
                 reader.problem(keys[0], message);
@@ -71,6 +78,10 @@ pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Envir
     };
     if text.is_empty() {
         reader.problem(key, "the secret is empty");
+        return None;
+    }
+    if places.in_header && text.contains(char::is_control) {
+        reader.problem(key, "the secret contains a control character, such as a line break");
         return None;
     }
     Some(SecretString::from(text))
@@ -87,6 +98,18 @@ fn from_file(reader: &mut Reader, places: &Places<'_>, path: &Path) -> Option<St
         Err(error) => {
             // The path is not shown: a secret may have been put in its place.
             reader.problem(places.file, format!("the file cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+/// The text of a file that a bot needs and a simulated platform does without: `Some(None)` where it is not there yet.
+pub(super) fn optional_file(reader: &mut Reader, key: &str, path: &str) -> Option<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound && reader.simulated => Some(None),
+        Err(error) => {
+            reader.problem(key, format!("the file cannot be read: {error}"));
             None
         }
     }

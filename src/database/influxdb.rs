@@ -6,14 +6,13 @@ use bytes::Bytes;
 use influxdb2::api::write::TimestampPrecision;
 use influxdb2::{Client, ClientBuilder, RequestError};
 use reqwest_for_influxdb2::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
-use reqwest_for_influxdb2::redirect;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::WriteFailure;
 use super::gzip::Gzip;
-use crate::config::{InfluxDb, is_loopback};
+use crate::config::InfluxDb;
+use crate::http::{Service, chain};
 use crate::observe::redact;
-use crate::platform::client::{LONGEST_IDLE, chain, connect_timeout};
 
 /// A bucket of a database.
 #[derive(Debug)]
@@ -28,28 +27,16 @@ pub struct InfluxDbSink {
 }
 
 impl InfluxDbSink {
-    /// `tls` is shared with the platform's client.
-    ///
     /// # Errors
     ///
-    /// Only where the HTTP client cannot be set up.
-    pub fn new(database: &InfluxDb, tls: native_tls::TlsConnector) -> Result<InfluxDbSink, influxdb2::BuildError> {
+    /// If the environment names a proxy that cannot be used, or the HTTP client cannot be set up.
+    pub fn new(database: &InfluxDb) -> Result<InfluxDbSink, anyhow::Error> {
         let mut headers = HeaderMap::new();
         if database.gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         }
-        let mut http = reqwest_for_influxdb2::ClientBuilder::new()
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .use_preconfigured_tls(tls)
-            .http1_only()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(connect_timeout(database.timeout))
-            .timeout(database.timeout)
-            .pool_idle_timeout(LONGEST_IDLE)
-            .default_headers(headers);
-        if is_loopback(&database.url) {
-            http = http.no_proxy();
-        }
+        let service = Service::new(&database.url, database.timeout)?;
+        let http = service.builder_for_influxdb2()?.default_headers(headers);
         // The URL was parsed by the configuration; one that cannot be parsed would make this panic.
         let token = database.token.expose_secret();
         let client = ClientBuilder::with_builder(http, database.url.as_str(), &database.org, token).build()?;

@@ -40,8 +40,7 @@ pub fn open(destination: &Destination) -> Result<Sink, anyhow::Error> {
     Ok(match destination {
         Destination::File(path) => Sink::File(LineFile::new(path.clone())),
         Destination::InfluxDb(database) => {
-            let tls = crate::http::connector().context("cannot set up TLS")?;
-            let opened = InfluxDbSink::new(database, tls).context("cannot set up the database's client")?;
+            let opened = InfluxDbSink::new(database).context("cannot set up the database's client")?;
             Sink::InfluxDb(Box::new(opened))
         }
     })

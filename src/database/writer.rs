@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::{Sink, WriteFailure};
+use crate::domain::backoff;
 use crate::domain::point::{Encoder, Point};
-use crate::domain::retry;
 use crate::domain::series::SeriesKey;
 use crate::observe::metrics::{Watch, Write};
 use crate::platform::limits::places::Places;
@@ -173,7 +173,7 @@ impl Writer {
     async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<(), WriteFailure> {
         let lines = self.sink.pack(encode(pieces, batch))?;
         let is_away = self.away_until.is_some_and(|until| Instant::now() < until);
-        let mut pauses = retry::pauses(if is_away { 1 } else { retry::TRIES });
+        let mut pauses = backoff::pauses(if is_away { 1 } else { backoff::TRIES });
         loop {
             let operation = self.watch.pulse.begin("a write to the database", self.sink.timeout());
             let written = self.sink.write(lines.clone()).await;

@@ -9,8 +9,9 @@ use jiff::civil::date;
 use secrecy::SecretString;
 
 use super::*;
-use crate::config::{InfluxDb, test_bot};
+use crate::config::InfluxDb;
 use crate::database::influxdb::InfluxDbSink;
+use crate::domain::bot::test_bot;
 use crate::domain::point::Figures;
 use crate::domain::series::{Interval, Series};
 
@@ -42,6 +43,8 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     let database = InfluxDb {
+        read_token: None,
+        read: None,
         url,
         org: "sre".into(),
         bucket: "engagement".into(),
@@ -49,8 +52,7 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
         timeout: Duration::from_secs(10),
         gzip: false,
     };
-    let tls = crate::http::connector().unwrap();
-    let sink = Sink::InfluxDb(Box::new(InfluxDbSink::new(&database, tls).unwrap()));
+    let sink = Sink::InfluxDb(Box::new(InfluxDbSink::new(&database).unwrap()));
     (start(sink, Places::new(8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::never()), kept)
 }
 

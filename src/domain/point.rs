@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
     use crate::config::RESERVED_TAGS;
-    use crate::config::test_bot;
+    use crate::domain::bot::test_bot;
 
     fn line(series: &Series, point: &Point) -> String {
         let mut lines = Vec::new();

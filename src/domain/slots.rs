@@ -21,15 +21,15 @@ impl Cron {
         let line = match fields.len() {
             6 => fields.join(" "),
             5 => format!("0 {}", fields.join(" ")),
-            count => return Err(format!("it has {count} fields, must have 6 (seconds first) or 5 (crontab)")),
+            count => return Err(format!("expected 6 fields (seconds first) or 5 (crontab), found {count}")),
         };
         let schedule = parser_accepts(&line).map_err(|error| match wrong_field(&line) {
-            Some((name, field)) => format!("the {name} field \"{field}\" is wrong: {error}"),
+            Some((name, field)) => format!("invalid {name} \"{field}\": {error}"),
             None => error.to_string(),
         })?;
         schedule
             .find_next_occurrence(&DateTime::<Utc>::UNIX_EPOCH, true)
-            .map_err(|_| "no day ever matches it".to_owned())?;
+            .map_err(|_| "no date ever matches".to_owned())?;
         Ok(Cron { line, schedule })
     }
 
@@ -82,13 +82,13 @@ mod tests {
     #[test]
     fn the_wrong_field_is_named() {
         for (line, field) in [
-            ("61 * * * * *", "the seconds field \"61\""),
-            ("0 10 25 * * *", "the hours field \"25\""),
-            ("0 10 * * 13 *", "the month field \"13\""),
-            ("0 x * * * *", "the minutes field \"x\""),
-            ("* * *", "3 fields"),
-            ("", "0 fields"),
-            ("0 0 0 30 2 *", "no day ever matches"),
+            ("61 * * * * *", "invalid seconds \"61\""),
+            ("0 10 25 * * *", "invalid hours \"25\""),
+            ("0 10 * * 13 *", "invalid month \"13\""),
+            ("0 x * * * *", "invalid minutes \"x\""),
+            ("* * *", "found 3"),
+            ("", "found 0"),
+            ("0 0 0 30 2 *", "no date ever matches"),
         ] {
             let error = Cron::parse(line).unwrap_err();
             assert!(error.contains(field), "{line}: {error}");

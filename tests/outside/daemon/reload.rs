@@ -157,7 +157,7 @@ fn a_configuration_without_a_bot_that_was_chosen_is_refused() {
     daemon.wait_until_ready();
     workspace.configure(&Template { bots: &other, ..template });
     assert!(!daemon.reload());
-    assert!(daemon.log().contains("--bot chosen: not configured; there are: other"), "{}", daemon.log());
+    assert!(daemon.log().contains("--bot chosen: not configured; configured: other"), "{}", daemon.log());
     assert_eq!((daemon.value(RELOAD), daemon.get("/readyz").status), (Some(0.0), 200));
     daemon.end();
     assert!(platform.asked_of("other").is_empty());
