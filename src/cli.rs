@@ -11,12 +11,12 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 
-use crate::backfill::Range;
-use crate::calendar;
 use crate::config::{Config, Environment, Source};
 use crate::demo;
-use crate::logging::{Format, parse_filter};
-use crate::series::{Series, Shard, day_after};
+use crate::domain::calendar;
+use crate::domain::series::{Series, Shard, day_after};
+use crate::observe::logging::{Format, parse_filter};
+use crate::state::backfill::Range;
 
 /// Exports the Kore.ai User Engagement Trend of chatbots to InfluxDB
 #[derive(Debug, Parser)]

@@ -16,43 +16,17 @@
 #[cfg(test)]
 extern crate self as kore_trend_exporter;
 
-pub mod series;
-pub mod config;
-pub mod cron;
-
-pub mod calendar;
-pub mod plan;
-pub mod flatten;
-pub mod point;
-pub mod retry;
-
-pub mod metrics;
-pub mod pulse;
-pub mod heart;
-pub mod uptime;
-pub mod tls;
-pub mod object;
-pub mod echo;
-pub mod platform;
-pub mod sink;
-pub mod state_file;
-pub mod watermark;
-pub mod backfill;
-
-pub mod stop;
-pub mod status;
-pub mod poller;
-pub mod export;
-pub mod check;
-pub mod summary;
-pub mod progress;
-
 pub mod cli;
-pub mod privacy;
-pub mod logging;
-mod journal;
-pub mod demo;
-pub mod launch;
-
+pub mod config;
 pub mod daemon;
-pub mod admin;
+pub mod database;
+pub mod demo;
+pub mod domain;
+pub mod http;
+pub mod object;
+pub mod observe;
+pub mod platform;
+pub mod run;
+pub mod shutdown;
+pub mod startup;
+pub mod state;

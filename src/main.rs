@@ -7,20 +7,24 @@ use std::sync::Arc;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
-use kore_trend_exporter::backfill::BackfillError;
 use kore_trend_exporter::cli::{Arguments, Invocation, Mode, UsageError, range_is_sensible};
 use kore_trend_exporter::config::{Config, Destination, Environment, Problems, Source};
-use kore_trend_exporter::export::{self, RunError, Surroundings};
-use kore_trend_exporter::launch::{Launch, LaunchError, Loaded};
-use kore_trend_exporter::logging::{self, Console, Log};
-use kore_trend_exporter::metrics::Watch;
+use kore_trend_exporter::domain::calendar;
+use kore_trend_exporter::observe::logging::{self, Console, Log};
+use kore_trend_exporter::observe::metrics::Watch;
+use kore_trend_exporter::observe::panics;
+use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::ask::over_the_network;
-use kore_trend_exporter::progress::Show;
-use kore_trend_exporter::status::board::Board;
-use kore_trend_exporter::stop::Stop;
-use kore_trend_exporter::summary::{Row, Summary};
-use kore_trend_exporter::watermark::WatermarkError;
-use kore_trend_exporter::{calendar, check, daemon, privacy, sink, uptime};
+use kore_trend_exporter::platform::limits::uptime;
+use kore_trend_exporter::run::check;
+use kore_trend_exporter::run::progress::Show;
+use kore_trend_exporter::run::summary::{Row, Summary};
+use kore_trend_exporter::run::{self as export, RunError, Surroundings};
+use kore_trend_exporter::shutdown::Stop;
+use kore_trend_exporter::startup::{Launch, LaunchError, Loaded};
+use kore_trend_exporter::state::backfill::BackfillError;
+use kore_trend_exporter::state::watermarks::WatermarkError;
+use kore_trend_exporter::{daemon, database};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Something failed; what succeeded is kept.
@@ -43,7 +47,7 @@ impl<E: Into<RunError>> From<E> for Fault {
 }
 
 fn main() -> ExitCode {
-    privacy::guard();
+    panics::guard();
     let environment = Environment::of_process();
     let invocation = match Arguments::parse().resolve(&environment, Timestamp::now()) {
         Ok(invocation) => invocation,
@@ -91,7 +95,7 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
         clock: Timestamp::now,
         uptime: uptime::read,
         ask: over_the_network,
-        open: sink::open,
+        open: database::open,
         stop: Stop::after(told_to_end()),
         simulated: demo,
         dry_run: false,

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kore_trend_exporter::admin::{self, Admin, Serving};
 use kore_trend_exporter::config::{self, Environment, Limits};
-use kore_trend_exporter::heart::Heart;
-use kore_trend_exporter::metrics::Watch;
-use kore_trend_exporter::platform::limiter::Limiter;
-use kore_trend_exporter::status::board::Board;
+use kore_trend_exporter::observe::endpoint::{self, Admin, Serving};
+use kore_trend_exporter::observe::liveness::Heart;
+use kore_trend_exporter::observe::metrics::Watch;
+use kore_trend_exporter::observe::status::board::Board;
+use kore_trend_exporter::platform::limits::limiter::Limiter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -11,10 +11,10 @@ use std::sync::LazyLock;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use kore_trend_exporter::flatten::{Asked, complete_through, flatten};
+use kore_trend_exporter::domain::flatten::{Asked, complete_through, flatten};
+use kore_trend_exporter::domain::point::Figures;
+use kore_trend_exporter::domain::series::{Interval, Window, day_after};
 use kore_trend_exporter::platform::answer::{Answer, Counted, parse_v1, parse_v2};
-use kore_trend_exporter::point::Figures;
-use kore_trend_exporter::series::{Interval, Window, day_after};
 use serde_json::Value;
 
 /// Days with a clock change of each kind, and an ordinary one.

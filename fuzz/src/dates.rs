@@ -6,12 +6,12 @@ use clap::Parser;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use kore_trend_exporter::backfill::{BackfillProgress, Range};
-use kore_trend_exporter::calendar;
 use kore_trend_exporter::cli::{Arguments, Mode, range_is_sensible};
 use kore_trend_exporter::config::Environment;
+use kore_trend_exporter::domain::calendar;
+use kore_trend_exporter::domain::series::{Window, day_after, days_between};
 use kore_trend_exporter::platform::answer::{parse_date, parse_hour};
-use kore_trend_exporter::series::{Window, day_after, days_between};
+use kore_trend_exporter::state::backfill::{BackfillProgress, Range};
 
 /// One text of these kinds.
 pub fn check(input: &[u8]) {
@@ -76,7 +76,7 @@ fn check_range(text: &str) {
 
 /// Pieces of at most so many days that are the whole together.
 pub(crate) fn check_chunks(window: Window, max_days: u32) {
-    let chunks = kore_trend_exporter::plan::chunks(window, max_days);
+    let chunks = kore_trend_exporter::domain::plan::chunks(window, max_days);
     assert_eq!(chunks.first().map(|chunk| chunk.first), Some(window.first));
     assert_eq!(chunks.last().map(|chunk| chunk.last), Some(window.last));
     assert!(chunks.iter().all(|chunk| chunk.first <= chunk.last && chunk.days() <= max_days));

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use jiff::civil::{DateTime, date};
 use jiff::tz::{Offset, TimeZone};
 use kore_trend_exporter::config::Limits;
-use kore_trend_exporter::flatten::{Asked, asked_at, complete_through};
+use kore_trend_exporter::domain::flatten::{Asked, asked_at, complete_through};
+use kore_trend_exporter::domain::retry::{self, Verdict};
+use kore_trend_exporter::domain::series::{Window, day_after};
 use kore_trend_exporter::platform::failure::{Failure, Refusal};
-use kore_trend_exporter::platform::limiter::Limiter;
-use kore_trend_exporter::retry::{self, Verdict};
-use kore_trend_exporter::series::{Window, day_after};
+use kore_trend_exporter::platform::limits::limiter::Limiter;
 
 /// The three forms of a date in HTTP, the last two of which are obsolete and still to be understood.
 const FORMS: [&str; 3] = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];

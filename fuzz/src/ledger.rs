@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kore_trend_exporter::config::Limits;
-use kore_trend_exporter::platform::ledger::{Clocks, Ledger, Record};
-use kore_trend_exporter::platform::limiter::{Limiter, Purpose};
-use kore_trend_exporter::series::stable_hash;
-use kore_trend_exporter::uptime;
+use kore_trend_exporter::domain::series::stable_hash;
+use kore_trend_exporter::platform::limits::ledger::{Clocks, Ledger, Record};
+use kore_trend_exporter::platform::limits::limiter::{Limiter, Purpose};
+use kore_trend_exporter::platform::limits::uptime;
 
 const HEADER: usize = 16;
 const RECORD: usize = 32;

@@ -10,9 +10,9 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use influxdb_line_protocol::{FieldValue, parse_lines};
 use kore_trend_exporter::config::{self, Environment};
-use kore_trend_exporter::point::{Encoder, Figures, Point};
-use kore_trend_exporter::series::Series;
-use kore_trend_exporter::sink::gzip::Gzip;
+use kore_trend_exporter::database::gzip::Gzip;
+use kore_trend_exporter::domain::point::{Encoder, Figures, Point};
+use kore_trend_exporter::domain::series::Series;
 
 use super::configuration::written;
 

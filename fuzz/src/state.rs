@@ -9,13 +9,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
-use kore_trend_exporter::backfill::{self, BackfillError, BackfillProgress, Range};
 use kore_trend_exporter::config::Bot;
-use kore_trend_exporter::plan::{Progress, Reach, tick};
+use kore_trend_exporter::domain::plan::{Progress, Reach, tick};
+use kore_trend_exporter::domain::series::{Interval, Series, SeriesKey, Window, day_after, days_between};
+use kore_trend_exporter::observe::status::memory;
 use kore_trend_exporter::platform::token::{Algorithm, SigningKey};
-use kore_trend_exporter::series::{Interval, Series, SeriesKey, Window, day_after, days_between};
-use kore_trend_exporter::status::memory;
-use kore_trend_exporter::watermark::{self, WatermarkError, Watermarks};
+use kore_trend_exporter::state::backfill::{self, BackfillError, BackfillProgress, Range};
+use kore_trend_exporter::state::watermarks::{self, WatermarkError, Watermarks};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 

@@ -12,9 +12,9 @@ use super::layers::Environment;
 use super::reader::{Reader, quoted};
 use super::secrets::{self, Places};
 use super::values::cron;
+use crate::domain::point::tag_problem;
+use crate::domain::series::{ALL_CHANNELS, Interval};
 use crate::platform::token::{Algorithm, SigningKey};
-use crate::point::tag_problem;
-use crate::series::{ALL_CHANNELS, Interval};
 
 /// Tag keys that the exporter, or the database, gives a meaning of its own.
 pub const RESERVED_TAGS: [&str; 6] = ["bot", "bot_id", "channel", "time", "_measurement", "_field"];

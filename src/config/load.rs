@@ -8,8 +8,8 @@ use super::problem::Problems;
 use super::reader::Reader;
 use super::values::{cron, duration, is_loopback, service_url};
 use super::{Api, Config, Limits, Platform, Schedule, Secrets, Send, bots, destination};
-use crate::cron::Cron;
-use crate::logging::{LEVELS, parse_filter};
+use crate::domain::slots::Cron;
+use crate::observe::logging::{LEVELS, parse_filter};
 
 /// Reads the document and puts the environment over it.
 ///

@@ -23,9 +23,9 @@ pub use self::layers::{Environment, Source};
 pub use self::load::{load, load_secrets, load_simulated};
 pub use self::problem::{Problem, Problems};
 pub use self::values::is_loopback;
-use crate::cron::Cron;
+use crate::domain::series::{Interval, Series};
+use crate::domain::slots::Cron;
 use crate::platform::token::SigningKey;
-use crate::series::{Interval, Series};
 
 /// A complete, valid configuration.
 #[derive(Clone, Debug)]
@@ -225,7 +225,7 @@ pub(crate) fn test_bot(name: &str) -> Bot {
         client_id: format!("cs-{name}"),
         key: SigningKey::hmac(crate::platform::token::Algorithm::Hs256, b"a secret"),
         time_zone: TimeZone::UTC,
-        channels: vec![crate::series::ALL_CHANNELS.to_owned()],
+        channels: vec![crate::domain::series::ALL_CHANNELS.to_owned()],
         intervals: vec![Interval::Hourly],
         tags: Vec::new(),
         cron: None,

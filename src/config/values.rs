@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use reqwest::Url;
 
 use super::reader::{Reader, quoted};
-use crate::cron::Cron;
+use crate::domain::slots::Cron;
 
 /// The schedule at `path`, if there is a valid one.
 pub(super) fn cron(reader: &mut Reader, path: &str) -> Option<Cron> {

@@ -1,12 +1,12 @@
 //! The daemon: the tick of `--once` on a schedule, for years. This file is the loop; it decides nothing that is not
-//! decided elsewhere: when a tick is due is the [agenda](agenda)'s, what a tick does is [`export::tick`]'s.
+//! decided elsewhere: when a tick is due is the [agenda](agenda)'s, what a tick does is [`run::tick`]'s.
 
-pub mod agenda;
-mod alarm;
-mod manager;
-mod pace;
+mod clock_step;
+pub mod due;
 mod reload;
-mod rounds;
+mod systemd;
+mod tick_tracker;
+mod wakeups;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -19,25 +19,25 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
-use self::agenda::Agenda;
-use self::alarm::Alarm;
-use self::manager::Manager;
-use self::pace::Pace;
-use self::rounds::{Number, Rounds, Scope, Start};
-use crate::admin::{self, Admin, Serving};
-use crate::calendar;
+use self::clock_step::Pace;
+use self::due::Agenda;
+use self::systemd::Manager;
+use self::tick_tracker::{Number, Rounds, Scope, Start};
+use self::wakeups::Alarm;
 use crate::config::Config;
-use crate::export::{self, RunError, Surroundings, Ticked};
-use crate::heart::Heart;
-use crate::launch::{Launch, Loaded};
-use crate::logging::Log;
-use crate::metrics::Metrics;
-use crate::platform::limiter::Limiter;
-use crate::poller::{self, Happened, Means, Problem};
-use crate::series::{Series, Window};
-use crate::status::memory;
-use crate::status::view::{TickView, View};
-use crate::watermark::Watermarks;
+use crate::domain::calendar;
+use crate::domain::series::{Series, Window};
+use crate::observe::endpoint::{self, Admin, Serving};
+use crate::observe::liveness::Heart;
+use crate::observe::logging::Log;
+use crate::observe::metrics::Metrics;
+use crate::observe::status::memory;
+use crate::observe::status::view::{TickView, View};
+use crate::platform::limits::limiter::Limiter;
+use crate::run::job::{self, Happened, Means, Problem};
+use crate::run::{self, RunError, Surroundings, Ticked};
+use crate::startup::{Launch, Loaded};
+use crate::state::watermarks::Watermarks;
 
 /// What the loop works with.
 struct Daemon {
@@ -91,10 +91,10 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, around: Surroundings)
     let hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let started = (around.clock)();
     let config = Arc::new(loaded.config.clone());
-    let _lock = export::take_folder(&config.state_dir)?;
+    let _lock = run::take_folder(&config.state_dir)?;
     let watermarks = Arc::new(Watermarks::load(&config.state_dir, started, true)?);
-    let limiter = export::limiter(&config, &around)?;
-    let heart = Arc::new(Heart::new(around.watch.pulse.clone(), manager::watchdog()));
+    let limiter = run::limiter(&config, &around)?;
+    let heart = Arc::new(Heart::new(around.watch.pulse.clone(), systemd::watchdog()));
     let admin = Arc::new(Admin {
         board: Arc::clone(&around.board),
         limiter: Arc::clone(&limiter),
@@ -228,7 +228,7 @@ impl Daemon {
         for due in self.agenda.due(now) {
             let delay = |bot: &String| {
                 let series = self.series.get(bot).and_then(|series| series.first());
-                series.map_or(Duration::ZERO, |series| agenda::delay(&series.bot, self.config.schedule.spread))
+                series.map_or(Duration::ZERO, |series| due::delay(&series.bot, self.config.schedule.spread))
             };
             let starts = due.bots.iter().map(|bot| (bot.clone(), Scope::All, delay(bot))).collect();
             self.rounds.open(due.at, starts);
@@ -281,7 +281,7 @@ impl Daemon {
         self.mend_means();
         let (config, means) = (Arc::clone(&self.config), Arc::clone(&self.means));
         let (watermarks, around) = (Arc::clone(&self.watermarks), self.around.clone());
-        let tick = async move { export::tick(&config, series, &watermarks, means, &around).await };
+        let tick = async move { run::tick(&config, series, &watermarks, means, &around).await };
         let id = self.running.spawn(tick).id();
         self.around.board.set_running(&bot, true);
         self.tasks.insert(id, (round, bot));
@@ -344,7 +344,7 @@ impl Daemon {
     /// A tick of this bot ended by a defect: nobody knows what became of its series.
     fn fail(&self, bot: &str, error: JoinError) {
         let now = (self.around.clock)();
-        let words = poller::defect(error);
+        let words = job::defect(error);
         for series in self.series.get(bot).into_iter().flatten() {
             let today = calendar::today(&series.bot.time_zone, now);
             let window = Window { first: today, last: today };
@@ -374,9 +374,9 @@ impl Daemon {
     }
 
     async fn listen(&self, address: std::net::SocketAddr) -> Result<Serving, anyhow::Error> {
-        let listener = admin::bind(address).await?;
+        let listener = endpoint::bind(address).await?;
         let address = listener.local_addr().unwrap_or(address);
         tracing::info!("listening on http://{address}: a status page, /metrics, /healthz and /readyz");
-        Ok(admin::serve(listener, Arc::clone(&self.admin)))
+        Ok(endpoint::serve(listener, Arc::clone(&self.admin)))
     }
 }

@@ -7,13 +7,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Daemon;
-use crate::admin::Serving;
 use crate::config::{self, Config, Problems};
-use crate::export::{self, Surroundings};
-use crate::launch::{LaunchError, Loaded};
-use crate::platform::limiter::{Limiter, Purpose};
-use crate::poller::Means;
-use crate::series::Series;
+use crate::domain::series::Series;
+use crate::observe::endpoint::Serving;
+use crate::platform::limits::limiter::{Limiter, Purpose};
+use crate::run::job::Means;
+use crate::run::{self, Surroundings};
+use crate::startup::{LaunchError, Loaded};
 
 /// What live ticks work with under this configuration.
 pub(super) fn live_means(
@@ -21,7 +21,7 @@ pub(super) fn live_means(
     limiter: &Arc<Limiter>,
     around: &Surroundings,
 ) -> Result<Arc<Means>, anyhow::Error> {
-    export::means(config, Arc::clone(limiter), Purpose::Live, around)
+    run::means(config, Arc::clone(limiter), Purpose::Live, around)
 }
 
 impl Daemon {

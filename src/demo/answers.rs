@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::question::Question;
 use super::{Behaviour, figures};
-use crate::calendar::{self, Span};
-use crate::series::{ALL_CHANNELS, Interval};
+use crate::domain::calendar::{self, Span};
+use crate::domain::series::{ALL_CHANNELS, Interval};
 
 /// The answer of v1: only what began, without holes, and a numeric string for a number now and then.
 pub(super) fn v1(question: &Question, behaviour: Behaviour, now: Timestamp) -> Value {

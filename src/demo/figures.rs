@@ -7,8 +7,8 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday, date};
 
-use crate::calendar::Span;
-use crate::series::{ALL_CHANNELS, days_between, stable_hash};
+use crate::domain::calendar::Span;
+use crate::domain::series::{ALL_CHANNELS, days_between, stable_hash};
 
 /// The first day the platform remembers, which is also the day from which use grows.
 pub const FIRST_DAY: Date = date(2015, 1, 1);
@@ -151,7 +151,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::series::day_after;
+    use crate::domain::series::day_after;
 
     const BOT: &str = "st-1";
     const CHANNELS: [&str; 3] = ["rtm", "msteams", "ivr"];

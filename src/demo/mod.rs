@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
     use crate::config::{Environment, Source, load};
-    use crate::series::{ALL_CHANNELS, day_after};
+    use crate::domain::series::{ALL_CHANNELS, day_after};
 
     #[test]
     fn the_configuration_loads_without_a_warning() {

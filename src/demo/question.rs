@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::gate::Refusal;
-use crate::series::{ALL_CHANNELS, Interval, Window, day_after};
+use crate::domain::series::{ALL_CHANNELS, Interval, Window, day_after};
 
 /// A valid question of a bot.
 pub(super) struct Question {

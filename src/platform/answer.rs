@@ -7,9 +7,9 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use crate::domain::point::Figures;
+use crate::domain::series::Interval;
 use crate::object::Object;
-use crate::point::Figures;
-use crate::series::Interval;
 
 /// The days of one answer, each once, in order.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -14,15 +14,15 @@ use super::answer::{Answer, parse_v1, parse_v2};
 use super::ask::Ask;
 use super::dates::{date, when_asked};
 use super::failure::{Failure, Refusal};
-use super::limiter::{Limiter, Purpose};
-use super::places::{Hand, Places};
+use super::limits::limiter::{Limiter, Purpose};
+use super::limits::places::{Hand, Places};
 use crate::config::{self, Api, Send};
-use crate::echo;
-use crate::metrics::Watch;
-use crate::retry::{self, Verdict};
-use crate::series::{ALL_CHANNELS, Interval, Series, Window};
-use crate::stop::{Stop, Stopped};
-use crate::uptime::ReadUptime;
+use crate::domain::retry::{self, Verdict};
+use crate::domain::series::{ALL_CHANNELS, Interval, Series, Window};
+use crate::observe::metrics::Watch;
+use crate::observe::redact;
+use crate::platform::limits::uptime::ReadUptime;
+use crate::shutdown::{Stop, Stopped};
 
 /// The longest answer that is read, in bytes: decades of hours fit into it.
 const LONGEST_ANSWER: usize = 16 << 20;
@@ -257,11 +257,11 @@ impl Client {
         let answer = parsed.map_err(|problem| match errors_in(&body) {
             // A success that speaks of errors is none.
             Some(words) => {
-                let message = echo::shown(&words, &token);
+                let message = redact::shown(&words, &token);
                 let clock_ahead = platform_time.map(|platform| asked_at.as_second() - platform.as_second());
                 Failure::Refused(Refusal { status, message, retry_after: None, clock_ahead })
             }
-            None => Failure::Shape(echo::shown(&problem, &token)),
+            None => Failure::Shape(redact::shown(&problem, &token)),
         })?;
         Ok(Fetched { answer, asked_at, platform_time, hand: None })
     }
@@ -327,7 +327,7 @@ impl Client {
             Err(failure) => return Err(failure),
         };
         let words = errors_in(&body).unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned());
-        let message = echo::shown(&words, token);
+        let message = redact::shown(&words, token);
         Ok(Refusal { status, message, retry_after, clock_ahead })
     }
 

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{DATE, HeaderMap};
 
-use crate::{calendar, retry};
+use crate::domain::{calendar, retry};
 
 /// When the platform answered, unless its clock tells nothing.
 pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
 use jiff::Timestamp;
 use kore_trend_exporter::config::Destination;
-use kore_trend_exporter::series::{Interval, day_after};
-use kore_trend_exporter::sink::{Sink, WriteFailure, Writing};
+use kore_trend_exporter::database::{Sink, WriteFailure, Writing};
+use kore_trend_exporter::domain::series::{Interval, day_after};
 
 use crate::history::DatabaseTrouble;
 use crate::platform::part_of;

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use jiff::civil::Date;
-use kore_trend_exporter::series::{Series, day_after};
-use kore_trend_exporter::summary::{Outcome, Row};
+use kore_trend_exporter::domain::series::{Series, day_after};
+use kore_trend_exporter::run::summary::{Outcome, Row};
 
 use crate::history::{DatabaseTrouble, Trouble};
 use crate::time;
@@ -49,7 +49,7 @@ impl World {
             let is_it = |(number, _): &&(usize, Date)| self.series[*number].series.key() == key;
             let Some((number, yesterday)) = tick.series.iter().find(is_it).copied() else { continue };
             let progress = watermarks.get(&key);
-            let is_behind = |progress: kore_trend_exporter::plan::Progress| {
+            let is_behind = |progress: kore_trend_exporter::domain::plan::Progress| {
                 progress.next() <= yesterday && progress.since <= yesterday
             };
             if progress.is_none_or(is_behind) {

@@ -1,6 +1,6 @@
 //! What may happen in the life of an exporter, and how such lives are drawn by lot.
 
-use kore_trend_exporter::series::day_after;
+use kore_trend_exporter::domain::series::day_after;
 use proptest::prelude::*;
 
 /// One life: how everything is set up, and what then happens.

@@ -4,11 +4,11 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
-use kore_trend_exporter::backfill::{Range, path_in};
-use kore_trend_exporter::export::{RunError, is_complete};
-use kore_trend_exporter::series::day_after;
-use kore_trend_exporter::stop::Stop;
-use kore_trend_exporter::summary::Row;
+use kore_trend_exporter::domain::series::day_after;
+use kore_trend_exporter::run::summary::Row;
+use kore_trend_exporter::run::{RunError, is_complete};
+use kore_trend_exporter::shutdown::Stop;
+use kore_trend_exporter::state::backfill::{Range, path_in};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 

@@ -9,8 +9,8 @@ use axum::http::{Response, header};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
 use jiff::civil::Date;
+use kore_trend_exporter::domain::series::{Interval, Window};
 use kore_trend_exporter::platform::ask::Asked;
-use kore_trend_exporter::series::{Interval, Window};
 use reqwest::{Body, RequestBuilder};
 
 use crate::history::Trouble;

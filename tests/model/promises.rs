@@ -3,9 +3,9 @@
 
 use jiff::civil::Date;
 use kore_trend_exporter::config::Limits;
-use kore_trend_exporter::plan::Progress;
-use kore_trend_exporter::series::day_after;
-use kore_trend_exporter::watermark::Watermarks;
+use kore_trend_exporter::domain::plan::Progress;
+use kore_trend_exporter::domain::series::day_after;
+use kore_trend_exporter::state::watermarks::Watermarks;
 
 use crate::time;
 use crate::truth;
@@ -35,7 +35,7 @@ impl World {
         }
     }
 
-    fn check_these(&mut self, progress: impl Fn(&kore_trend_exporter::series::SeriesKey) -> Option<Progress>) {
+    fn check_these(&mut self, progress: impl Fn(&kore_trend_exporter::domain::series::SeriesKey) -> Option<Progress>) {
         for number in 0..self.series.len() {
             let known = &self.series[number];
             let Some(Progress { since, through: Some(through), .. }) = progress(&known.series.key()) else {

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kore_trend_exporter::uptime::Uptime;
+use kore_trend_exporter::platform::limits::uptime::Uptime;
 use tokio::time::Instant;
 
 #[derive(Clone, Copy)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use kore_trend_exporter::series::{Interval, day_after, stable_hash};
+use kore_trend_exporter::domain::series::{Interval, day_after, stable_hash};
 
 use crate::history::ZONES;
 

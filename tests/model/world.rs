@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::civil::Date;
 use kore_trend_exporter::config::{Bot, Limits};
+use kore_trend_exporter::domain::series::{Interval, Series};
 use kore_trend_exporter::platform::token::{Algorithm, SigningKey};
-use kore_trend_exporter::series::{Interval, Series};
-use kore_trend_exporter::watermark::Watermarks;
+use kore_trend_exporter::state::watermarks::Watermarks;
 use tokio::sync::Notify;
 
 use crate::history::{DatabaseTrouble, Setup, Trouble};

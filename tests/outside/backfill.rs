@@ -1,6 +1,6 @@
 //! `--backfill`: the days that were asked for, once each, whatever comes in between.
 
-use kore_trend_exporter::series::{Interval, Window};
+use kore_trend_exporter::domain::series::{Interval, Window};
 use serde_json::{Value, json};
 
 use crate::support::platform::{SimulatedPlatform, held};
@@ -75,8 +75,8 @@ fn an_open_range_ends_yesterday() {
     let platform = SimulatedPlatform::well(BOT);
     let workspace = workspace(&platform, BOT);
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let from = kore_trend_exporter::series::day_after(today, -3);
-    let yesterday = kore_trend_exporter::series::day_after(today, -1);
+    let from = kore_trend_exporter::domain::series::day_after(today, -3);
+    let yesterday = kore_trend_exporter::domain::series::day_after(today, -1);
     workspace.run(&["--backfill", &format!("{from}..")]).expect_code(0);
     let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let last = platform.asked().last().unwrap().window().unwrap().last;

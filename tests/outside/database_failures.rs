@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kore_trend_exporter::series::Interval;
+use kore_trend_exporter::domain::series::Interval;
 
 use crate::support::fake_influxdb::{FakeInfluxDb, WriteRequest};
 use crate::support::platform::{SimulatedPlatform, day, held_lines};

@@ -6,7 +6,7 @@ mod influxdb {
     use std::time::Duration;
 
     use jiff::Timestamp;
-    use kore_trend_exporter::series::{Interval, Window, day_after};
+    use kore_trend_exporter::domain::series::{Interval, Window, day_after};
     use serde_json::json;
 
     use crate::support::expected::{BOTS, expected};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kore_trend_exporter::series::Interval;
+use kore_trend_exporter::domain::series::Interval;
 
 use crate::support::platform::{SimulatedPlatform, day, held_lines};
 use crate::support::process::Running;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use kore_trend_exporter::series::{Interval, Window, day_after};
+use kore_trend_exporter::domain::series::{Interval, Window, day_after};
 
 use crate::support::platform::{SimulatedPlatform, held};
 use crate::support::workspace::{Template, Workspace};

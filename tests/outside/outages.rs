@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kore_trend_exporter::series::{Interval, Window};
+use kore_trend_exporter::domain::series::{Interval, Window};
 
 use crate::support::platform::{Asked, SimulatedPlatform, day, held_lines};
 use crate::support::server::Reply;

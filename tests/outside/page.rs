@@ -10,8 +10,8 @@ mod chromium {
     use axum::http::header::CONTENT_SECURITY_POLICY;
     use axum::response::Html;
     use axum::routing::get;
-    use kore_trend_exporter::admin::page::render;
-    use kore_trend_exporter::status::view::View;
+    use kore_trend_exporter::observe::endpoint::page::render;
+    use kore_trend_exporter::observe::status::view::View;
     use serde_json::json;
 
     use crate::support::chromium::Chromium;

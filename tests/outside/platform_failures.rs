@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kore_trend_exporter::series::Interval;
+use kore_trend_exporter::domain::series::Interval;
 
 use crate::support::platform::{Asked, SimulatedPlatform, day, held_lines};
 use crate::support::process::Output;

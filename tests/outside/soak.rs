@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kore_trend_exporter::series::{Interval, stable_hash};
+use kore_trend_exporter::domain::series::{Interval, stable_hash};
 
 use crate::support::daemon::Daemon;
 use crate::support::fake_influxdb::FakeInfluxDb;

@@ -1,6 +1,6 @@
 //! Being told to end: what is in hand is finished, what is not stays owed, and the same command continues.
 
-use kore_trend_exporter::series::Interval;
+use kore_trend_exporter::domain::series::Interval;
 
 use crate::support::fake_influxdb::FakeInfluxDb;
 use crate::support::platform::{Asked, SimulatedPlatform, day, held_lines};

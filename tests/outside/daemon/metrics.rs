@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use kore_trend_exporter::series::{Interval, day_after, days_between};
+use kore_trend_exporter::domain::series::{Interval, day_after, days_between};
 
 use crate::support::daemon::{Daemon, EVERY_SECOND, NEVER};
 use crate::support::fake_influxdb::FakeInfluxDb;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kore_trend_exporter::series::{Interval, stable_hash};
+use kore_trend_exporter::domain::series::{Interval, stable_hash};
 
 use crate::support::daemon::{Daemon, EVERY_SECOND, NEVER};
 use crate::support::fake_influxdb::FakeInfluxDb;

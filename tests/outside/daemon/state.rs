@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use kore_trend_exporter::series::Interval;
+use kore_trend_exporter::domain::series::Interval;
 use serde_json::json;
 
 use crate::support::daemon::{Daemon, EVERY_SECOND, NEVER};

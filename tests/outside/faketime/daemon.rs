@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
-use kore_trend_exporter::series::{Interval, Window};
+use kore_trend_exporter::domain::series::{Interval, Window};
 
 use super::{HOUR, Scene, steps};
 use crate::support::daemon::{Daemon, EVERY_SECOND};

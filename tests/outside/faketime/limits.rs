@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kore_trend_exporter::series::Interval;
+use kore_trend_exporter::domain::series::Interval;
 
 use super::{DAY, HOUR, Scene, steps};
 use crate::support::platform::{day, held_lines};

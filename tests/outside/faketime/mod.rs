@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use kore_trend_exporter::demo::figures;
-use kore_trend_exporter::series::day_after;
+use kore_trend_exporter::domain::series::day_after;
 use serde_json::{Map, Value, json};
 
 use crate::support::clock::Clock;

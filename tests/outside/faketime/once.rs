@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use kore_trend_exporter::series::Interval;
+use kore_trend_exporter::domain::series::Interval;
 
 use super::{DAY, HOUR, Scene, steps, zeros_ahead};
 use crate::support::platform::{Asked, day, held_lines};

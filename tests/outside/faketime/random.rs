@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use kore_trend_exporter::series::{Interval, Window, stable_hash};
+use kore_trend_exporter::domain::series::{Interval, Window, stable_hash};
 
 use super::Scene;
 use crate::support::daemon::EVERY_SECOND;

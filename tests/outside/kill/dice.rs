@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kore_trend_exporter::series::stable_hash;
+use kore_trend_exporter::domain::series::stable_hash;
 
 /// Draws the same in every run of the same seed.
 pub(super) struct Dice {

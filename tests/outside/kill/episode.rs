@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
-use kore_trend_exporter::series::{Window, day_after};
+use kore_trend_exporter::domain::series::{Window, day_after};
 
 use super::dice::{self, After, Dice, Mode};
 use super::disk::Disk;

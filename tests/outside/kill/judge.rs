@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::civil::Date;
-use kore_trend_exporter::series::{Interval, Window};
+use kore_trend_exporter::domain::series::{Interval, Window};
 use serde_json::Value;
 
 use super::platform::{Bucket, RevisedPlatform, Series, buckets_of, days};

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use kore_trend_exporter::series::{Interval, Window, stable_hash};
+use kore_trend_exporter::domain::series::{Interval, Window, stable_hash};
 use serde_json::{Map, Value, json};
 
 use super::dice::Dice;

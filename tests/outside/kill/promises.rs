@@ -4,7 +4,7 @@
 mod power_cut {
     use std::process::Command;
 
-    use kore_trend_exporter::series::Interval;
+    use kore_trend_exporter::domain::series::Interval;
 
     use super::super::disk::Disk;
     use crate::support::platform::{SimulatedPlatform, held_lines};

@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use jiff::Timestamp;
 use kore_trend_exporter::cli::Selection;
 use kore_trend_exporter::config::{Environment, Source};
-use kore_trend_exporter::export::Surroundings;
-use kore_trend_exporter::launch::Launch;
-use kore_trend_exporter::logging::{self, Console, Format};
-use kore_trend_exporter::metrics::Watch;
-use kore_trend_exporter::progress::Show;
-use kore_trend_exporter::series::Interval;
-use kore_trend_exporter::status::board::Board;
-use kore_trend_exporter::stop::Stop;
+use kore_trend_exporter::domain::series::Interval;
+use kore_trend_exporter::observe::logging::{self, Console, Format};
+use kore_trend_exporter::observe::metrics::Watch;
+use kore_trend_exporter::observe::status::board::Board;
+use kore_trend_exporter::run::Surroundings;
+use kore_trend_exporter::run::progress::Show;
+use kore_trend_exporter::shutdown::Stop;
+use kore_trend_exporter::startup::Launch;
 use kore_trend_exporter::{daemon, privacy};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
@@ -57,9 +57,9 @@ fn run_daemon() {
         let watch = Watch::new(Timestamp::now());
         let around = Surroundings {
             clock: panicking_clock,
-            uptime: kore_trend_exporter::uptime::read,
+            uptime: kore_trend_exporter::platform::limits::uptime::read,
             ask: kore_trend_exporter::platform::ask::over_the_network,
-            open: kore_trend_exporter::sink::open,
+            open: kore_trend_exporter::database::open,
             stop: Stop::after(async move {
                 let _told = told.recv().await;
             }),

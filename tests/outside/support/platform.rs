@@ -14,7 +14,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use kore_trend_exporter::config::{Config, Environment, Source, load};
 use kore_trend_exporter::demo::{Behaviour, Platform, figures};
-use kore_trend_exporter::series::{Interval, Window, day_after};
+use kore_trend_exporter::domain::series::{Interval, Window, day_after};
 
 use super::server::{ANY_PORT, Reply, Server};
 use super::workspace::{Template, Workspace};

@@ -5,9 +5,11 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use kore_trend_exporter::demo::figures;
-use kore_trend_exporter::series::{Interval, day_after};
-use kore_trend_exporter::status::recent::{DAYS, Recent};
-use kore_trend_exporter::status::view::{BotView, Condition, FailureView, NextTick, SeriesView, TickView, Used, View};
+use kore_trend_exporter::domain::series::{Interval, day_after};
+use kore_trend_exporter::observe::status::recent::{DAYS, Recent};
+use kore_trend_exporter::observe::status::view::{
+    BotView, Condition, FailureView, NextTick, SeriesView, TickView, Used, View,
+};
 
 /// A time of every view.
 pub(crate) const NOW: &str = "2026-11-22T21:56:32Z";

@@ -12,7 +12,7 @@ mod state_folder;
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use kore_trend_exporter::series::{Interval, Window};
+use kore_trend_exporter::domain::series::{Interval, Window};
 use serde_json::{Value, json};
 
 use crate::support::daemon::Daemon;

@@ -4,7 +4,7 @@
 mod namespaces {
     use std::net::SocketAddrV4;
 
-    use kore_trend_exporter::series::Interval;
+    use kore_trend_exporter::domain::series::Interval;
 
     use crate::support::daemon::{Daemon, EVERY_SECOND};
     use crate::support::fake_influxdb::FakeInfluxDb;

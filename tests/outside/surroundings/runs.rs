@@ -5,7 +5,7 @@
 mod namespaces {
     use std::collections::BTreeSet;
 
-    use kore_trend_exporter::series::Interval;
+    use kore_trend_exporter::domain::series::Interval;
     use serde_json::Value;
 
     use crate::support::daemon::EVERY_SECOND;

@@ -3,7 +3,7 @@
 
 /// By its name `tests/run` knows what needs root.
 mod namespaces {
-    use kore_trend_exporter::series::Interval;
+    use kore_trend_exporter::domain::series::Interval;
 
     use crate::support::daemon::{Daemon, EVERY_SECOND, NEVER};
     use crate::support::fake_influxdb::FakeInfluxDb;

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use kore_trend_exporter::series::{Interval, Window};
+use kore_trend_exporter::domain::series::{Interval, Window};
 
 use super::{UNITS, text};
 use crate::support::http::{Answer, send};

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use kore_trend_exporter::series::Interval;
+use kore_trend_exporter::domain::series::Interval;
 
 use super::revised::{answer_lines, reply};
 use crate::support::http::exchange;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use kore_trend_exporter::series::Interval;
+use kore_trend_exporter::domain::series::Interval;
 use serde_json::{Map, Value, json};
 
 use crate::support::platform::{Asked, SimulatedPlatform, day};

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use kore_trend_exporter::series::stable_hash;
+use kore_trend_exporter::domain::series::stable_hash;
 
 use crate::support::daemon::Daemon;
 use crate::support::toxiproxy::{Proxy, Toxic, Way};

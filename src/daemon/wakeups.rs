@@ -1,0 +1,61 @@
+//! Wakes the daemon up at the slots of its schedules. What is then due, the [agenda](super::due) decides: a wake-up
+//! too many does no harm.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context;
+use tokio::sync::mpsc;
+use tokio_cron_scheduler::{Job, JobScheduler};
+use uuid::Uuid;
+
+/// Messages that the scheduler holds for each of its parts. Schedules are handed over one by one, and of many slots at
+/// once one is enough to ring.
+const MESSAGES: usize = 16;
+
+/// A scheduler with one job for each cron line.
+pub(super) struct Alarm {
+    scheduler: JobScheduler,
+    jobs: BTreeMap<String, Uuid>,
+    ring: mpsc::Sender<()>,
+}
+
+impl Alarm {
+    /// Starts it without any jobs. The receiver is told when a slot has come.
+    pub(super) async fn start() -> Result<(Alarm, mpsc::Receiver<()>), anyhow::Error> {
+        let scheduler = JobScheduler::new_with_channel_size(MESSAGES).await.context("cannot set up the scheduler")?;
+        scheduler.start().await.context("cannot start the scheduler")?;
+        let (ring, rung) = mpsc::channel(1);
+        Ok((Alarm { scheduler, jobs: BTreeMap::new(), ring }, rung))
+    }
+
+    /// The same after the clock went back: a job waits for the slot that it was made for, and would be silent until the
+    /// clock has been there again.
+    pub(super) async fn set_anew(&mut self, lines: BTreeSet<&str>) -> Result<(), anyhow::Error> {
+        self.set(BTreeSet::new()).await?;
+        self.set(lines).await
+    }
+
+    /// Rings at the slots of these lines and no others. A line that was there before keeps its job.
+    pub(super) async fn set(&mut self, lines: BTreeSet<&str>) -> Result<(), anyhow::Error> {
+        let gone: Vec<String> = self.jobs.keys().filter(|line| !lines.contains(line.as_str())).cloned().collect();
+        for line in gone {
+            if let Some(job) = self.jobs.remove(&line) {
+                self.scheduler.remove(&job).await.with_context(|| format!("cannot end the schedule \"{line}\""))?;
+            }
+        }
+        for line in lines {
+            if self.jobs.contains_key(line) {
+                continue;
+            }
+            let ring = self.ring.clone();
+            let job = Job::new(line, move |_, _| {
+                // A ring that is not heard yet is as good as another one.
+                let _rings_already = ring.try_send(());
+            });
+            let job = job.with_context(|| format!("cannot schedule \"{line}\""))?;
+            let id = self.scheduler.add(job).await.with_context(|| format!("cannot schedule \"{line}\""))?;
+            self.jobs.insert(line.to_owned(), id);
+        }
+        Ok(())
+    }
+}

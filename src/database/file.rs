@@ -1,0 +1,104 @@
+//! A file of line protocol: whole lines only, on the disk before anything counts as written.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::state::atomic::make_folder;
+
+/// A file that lines are appended to. It is opened for each write, so it may be moved away at any time.
+#[derive(Clone, Debug)]
+pub struct LineFile {
+    path: PathBuf,
+}
+
+impl LineFile {
+    /// The file and its folders are made with the first write.
+    pub fn new(path: PathBuf) -> LineFile {
+        LineFile { path }
+    }
+
+    /// Appends the lines and waits until they are on the disk. After a failure the file ends where it ended before.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said.
+    pub fn append(&self, lines: &[u8]) -> io::Result<()> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        make_folder(folder)?;
+        let is_new = !self.path.exists();
+        let mut file = File::options().create(true).read(true).append(true).mode(0o600).open(&self.path)?;
+        // A backfill may write to the same file as the daemon.
+        file.lock()?;
+        if is_new {
+            File::open(folder)?.sync_all()?;
+        }
+        let end = end_of_last_line(&mut file)?;
+        let appended = file.write_all(lines).and_then(|()| file.sync_data());
+        if let Err(error) = appended {
+            file.set_len(end)?;
+            return Err(error);
+        }
+        Ok(())
+    }
+}
+
+/// Where the file ends, after cutting off a line that a crash left unfinished: it was never confirmed.
+fn end_of_last_line(file: &mut File) -> io::Result<u64> {
+    const STEP: u64 = 64 << 10;
+    let length = file.seek(SeekFrom::End(0))?;
+    let mut from = length;
+    while from > 0 {
+        let start = from.saturating_sub(STEP);
+        file.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        (&mut *file).take(from - start).read_to_end(&mut bytes)?;
+        if let Some(newline) = bytes.iter().rposition(|byte| *byte == b'\n') {
+            from = start + newline as u64 + 1;
+            break;
+        }
+        from = start;
+    }
+    if from < length {
+        file.set_len(from)?;
+    }
+    Ok(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_appended_and_folders_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out/engagement.lp");
+        let file = LineFile::new(path.clone());
+        file.append(b"a 1\n").unwrap();
+        file.append(b"b 2\n").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"a 1\nb 2\n");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_line_that_a_crash_left_unfinished_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("engagement.lp");
+        let long = "x".repeat(200_000);
+        for (before, after) in [("a 1\nb 2", "a 1\nc 3\n"), ("b", "c 3\n"), ("a 1\n", "a 1\nc 3\n"), (&*long, "c 3\n")]
+        {
+            std::fs::write(&path, before).unwrap();
+            LineFile::new(path.clone()).append(b"c 3\n").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), after);
+        }
+    }
+
+    #[test]
+    fn a_full_disk_leaves_whole_lines() {
+        // The device takes no byte, and cutting it back is refused as well; what matters is that the failure is told.
+        assert!(LineFile::new("/dev/full".into()).append(b"a 1\n").is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! The writer against a database that refuses, in process.
+
+use std::sync::Mutex;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::civil::date;
+use secrecy::SecretString;
+
+use super::*;
+use crate::config::{InfluxDb, test_bot};
+use crate::database::influxdb::InfluxDbSink;
+use crate::domain::point::Figures;
+use crate::domain::series::{Interval, Series};
+
+type Answer = fn(&[String]) -> (u16, String);
+
+/// What the database was sent and what it kept.
+#[derive(Default)]
+struct Kept {
+    requests: usize,
+    lines: Vec<String>,
+}
+
+/// A writer into a database that answers each write by its lines, and keeps those of a 204.
+async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
+    let kept = Arc::new(Mutex::new(Kept::default()));
+    let shared = Arc::clone(&kept);
+    let write = move |State(kept): State<Arc<Mutex<Kept>>>, body: String| async move {
+        let lines: Vec<String> = body.lines().map(str::to_owned).collect();
+        let (status, message) = answer(&lines);
+        let mut kept = kept.lock().unwrap();
+        kept.requests += 1;
+        if status == 204 {
+            kept.lines.extend(lines);
+        }
+        (StatusCode::from_u16(status).unwrap(), format!("{{\"message\":\"{message}\"}}"))
+    };
+    let router = Router::new().route("/api/v2/write", axum::routing::post(write)).with_state(shared);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let database = InfluxDb {
+        url,
+        org: "sre".into(),
+        bucket: "engagement".into(),
+        token: SecretString::from("token"),
+        timeout: Duration::from_secs(10),
+        gzip: false,
+    };
+    let tls = crate::http::connector().unwrap();
+    let sink = Sink::InfluxDb(Box::new(InfluxDbSink::new(&database, tls).unwrap()));
+    (start(sink, Places::new(8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::never()), kept)
+}
+
+/// Sends `count` points of the bot, whose figures are 0, 1, 2, … and whose hours follow each other.
+fn send(writer: &mpsc::Sender<Parcel>, bot: &str, count: usize) -> oneshot::Receiver<Result<Written, WriteError>> {
+    let series = Series { bot: Arc::new(test_bot(bot)), channel: "all".into(), interval: Interval::Hourly };
+    let start = date(2026, 8, 1).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_second();
+    let points = (0..count as i64)
+        .map(|number| Point {
+            timestamp: start + 3600 * number,
+            figures: Figures { users: Some(number), ..Figures::default() },
+        })
+        .collect();
+    let (reply, told) = oneshot::channel();
+    let parcel = Parcel { key: series.key(), encoder: Arc::new(Encoder::new(&series)), points, reply };
+    writer.try_send(parcel).unwrap();
+    told
+}
+
+fn requests_and_lines(kept: &Mutex<Kept>) -> (usize, usize) {
+    let kept = kept.lock().unwrap();
+    (kept.requests, kept.lines.len())
+}
+
+fn holds(lines: &[String], text: &str) -> bool {
+    lines.iter().any(|line| line.contains(text))
+}
+
+#[tokio::test]
+async fn series_that_are_ready_together_go_out_in_one_write() {
+    let (writer, kept) = writer(|_| (204, String::new())).await;
+    let told = [send(&writer, "a", 24), send(&writer, "b", 24), send(&writer, "c", 24)];
+    for told in told {
+        assert_eq!(told.await.unwrap(), Ok(Written { points: 24, beyond_retention: 0 }));
+    }
+    assert_eq!(requests_and_lines(&kept), (1, 72));
+}
+
+#[tokio::test]
+async fn no_write_holds_more_than_enough_lines() {
+    let (writer, kept) =
+        writer(|lines| if lines.len() > ENOUGH_LINES { (500, String::new()) } else { (204, String::new()) }).await;
+    assert_eq!(send(&writer, "a", 12_345).await.unwrap(), Ok(Written { points: 12_345, beyond_retention: 0 }));
+    assert_eq!(requests_and_lines(&kept), (3, 12_345));
+}
+
+#[tokio::test]
+async fn a_refused_line_harms_only_its_own_series() {
+    let answer: Answer = |lines| match holds(lines, "bot=b,bot_id=st-b,channel=all users=7i ") {
+        true => (400, "unable to parse".into()),
+        false => (204, String::new()),
+    };
+    let (writer, kept) = writer(answer).await;
+    let told = [send(&writer, "a", 50), send(&writer, "b", 50), send(&writer, "c", 50)];
+    let results = futures(told).await;
+    assert!(results[0].is_ok() && results[2].is_ok());
+    match &results[1] {
+        Err(WriteError::LinesRefused { count: 1, example, message }) => {
+            assert!(example.ends_with("users=7i 1785567600"), "{example}");
+            assert!(message.contains("unable to parse"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(kept.lock().unwrap().lines.len(), 149, "the rest of the refused series is written");
+}
+
+#[tokio::test]
+async fn the_search_for_refused_lines_is_bounded() {
+    let (writer, kept) = writer(|_| (400, "no".into())).await;
+    assert!(matches!(send(&writer, "a", 5_000).await.unwrap(), Err(WriteError::Failed(_))));
+    let (requests, _) = requests_and_lines(&kept);
+    assert!(requests <= MOST_SEARCHES + 1, "{requests}");
+}
+
+#[tokio::test]
+async fn a_write_of_which_every_line_is_refused_needs_no_search() {
+    let (writer, kept) =
+        writer(|lines| (422, format!("partial write: field type conflict dropped={}", lines.len()))).await;
+    assert!(matches!(send(&writer, "a", 100).await.unwrap(), Err(WriteError::LinesRefused { count: 100, .. })));
+    assert_eq!(kept.lock().unwrap().requests, 1);
+}
+
+#[tokio::test]
+async fn what_is_too_large_is_halved() {
+    let answer: Answer = |lines| if lines.len() > 10 { (413, "too large".into()) } else { (204, String::new()) };
+    let (writer, kept) = writer(answer).await;
+    assert!(send(&writer, "a", 100).await.unwrap().is_ok());
+    assert_eq!(kept.lock().unwrap().lines.len(), 100);
+}
+
+#[tokio::test]
+async fn points_beyond_retention_are_counted_by_series_and_confirmed() {
+    let (writer, _kept) =
+        writer(|_| (422, "partial write: dropped 6 points outside retention policy of 1h".into())).await;
+    let told = [send(&writer, "a", 10), send(&writer, "b", 2)];
+    // The six oldest: two of each series share the first two hours.
+    let results = futures(told).await;
+    assert_eq!(results[0], Ok(Written { points: 6, beyond_retention: 4 }));
+    assert_eq!(results[1], Ok(Written { points: 0, beyond_retention: 2 }));
+}
+
+#[tokio::test]
+async fn a_wrong_token_fails_at_once() {
+    let (writer, kept) = writer(|_| (401, "unauthorized access".into())).await;
+    let result = send(&writer, "a", 10).await.unwrap().unwrap_err();
+    let expected = WriteFailure::Refused { status: 401, message: "unauthorized access".into() };
+    assert_eq!(result, WriteError::Failed(expected));
+    assert_eq!(kept.lock().unwrap().requests, 1);
+}
+
+async fn futures<const N: usize>(
+    told: [oneshot::Receiver<Result<Written, WriteError>>; N],
+) -> Vec<Result<Written, WriteError>> {
+    let mut results = Vec::new();
+    for told in told {
+        results.push(told.await.unwrap());
+    }
+    results
+}

@@ -1,0 +1,151 @@
+//! What the daemon tells over HTTP: health, metrics and a page for people. Read-only, and without a secret.
+
+pub mod page;
+mod server;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+pub use self::server::{Serving, bind};
+use crate::observe::liveness::Heart;
+use crate::observe::metrics::{Exposition, Metrics};
+use crate::observe::status::board::Board;
+use crate::platform::client::Clock;
+use crate::platform::limits::limiter::Limiter;
+
+/// What is answered from.
+#[derive(Debug)]
+pub struct Admin {
+    /// What is known of each series.
+    pub board: Arc<Board>,
+    /// What is used of each bot's limits.
+    pub limiter: Arc<Limiter>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether the daemon's loop goes on.
+    pub heart: Arc<Heart>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// When the daemon started.
+    pub started: Timestamp,
+    /// Whether the platform is simulated.
+    pub simulated: bool,
+}
+
+/// Serves on this listener until what is returned is dropped.
+pub fn serve(listener: tokio::net::TcpListener, admin: Arc<Admin>) -> Serving {
+    let router = Router::new()
+        .route("/", get(status_page))
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(health))
+        .route("/readyz", get(readiness))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "there are /, /metrics, /healthz and /readyz\n") })
+        .with_state(admin)
+        .layer(middleware::map_response(harden));
+    let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
+    let router = if is_local { router.layer(middleware::from_fn(only_local_names)) } else { router };
+    Serving::start(listener, router)
+}
+
+#[derive(Deserialize)]
+struct PageQuery {
+    bot: Option<String>,
+}
+
+async fn status_page(State(admin): State<Arc<Admin>>, query: Result<Query<PageQuery>, QueryRejection>) -> Response {
+    let only_bot = query.ok().and_then(|Query(query)| query.bot);
+    let view = admin.board.view(&admin.limiter, admin.started, admin.simulated, (admin.clock)());
+    let only_bot = only_bot.as_deref();
+    let is_known = only_bot.is_none_or(|only| view.bots.iter().any(|bot| bot.name == only));
+    let status = if is_known { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    (status, Html(page::render(&view, only_bot))).into_response()
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
+    let exposition = Exposition::accepted(headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()));
+    admin.board.measure_budgets(&admin.limiter);
+    match admin.metrics.encode(exposition) {
+        Ok(text) => ([(header::CONTENT_TYPE, exposition.content_type())], text).into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics cannot be written: {error}\n")).into_response()
+        }
+    }
+}
+
+async fn health(State(admin): State<Arc<Admin>>) -> (StatusCode, String) {
+    match admin.heart.trouble() {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")),
+    }
+}
+
+async fn readiness(State(admin): State<Arc<Admin>>) -> Response {
+    let not_ready = admin.board.not_ready();
+    let status = if not_ready.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(not_ready)).into_response()
+}
+
+/// Nothing is kept, framed or loaded from elsewhere.
+async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// A page from elsewhere may give its own name this machine's address and have a browser here ask in its name. Who
+/// listens on the loopback interface alone is asked by address or as localhost.
+async fn only_local_names(request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
+    match host {
+        Some(host) if !is_local_name(host) => {
+            (StatusCode::MISDIRECTED_REQUEST, "ask by address, or as localhost\n").into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+fn is_local_name(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok() || host.parse::<SocketAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_and_localhost_are_local_names() {
+        for host in ["127.0.0.1:9468", "127.0.0.1", "localhost", "LOCALHOST:9468", "[::1]:9468", "[::1]", "10.1.2.3:80"]
+        {
+            assert!(is_local_name(host), "{host}");
+        }
+        for host in ["example.com", "127.0.0.1.example.com:9468", "localhost.example.com", "", "?", "[example.com]"] {
+            assert!(!is_local_name(host), "{host}");
+        }
+    }
+}

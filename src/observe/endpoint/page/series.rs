@@ -1,0 +1,139 @@
+//! One series: as a card with all that is known of it, or as a row of a table.
+
+use std::fmt::Write;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, Zoned};
+
+use super::escape::{Text, bot_link, cut};
+use super::heat_map::{Axes, busiest, picture};
+use super::words::{ago, counted, minute, rough, seconds_between};
+use crate::domain::series::Interval;
+use crate::observe::status::view::{BotView, Condition, FailureView, SeriesView};
+
+/// Characters of a channel's name that are shown.
+const CHANNEL: usize = 60;
+
+/// Characters of an error or an advice that are shown.
+const WORDS: usize = 300;
+
+/// A condition with its class, its sign and in words.
+pub(super) fn condition(condition: Condition, now: Timestamp) -> (&'static str, &'static str, String) {
+    match condition {
+        Condition::Pending => ("pending", "…", "not asked for yet".to_owned()),
+        Condition::Well => ("well", "✓", "up to date".to_owned()),
+        Condition::Failing { since } => ("failing", "✕", format!("failing for {}", rough(seconds_between(since, now)))),
+    }
+}
+
+/// Whether its last tick failed.
+pub(super) fn is_failing(series: &SeriesView) -> bool {
+    matches!(series.condition, Condition::Failing { .. })
+}
+
+/// The name of a series, with its bot.
+pub(super) fn full_name(bot: &BotView, series: &SeriesView) -> String {
+    format!("{}/{} {}", bot_link(&bot.name), cut(&series.channel, CHANNEL), series.interval)
+}
+
+/// A failure: what was said, and what to do.
+pub(super) fn failure(failure: &FailureView) -> String {
+    format!(
+        "<p class=\"error\">{}</p><p><b>What to do:</b> {}</p>",
+        cut(&failure.error, WORDS),
+        cut(&failure.advice, WORDS)
+    )
+}
+
+/// Everything about one series. `explained` is the anchor of the place that tells why it fails, if there is one.
+pub(super) fn card(
+    bot: &BotView,
+    series: &SeriesView,
+    now: Timestamp,
+    explained: Option<usize>,
+    axes: &mut Axes,
+) -> String {
+    let zone = zone(bot);
+    let (class, sign, state) = condition(series.condition, now);
+    let mut card = format!(
+        "<article><h4>{} <small>{}</small></h4><p class=\"state {class}\"><span aria-hidden=\"true\">{sign}</span> \
+         {state}</p>",
+        cut(&series.channel, CHANNEL),
+        series.interval,
+    );
+    card += &picture(&series.recent, series.interval, now.to_zoned(zone).datetime(), axes);
+    card.push_str("<dl>");
+    let mut fact = |name: &str, value: &str| {
+        let _infallible = write!(card, "<dt>{name}</dt><dd>{value}</dd>");
+    };
+    if let Some(busiest) = busiest(&series.recent, series.interval) {
+        fact("Busiest", &busiest);
+    }
+    let (what, age) = freshness(bot, series, now);
+    fact(&format!("Newest {what}"), &age);
+    fact("Complete", &series.watermark.map_or("no day yet".to_owned(), |day| format!("through {day}")));
+    fact("Owed", &owed(series.owed_days));
+    if let Condition::Failing { since } = series.condition {
+        fact("Failing", &format!("since {}", minute(since)));
+    }
+    match (&series.last_failure, explained) {
+        (_, Some(place)) if is_failing(series) => fact("Why", &format!("<a href=\"#f{place}\">error and advice</a>")),
+        (Some(last), _) => {
+            fact("Last failure", &format!("{}, {}{}", minute(last.at), ago(last.at, now), failure(last)))
+        }
+        (None, _) => {}
+    }
+    card.push_str("</dl></article>");
+    card
+}
+
+/// One series as a row: its name, its state, how fresh it is, what is owed.
+pub(super) fn row(bot: &BotView, series: &SeriesView, now: Timestamp) -> String {
+    let (class, sign, state) = condition(series.condition, now);
+    let (_, age) = freshness(bot, series, now);
+    let age = age.trim_end_matches(" old");
+    format!(
+        "<tr><th scope=\"row\">{} {}</th><td class=\"{class}\"><span aria-hidden=\"true\">{sign}</span> \
+         {state}</td><td>{age}</td><td>{}</td></tr>",
+        cut(&series.channel, CHANNEL),
+        series.interval,
+        owed(series.owed_days)
+    )
+}
+
+/// What the newest confirmed bucket is, and how old it is, counted from its end.
+pub(super) fn freshness(bot: &BotView, series: &SeriesView, now: Timestamp) -> (&'static str, String) {
+    let (what, end): (_, fn(Zoned) -> Option<Timestamp>) = match series.interval {
+        Interval::Hourly => ("hour", end_of_hour),
+        Interval::Daily => ("day", end_of_day),
+    };
+    let age = match series.newest_point.map(|start| end(start.to_zoned(zone(bot))).unwrap_or(start)) {
+        None => "none since the start".to_owned(),
+        Some(end) if end > now => "still filling".to_owned(),
+        Some(end) => format!("{} old", rough(seconds_between(end, now))),
+    };
+    (what, age)
+}
+
+/// The days before today that are owed, in words.
+pub(super) fn owed(days: u32) -> String {
+    if days == 0 { "nothing".to_owned() } else { counted(days.into(), "day") }
+}
+
+fn end_of_hour(start: Zoned) -> Option<Timestamp> {
+    start.timestamp().saturating_add(SignedDuration::from_hours(1)).ok()
+}
+
+fn end_of_day(start: Zoned) -> Option<Timestamp> {
+    Some(start.tomorrow().ok()?.start_of_day().ok()?.timestamp())
+}
+
+/// The bot's zone; that of Greenwich if this machine knows no such zone, which the configuration does not let through.
+fn zone(bot: &BotView) -> TimeZone {
+    TimeZone::get(&bot.zone).unwrap_or(TimeZone::UTC)
+}
+
+/// A zone as it is shown.
+pub(super) fn zone_name(bot: &BotView) -> Text<'_> {
+    Text(&bot.zone)
+}

@@ -1,0 +1,357 @@
+//! Every metric of the program: its name, its help text and its unit stand here and nowhere else.
+//!
+//! Labels are those of the contract. A series that a reload removes takes its metrics along.
+
+mod labels;
+mod process;
+mod text;
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use self::labels::{Bot, BotAndReason, BotAndStatus, BotAndWindow, OneSeries, Version, WriteResult};
+pub use self::text::Exposition;
+use crate::domain::series::SeriesKey;
+use crate::observe::operations::Pulse;
+
+/// The metrics and the registry that holds them.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<BotAndStatus, Counter>,
+    request_duration: Histogram,
+    throttled: Family<Bot, Counter>,
+    points_written: Family<OneSeries, Counter>,
+    writes: Family<WriteResult, Counter>,
+    points_dropped: Family<BotAndReason, Counter>,
+    last_point: Family<OneSeries, Gauge>,
+    watermark: Family<OneSeries, Gauge>,
+    series_failing: Family<OneSeries, Gauge>,
+    budget_used: Family<BotAndWindow, Gauge<f64, AtomicU64>>,
+    last_tick: Gauge<f64, AtomicU64>,
+    tick_duration: Histogram,
+    ticks_skipped: Counter,
+    config_last_reload_successful: Gauge,
+    state_failing: Gauge,
+    tasks: Gauge,
+    /// Every status that a request ever had, so that those of a bot can be removed.
+    statuses: Mutex<BTreeSet<String>>,
+}
+
+/// Who counts what happens, and who watches over what is under way.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// Watches over operations.
+    pub pulse: Pulse,
+}
+
+impl Watch {
+    /// Everything at its beginning. `started` is when the process did.
+    pub fn new(started: Timestamp) -> Watch {
+        Watch { metrics: Arc::new(Metrics::new(started)), pulse: Pulse::default() }
+    }
+}
+
+/// Why points were not written although the platform sent them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// Their local hour never was.
+    NonexistentHour,
+    /// They are older than what the database retains.
+    Retention,
+    /// The database refused them.
+    Refused,
+}
+
+impl Dropped {
+    const ALL: [Dropped; 3] = [Dropped::NonexistentHour, Dropped::Retention, Dropped::Refused];
+
+    fn name(self) -> &'static str {
+        match self {
+            Dropped::NonexistentHour => "nonexistent_hour",
+            Dropped::Retention => "retention",
+            Dropped::Refused => "refused",
+        }
+    }
+}
+
+/// How a write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// All of it is stored.
+    Success,
+    /// The database answered that it does not take it, or not all of it.
+    Refused,
+    /// No answer, or one that says to try again.
+    Failure,
+}
+
+impl Write {
+    fn name(self) -> &'static str {
+        match self {
+            Write::Success => "success",
+            Write::Refused => "refused",
+            Write::Failure => "failure",
+        }
+    }
+}
+
+/// Seconds: from an answer out of a cache to the longest time-out that makes sense.
+const REQUEST_SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// Seconds: from a tick of one bot to one that catches up under the platform's limits.
+const TICK_SECONDS: [f64; 10] = [0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 7200.0];
+
+impl Metrics {
+    /// All metrics at their beginning. `started` is when the process did.
+    pub fn new(started: Timestamp) -> Metrics {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(process::Process::new(started)));
+        let own = registry.sub_registry_with_prefix("kore_trend");
+        let version: Family<Version, Gauge> = register(own, "build_info", "The release that runs: always 1");
+        version.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
+        let metrics = Metrics {
+            requests: register(own, "requests", "Requests to the platform, by HTTP status or what came instead"),
+            request_duration: in_seconds(
+                own,
+                "request_duration",
+                "Time of a request to the platform, from sending it to its last byte",
+                Histogram::new(REQUEST_SECONDS),
+            ),
+            throttled: register(own, "throttled", "Answers by which the platform said that the bot is asked too often"),
+            points_written: register(own, "points_written", "Points that the database confirmed"),
+            writes: register(own, "writes", "Writes to the database, by how they ended"),
+            points_dropped: register(own, "points_dropped", "Points of the platform that the database does not have"),
+            last_point: in_seconds(
+                own,
+                "last_point_timestamp",
+                "Timestamp of the newest point that the database confirmed since the start",
+                Family::default(),
+            ),
+            watermark: in_seconds(
+                own,
+                "watermark_timestamp",
+                "First instant of the last day that is complete and confirmed",
+                Family::default(),
+            ),
+            series_failing: register(own, "series_failing", "Whether the last tick of the series failed (0 or 1)"),
+            budget_used: register(
+                own,
+                "budget_used_ratio",
+                "The part of the bot's requests in the rolling minute or hour that is used",
+            ),
+            last_tick: in_seconds(own, "last_tick_timestamp", "When the last tick ended", Gauge::default()),
+            tick_duration: in_seconds(
+                own,
+                "tick_duration",
+                "Time from when a tick was due until its last series ended",
+                Histogram::new(TICK_SECONDS),
+            ),
+            ticks_skipped: register(
+                own,
+                "ticks_skipped",
+                "Ticks of a bot that were skipped because its last one was still running",
+            ),
+            config_last_reload_successful: register(
+                own,
+                "config_last_reload_successful",
+                "Whether the configuration was accepted when it was read last (0 or 1)",
+            ),
+            state_failing: register(own, "state_failing", "Whether the state folder cannot be written (0 or 1)"),
+            tasks: register(own, "tasks", "Tasks of the program that are alive"),
+            statuses: Mutex::default(),
+            registry,
+        };
+        metrics.config_last_reload_successful.set(1);
+        for result in [Write::Success, Write::Refused, Write::Failure] {
+            metrics.writes.get_or_create(&WriteResult { result: result.name() }).inc_by(0);
+        }
+        metrics
+    }
+
+    /// A series is exported from now on: what counts begins at zero.
+    pub fn add(&self, series: &SeriesKey) {
+        let labels = OneSeries::from(series);
+        self.points_written.get_or_create(&labels).inc_by(0);
+        self.series_failing.get_or_create(&labels).set(0);
+        self.throttled.get_or_create(&Bot { bot: series.bot.clone() }).inc_by(0);
+        for reason in Dropped::ALL {
+            self.dropped(&series.bot, reason, 0);
+        }
+    }
+
+    /// A series is no longer exported.
+    pub fn remove(&self, series: &SeriesKey) {
+        let labels = OneSeries::from(series);
+        self.points_written.remove(&labels);
+        self.last_point.remove(&labels);
+        self.watermark.remove(&labels);
+        self.series_failing.remove(&labels);
+    }
+
+    /// A bot is no longer exported.
+    pub fn remove_bot(&self, bot: &str) {
+        let bot = bot.to_owned();
+        self.throttled.remove(&Bot { bot: bot.clone() });
+        for status in self.statuses.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            self.requests.remove(&BotAndStatus { bot: bot.clone(), status: status.clone() });
+        }
+        for reason in Dropped::ALL {
+            self.points_dropped.remove(&BotAndReason { bot: bot.clone(), reason: reason.name() });
+        }
+        for window in ["minute", "hour"] {
+            self.budget_used.remove(&BotAndWindow { bot: bot.clone(), window });
+        }
+    }
+
+    /// A request ended, with this status or what came instead.
+    pub fn asked(&self, bot: &str, status: String, took: Duration) {
+        self.statuses.lock().unwrap_or_else(PoisonError::into_inner).insert(status.clone());
+        self.requests.get_or_create(&BotAndStatus { bot: bot.to_owned(), status }).inc();
+        self.request_duration.observe(took.as_secs_f64());
+    }
+
+    /// The platform said that the bot is asked too often.
+    pub fn throttled(&self, bot: &str) {
+        self.throttled.get_or_create(&Bot { bot: bot.to_owned() }).inc();
+    }
+
+    /// A write ended.
+    pub fn wrote(&self, result: Write) {
+        self.writes.get_or_create(&WriteResult { result: result.name() }).inc();
+    }
+
+    /// The database confirmed so many points, the newest of them at `newest` (Unix seconds).
+    pub fn confirmed(&self, series: &SeriesKey, points: usize, newest: Option<i64>) {
+        let labels = OneSeries::from(series);
+        self.points_written.get_or_create(&labels).inc_by(points as u64);
+        if let Some(newest) = newest {
+            let gauge = self.last_point.get_or_create(&labels);
+            gauge.set(gauge.get().max(newest));
+        }
+    }
+
+    /// So many points are not in the database.
+    pub fn dropped(&self, bot: &str, reason: Dropped, points: usize) {
+        let labels = BotAndReason { bot: bot.to_owned(), reason: reason.name() };
+        self.points_dropped.get_or_create(&labels).inc_by(points as u64);
+    }
+
+    /// The last day that is complete and confirmed began at this instant.
+    pub fn watermark(&self, series: &SeriesKey, at: Timestamp) {
+        self.watermark.get_or_create(&series.into()).set(at.as_second());
+    }
+
+    /// Whether the last tick of a series failed.
+    pub fn failing(&self, series: &SeriesKey, failing: bool) {
+        self.series_failing.get_or_create(&series.into()).set(i64::from(failing));
+    }
+
+    /// How much of a bot's minute and hour is used, 1 being all of it.
+    pub fn budget(&self, bot: &str, minute: f64, hour: f64) {
+        for (window, used) in [("minute", minute), ("hour", hour)] {
+            self.budget_used.get_or_create(&BotAndWindow { bot: bot.to_owned(), window }).set(used);
+        }
+    }
+
+    /// A tick ended.
+    pub fn tick(&self, ended: Timestamp, took: Duration) {
+        self.last_tick.set(ended.as_duration().as_secs_f64());
+        self.tick_duration.observe(took.as_secs_f64());
+    }
+
+    /// A bot's tick was skipped.
+    pub fn skipped(&self) {
+        self.ticks_skipped.inc();
+    }
+
+    /// How many ticks were skipped since the start.
+    pub fn ticks_skipped(&self) -> u64 {
+        self.ticks_skipped.get()
+    }
+
+    /// The configuration was read, and accepted or refused.
+    pub fn reloaded(&self, accepted: bool) {
+        self.config_last_reload_successful.set(i64::from(accepted));
+    }
+
+    /// Whether the state folder cannot be written.
+    pub fn state_failing(&self, failing: bool) {
+        self.state_failing.set(i64::from(failing));
+    }
+
+    /// The text of a scrape. Must be called within a runtime.
+    pub fn encode(&self, exposition: Exposition) -> Result<String, std::fmt::Error> {
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
+        exposition.encode(&self.registry)
+    }
+}
+
+fn register<M>(registry: &mut Registry, name: &str, help: &str) -> M
+where
+    M: prometheus_client::registry::Metric + Clone + Default,
+{
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn in_seconds<M>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M
+where
+    M: prometheus_client::registry::Metric + Clone,
+{
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::series::Interval;
+
+    fn key(bot: &str) -> SeriesKey {
+        SeriesKey { bot: bot.into(), bot_id: format!("st-{bot}"), channel: "all".into(), interval: Interval::Hourly }
+    }
+
+    #[tokio::test]
+    async fn a_series_that_is_removed_takes_its_metrics_along() {
+        let metrics = Metrics::new(Timestamp::UNIX_EPOCH);
+        for key in [key("sales"), key("support")] {
+            metrics.add(&key);
+            metrics.asked(&key.bot, "200".to_owned(), Duration::from_millis(70));
+            metrics.confirmed(&key, 5, Some(7200));
+            metrics.confirmed(&key, 5, Some(3600));
+            metrics.watermark(&key, Timestamp::UNIX_EPOCH);
+            metrics.failing(&key, true);
+            metrics.budget(&key.bot, 0.5, 0.25);
+        }
+        metrics.remove(&key("sales"));
+        metrics.remove_bot("sales");
+        let text = metrics.encode(Exposition::Prometheus).unwrap();
+        assert!(!text.contains("sales"), "{text}");
+        for line in [
+            r#"kore_trend_requests_total{bot="support",status="200"} 1"#,
+            r#"kore_trend_points_written_total{bot="support",channel="all",interval="hourly"} 10"#,
+            r#"kore_trend_last_point_timestamp_seconds{bot="support",channel="all",interval="hourly"} 7200"#,
+            r#"kore_trend_points_dropped_total{bot="support",reason="retention"} 0"#,
+            r#"kore_trend_request_duration_seconds_bucket{le="0.1"} 2"#,
+            r#"kore_trend_budget_used_ratio{bot="support",window="minute"} 0.5"#,
+            "kore_trend_config_last_reload_successful 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}

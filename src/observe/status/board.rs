@@ -1,0 +1,295 @@
+//! The board on which everything that is known stands: written by runs and by the daemon, read by whoever asks.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::recent::Recent;
+use super::series::SeriesStatus;
+use super::view::{BotView, Condition, NextTick, TickView, Used, View};
+use crate::domain::plan::Progress;
+use crate::domain::series::{Interval, Series, SeriesKey};
+use crate::observe::metrics::Metrics;
+use crate::platform::limits::limiter::Limiter;
+use crate::run::job::{Happened, Problem};
+
+/// Ticks that are remembered.
+const TICKS: usize = 10;
+
+/// What is known, and the metrics that follow it.
+#[derive(Debug)]
+pub struct Board {
+    metrics: Arc<Metrics>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    series: BTreeMap<SeriesKey, SeriesStatus>,
+    ticks: VecDeque<TickView>,
+    next: Vec<NextTick>,
+    running: BTreeSet<String>,
+    refused_reload: Vec<String>,
+    state_problem: Option<String>,
+    /// Whether credentials were not accepted since somebody asked.
+    denied: bool,
+    /// Whether anything has changed since somebody asked.
+    has_news: bool,
+}
+
+/// A series for which `/readyz` is not ready.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotReady {
+    bot: String,
+    channel: String,
+    interval: Interval,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+    error: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+impl Board {
+    /// A board with nothing on it.
+    pub fn new(metrics: Arc<Metrics>) -> Board {
+        Board { metrics, known: Mutex::default() }
+    }
+
+    /// From now on these series are exported and no others. Those known already stay as they are.
+    pub fn expect(&self, series: &[Series]) {
+        let mut known = self.lock();
+        let mut before = std::mem::take(&mut known.series);
+        let mut new = Vec::new();
+        for series in series {
+            let key = series.key();
+            let status = match before.remove(&key) {
+                // The bot may have another secret or zone now.
+                Some(mut status) => {
+                    status.series = series.clone();
+                    status
+                }
+                None => {
+                    new.push(key.clone());
+                    SeriesStatus::new(series.clone())
+                }
+            };
+            known.series.insert(key, status);
+        }
+        self.forget(before.into_keys().collect(), &known);
+        // Only now, for a bot whose id was corrected has the labels of the one that is gone.
+        for key in new {
+            self.metrics.add(&key);
+        }
+    }
+
+    /// Metrics that a run of a removed series left behind are removed once more.
+    pub fn forget_strangers(&self, series: impl Iterator<Item = SeriesKey>) {
+        let known = self.lock();
+        let has_its_labels = |key: &SeriesKey| {
+            let labels = |key: &SeriesKey| (key.bot.clone(), key.channel.clone(), key.interval);
+            known.series.keys().any(|other| labels(other) == labels(key))
+        };
+        let gone = series.filter(|key| !known.series.contains_key(key) && !has_its_labels(key));
+        self.forget(gone.collect(), &known);
+    }
+
+    fn forget(&self, gone: Vec<SeriesKey>, known: &Known) {
+        let bots: BTreeSet<&str> = known.series.keys().map(|key| key.bot.as_str()).collect();
+        for key in gone {
+            self.metrics.remove(&key);
+            if !bots.contains(key.bot.as_str()) {
+                self.metrics.remove_bot(&key.bot);
+            }
+        }
+    }
+
+    /// Something happened to a series. One that is not expected any more is left aside.
+    pub fn saw(&self, series: &Series, happened: &Happened, now: Timestamp) {
+        let mut known = self.lock();
+        if let Happened::Ended { problem, .. } = happened {
+            known.denied |= Problem::is_denied(problem);
+        }
+        if let Some(status) = known.series.get_mut(&series.key()) {
+            let before = status.condition;
+            status.saw(happened, now, &self.metrics);
+            let has_changed = status.condition != before;
+            known.has_news |= has_changed;
+        }
+    }
+
+    /// Whether anything has changed for the worse or the better since this was asked last.
+    pub fn take_news(&self) -> bool {
+        std::mem::take(&mut self.lock().has_news)
+    }
+
+    /// The figures of the last days that an earlier process knew.
+    pub fn restore(&self, mut figures: BTreeMap<SeriesKey, Recent>) {
+        for (key, status) in &mut self.lock().series {
+            status.recent = status.recent.take().or_else(|| figures.remove(key).map(Box::new));
+        }
+    }
+
+    /// The figures of the last days.
+    pub fn figures(&self) -> Vec<(SeriesKey, Recent)> {
+        let known = self.lock();
+        let figures =
+            known.series.iter().filter_map(|(key, status)| Some((key.clone(), status.recent.as_deref()?.clone())));
+        figures.collect()
+    }
+
+    /// How far a series has come.
+    pub fn set_progress(&self, key: &SeriesKey, progress: Progress) {
+        if let Some(status) = self.lock().series.get_mut(key) {
+            status.set_progress(progress, &self.metrics);
+        }
+    }
+
+    /// Whether credentials were not accepted since this was asked last.
+    pub fn take_denied(&self) -> bool {
+        std::mem::take(&mut self.lock().denied)
+    }
+
+    /// The series that are not well: no tick of them has ended, or the last one failed.
+    pub fn not_well(&self) -> Vec<Series> {
+        let known = self.lock();
+        let unwell = known.series.values().filter(|status| status.condition != Condition::Well);
+        unwell.map(|status| status.series.clone()).collect()
+    }
+
+    /// Whether the last tick of a series did all that was owed.
+    pub fn is_well(&self, key: &SeriesKey) -> bool {
+        self.lock().series.get(key).is_some_and(|status| status.condition == Condition::Well)
+    }
+
+    /// What keeps `/readyz` from being ready; nothing if all is well.
+    pub fn not_ready(&self) -> Vec<NotReady> {
+        let known = self.lock();
+        let unwell = known.series.iter().filter(|(_, status)| status.condition != Condition::Well);
+        unwell
+            .map(|(key, status)| {
+                let failure = match status.condition {
+                    Condition::Failing { since } => status.last_failure.as_ref().map(|failure| (since, failure)),
+                    _ => None,
+                };
+                NotReady {
+                    bot: key.bot.clone(),
+                    channel: key.channel.clone(),
+                    interval: key.interval,
+                    since: failure.map(|(since, _)| since),
+                    error: failure
+                        .map_or("no tick of it has ended yet".to_owned(), |(_, failure)| failure.error.clone()),
+                    advice: failure.map(|(_, failure)| failure.advice.clone()),
+                }
+            })
+            .collect()
+    }
+
+    /// A tick of a bot begins or ends.
+    pub fn set_running(&self, bot: &str, running: bool) {
+        let mut known = self.lock();
+        if running {
+            known.running.insert(bot.to_owned());
+        } else {
+            known.running.remove(bot);
+        }
+    }
+
+    /// A tick has ended.
+    pub fn tick_ended(&self, tick: TickView) {
+        let mut known = self.lock();
+        known.ticks.push_front(tick);
+        known.ticks.truncate(TICKS);
+    }
+
+    /// When the next ticks are due, soonest first.
+    pub fn set_next(&self, next: Vec<NextTick>) {
+        let mut known = self.lock();
+        known.has_news |= known.next != next;
+        known.next = next;
+    }
+
+    /// The configuration was read: accepted, or refused for these keys.
+    pub fn reloaded(&self, wrong: Vec<String>) {
+        self.metrics.reloaded(wrong.is_empty());
+        self.lock().refused_reload = wrong;
+    }
+
+    /// The state folder was written, or could not be: said when that changes.
+    pub fn state_saved(&self, saved: std::io::Result<()>) {
+        self.metrics.state_failing(saved.is_err());
+        let problem = saved.as_ref().err().map(|error| error.kind().to_string());
+        let before = {
+            let mut known = self.lock();
+            known.has_news |= known.state_problem != problem;
+            std::mem::replace(&mut known.state_problem, problem)
+        };
+        match (before, saved.err()) {
+            (None, Some(error)) => {
+                tracing::error!("the state folder cannot be written: {error}; the export goes on, check the disk");
+            }
+            (Some(_), None) => tracing::info!("the state folder can be written again"),
+            _ => {}
+        }
+    }
+
+    /// Everything, for the status page.
+    pub fn view(&self, limiter: &Limiter, started: Timestamp, simulated: bool, now: Timestamp) -> View {
+        limiter.look_at_others();
+        let known = self.lock();
+        let mut bots: Vec<BotView> = Vec::new();
+        for status in known.series.values() {
+            let bot = &status.series.bot;
+            if bots.last().is_none_or(|last| last.name != bot.name) {
+                let (limits, budget) = (limiter.limits(), limiter.usage(&bot.id));
+                bots.push(BotView {
+                    name: bot.name.clone(),
+                    zone: bot.time_zone.iana_name().unwrap_or("UTC").to_owned(),
+                    minute: Used { requests: budget.minute, limit: limits.per_minute },
+                    hour: Used { requests: budget.hour, limit: limits.per_hour },
+                    paused_for: budget.paused_for,
+                    running: known.running.contains(&bot.name),
+                    series: Vec::new(),
+                });
+            }
+            if let Some(bot) = bots.last_mut() {
+                bot.series.push(status.view(now));
+            }
+        }
+        View {
+            now,
+            started,
+            simulated,
+            bots,
+            ticks: known.ticks.iter().cloned().collect(),
+            next: known.next.clone(),
+            skipped: self.metrics.ticks_skipped(),
+            refused_reload: known.refused_reload.clone(),
+            state_problem: known
+                .state_problem
+                .clone()
+                .or_else(|| limiter.has_unwritten().then(|| "requests cannot be put on record".to_owned())),
+        }
+    }
+
+    /// Brings the gauges of each bot's budget up to date, and that of the state folder, which is written with each
+    /// request and not only when a series comes further.
+    pub fn measure_budgets(&self, limiter: &Limiter) {
+        limiter.look_at_others();
+        self.metrics.state_failing(self.lock().state_problem.is_some() || limiter.has_unwritten());
+        let limits = limiter.limits();
+        let bots: BTreeMap<String, String> =
+            self.lock().series.keys().map(|key| (key.bot.clone(), key.bot_id.clone())).collect();
+        for (bot, id) in bots {
+            let budget = limiter.usage(&id);
+            let part = |used: u32, limit: u32| f64::from(used) / f64::from(limit.max(1));
+            self.metrics.budget(&bot, part(budget.minute, limits.per_minute), part(budget.hour, limits.per_hour));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

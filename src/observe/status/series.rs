@@ -1,0 +1,175 @@
+//! What is known of one series, and what of it is said in the log.
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+
+use super::recent::Recent;
+use super::trouble::Trouble;
+use super::view::{Condition, FailureView, SeriesView};
+use crate::database::writer::WriteError;
+use crate::domain::calendar;
+use crate::domain::plan::Progress;
+use crate::domain::series::{Series, Window, days_between};
+use crate::observe::metrics::{Dropped, Metrics};
+use crate::run::job::{Confirmed, Happened, Problem};
+
+/// What is known of one series.
+#[derive(Debug)]
+pub(super) struct SeriesStatus {
+    pub(super) series: Series,
+    pub(super) condition: Condition,
+    pub(super) last_failure: Option<FailureView>,
+    trouble: Option<Trouble>,
+    newest_point: Option<i64>,
+    progress: Option<Progress>,
+    pub(super) recent: Option<Box<Recent>>,
+    /// Oddities, hours that never were and what is not retained come again with every answer, and are said once.
+    told_oddity: Option<String>,
+    told_nonexistent: Option<Date>,
+    has_told_retention: bool,
+}
+
+impl SeriesStatus {
+    pub(super) fn new(series: Series) -> SeriesStatus {
+        SeriesStatus {
+            series,
+            condition: Condition::Pending,
+            last_failure: None,
+            trouble: None,
+            newest_point: None,
+            progress: None,
+            recent: None,
+            told_oddity: None,
+            told_nonexistent: None,
+            has_told_retention: false,
+        }
+    }
+
+    /// How far it has come.
+    pub(super) fn set_progress(&mut self, progress: Progress, metrics: &Metrics) {
+        if self.progress.and_then(|known| known.through) != progress.through
+            && let Some(through) = progress.through
+            && let Some(span) = calendar::day(&self.series.bot.time_zone, through).span
+        {
+            metrics.watermark(&self.series.key(), span.start);
+        }
+        self.progress = Some(progress);
+    }
+
+    /// Takes an event in, counts it, and says what is worth saying.
+    pub(super) fn saw(&mut self, happened: &Happened, now: Timestamp, metrics: &Metrics) {
+        match happened {
+            Happened::Confirmed(confirmed) => self.confirmed(confirmed, now, metrics),
+            Happened::Done => self.well(now, metrics),
+            Happened::Ended { problem: Problem::Stopped, .. } => {}
+            Happened::Ended { problem, window, .. } => self.failed(problem, *window, now, metrics),
+        }
+    }
+
+    fn confirmed(&mut self, confirmed: &Confirmed, now: Timestamp, metrics: &Metrics) {
+        let (key, bot) = (self.series.key(), &self.series.bot);
+        metrics.confirmed(&key, confirmed.written.points, confirmed.newest);
+        metrics.dropped(&bot.name, Dropped::Retention, confirmed.written.beyond_retention);
+        self.newest_point = self.newest_point.max(confirmed.newest);
+        // A clock that is wrong must not make the pictures forget.
+        let today = confirmed.platform_today.unwrap_or_else(|| calendar::today(&bot.time_zone, now));
+        let recent = self.recent.get_or_insert_with(|| Box::new(Recent::until(today)));
+        recent.move_to(today);
+        for (day, hour, users) in &confirmed.recent {
+            recent.set(*day, *hour, *users);
+        }
+        self.say_retention(confirmed.written.beyond_retention);
+        self.say_oddity(confirmed.oddity.as_ref(), confirmed.window);
+        self.say_nonexistent(&confirmed.nonexistent, metrics);
+    }
+
+    fn say_retention(&mut self, points: usize) {
+        if points == 0 || self.has_told_retention {
+            return;
+        }
+        let Series { bot, channel, interval } = &self.series;
+        tracing::warn!(
+            bot = bot.name, channel, %interval,
+            "the database dropped {points} points that are older than what its bucket retains; they are not asked for \
+             again, raise the bucket's retention to keep them (said once)"
+        );
+        self.has_told_retention = true;
+    }
+
+    fn say_oddity(&mut self, oddity: Option<&String>, window: Window) {
+        let Some(oddity) = oddity.filter(|oddity| self.told_oddity.as_ref() != Some(oddity)) else { return };
+        let Series { bot, channel, interval } = &self.series;
+        tracing::warn!(bot = bot.name, channel, %interval, days = %window, "{oddity}");
+        self.told_oddity = Some(oddity.clone());
+    }
+
+    fn say_nonexistent(&mut self, buckets: &[(Date, Option<usize>)], metrics: &Metrics) {
+        let Series { bot, channel, interval } = &self.series;
+        let told = self.told_nonexistent;
+        for (day, hour) in buckets.iter().filter(|(day, _)| Some(*day) > told) {
+            let bucket = hour.map_or_else(|| "the whole day".to_owned(), |hour| format!("the hour {hour}"));
+            let zone = bot.time_zone.iana_name().unwrap_or("its zone");
+            tracing::warn!(
+                bot = bot.name, channel, %interval, %day,
+                "the platform counts users in a time that never was, {bucket} in {zone}: not written; check the bot's time_zone"
+            );
+            metrics.dropped(&bot.name, Dropped::NonexistentHour, 1);
+        }
+        self.told_nonexistent = told.max(buckets.iter().map(|(day, _)| *day).max());
+    }
+
+    fn well(&mut self, now: Timestamp, metrics: &Metrics) {
+        self.condition = Condition::Well;
+        metrics.failing(&self.series.key(), false);
+        let Some(trouble) = self.trouble.take() else { return };
+        let Series { bot, channel, interval } = &self.series;
+        let lasted = SignedDuration::from_secs(now.duration_since(trouble.since).as_secs().max(0));
+        let ticks =
+            if trouble.times == 1 { "one failed tick".to_owned() } else { format!("{} failed ticks", trouble.times) };
+        tracing::info!(bot = bot.name, channel, %interval, "well again after {lasted:#} and {ticks}");
+    }
+
+    fn failed(&mut self, problem: &Problem, window: Window, now: Timestamp, metrics: &Metrics) {
+        let Series { bot, channel, interval } = &self.series;
+        metrics.failing(&self.series.key(), true);
+        if let Problem::Sink(WriteError::LinesRefused { count, .. }) = problem {
+            metrics.dropped(&bot.name, Dropped::Refused, *count);
+        }
+        let (error, advice) = (problem.to_string(), problem.advice());
+        match &mut self.trouble {
+            None => {
+                tracing::error!(bot = bot.name, channel, %interval, days = %window, "{error}; {advice}");
+                self.trouble = Some(Trouble::begin(now, problem.kind()));
+            }
+            Some(trouble) => {
+                if trouble.again(now, problem.kind()) {
+                    let (since, times) = (trouble.since, trouble.times);
+                    tracing::error!(
+                        bot = bot.name, channel, %interval, days = %window, %since, times, "still failing: {error}; {advice}"
+                    );
+                }
+            }
+        }
+        let since = self.trouble.as_ref().map_or(now, |trouble| trouble.since);
+        self.condition = Condition::Failing { since };
+        self.last_failure = Some(FailureView { at: now, error, advice });
+    }
+
+    /// What the status page shows of it.
+    pub(super) fn view(&self, now: Timestamp) -> SeriesView {
+        let today = calendar::today(&self.series.bot.time_zone, now);
+        let mut recent = self.recent.as_deref().cloned().unwrap_or_else(|| Recent::until(today));
+        recent.move_to(today);
+        let owed = self.progress.map_or(0, |progress| days_between(progress.next(), today));
+        SeriesView {
+            channel: self.series.channel.clone(),
+            interval: self.series.interval,
+            condition: self.condition,
+            newest_point: self.newest_point.and_then(|newest| Timestamp::from_second(newest).ok()),
+            watermark: self.progress.and_then(|progress| progress.through),
+            owed_days: u32::try_from(owed).unwrap_or(0),
+            last_failure: self.last_failure.clone(),
+            recent,
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! How things are at one moment, ready to be shown: plain values, and the one sentence that sums them up.
+
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
+
+use super::recent::Recent;
+use crate::domain::series::Interval;
+
+/// Everything that the status page shows. Holds no secret, no address and no path.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// When this is.
+    pub now: Timestamp,
+    /// When the daemon started.
+    pub started: Timestamp,
+    /// Whether the platform is simulated, so that the figures are invented.
+    pub simulated: bool,
+    /// In the order of their names.
+    pub bots: Vec<BotView>,
+    /// The latest ticks that have ended, newest first; at most ten.
+    pub ticks: Vec<TickView>,
+    /// When the next ticks are due, soonest first: one entry for each schedule.
+    pub next: Vec<NextTick>,
+    /// Ticks of a bot that were skipped since the start, because its last one was still running.
+    pub skipped: u64,
+    /// The keys for which the last reload was refused; empty if it was not.
+    pub refused_reload: Vec<String>,
+    /// Why the state folder cannot be written at the moment, if so, in a word or two.
+    pub state_problem: Option<String>,
+}
+
+/// One bot.
+#[derive(Clone, Debug)]
+pub struct BotView {
+    /// Its configured name.
+    pub name: String,
+    /// The zone of its days and hours, by its IANA name.
+    pub zone: String,
+    /// Requests of the last 60 seconds.
+    pub minute: Used,
+    /// Requests of the last 3,600 seconds.
+    pub hour: Used,
+    /// How much longer it is left alone, because the platform said that it was asked too often.
+    pub paused_for: Option<Duration>,
+    /// Whether a tick of it is running.
+    pub running: bool,
+    /// Its series, by channel and interval.
+    pub series: Vec<SeriesView>,
+}
+
+/// How much of a limit is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Requests that count against it now.
+    pub requests: u32,
+    /// The most that may.
+    pub limit: u32,
+}
+
+/// One series of a bot.
+#[derive(Clone, Debug)]
+pub struct SeriesView {
+    /// Which channel.
+    pub channel: String,
+    /// Hourly or daily.
+    pub interval: Interval,
+    /// How its last tick ended.
+    pub condition: Condition,
+    /// The first instant of the newest bucket that the database confirmed since the start.
+    pub newest_point: Option<Timestamp>,
+    /// The last day that is complete and confirmed.
+    pub watermark: Option<Date>,
+    /// Whole days before today that are not confirmed yet.
+    pub owed_days: u32,
+    /// The last failure since the start, also one that is over.
+    pub last_failure: Option<FailureView>,
+    /// Its figures of the last days.
+    pub recent: Recent,
+}
+
+/// How a series is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// No tick of it has ended since the start.
+    Pending,
+    /// Its last tick did all that was owed.
+    Well,
+    /// Its last tick failed; it has failed since then.
+    Failing {
+        /// When the first of the failures in a row was.
+        since: Timestamp,
+    },
+}
+
+/// A failure in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureView {
+    /// When it was.
+    pub at: Timestamp,
+    /// What failed, and what the other side said.
+    pub error: String,
+    /// What to do about it.
+    pub advice: String,
+}
+
+/// A tick that has ended.
+#[derive(Clone, Debug)]
+pub struct TickView {
+    /// When it was due.
+    pub started: Timestamp,
+    /// How long it took until its last series had ended, the bots' spread included.
+    pub took: Duration,
+    /// Bots that took part.
+    pub bots: usize,
+    /// Series that took part.
+    pub series: usize,
+    /// Series of these that failed.
+    pub failed: usize,
+    /// Points that the database confirmed.
+    pub points: u64,
+    /// Requests to the platform.
+    pub requests: u64,
+}
+
+/// The next tick of a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextTick {
+    /// When it is due, without the bots' spread.
+    pub at: Timestamp,
+    /// How many bots follow this schedule.
+    pub bots: usize,
+}
+
+impl View {
+    /// How things are in one sentence, without a full stop.
+    pub fn sentence(&self) -> String {
+        let series = || self.bots.iter().flat_map(|bot| bot.series.iter().map(move |series| (bot, series)));
+        let all = series().count();
+        let failing: Vec<_> =
+            series().filter(|(_, series)| matches!(series.condition, Condition::Failing { .. })).collect();
+        let pending = series().filter(|(_, series)| series.condition == Condition::Pending).count();
+        let next =
+            self.next.first().map_or_else(String::new, |next| format!(", next tick at {}", self.clock_time(next.at)));
+        let things = match failing.as_slice() {
+            [] if all == 0 => "no series to export".to_owned(),
+            [] if pending == all => format!("no tick of the {all} series has ended yet"),
+            [] if pending > 0 => format!("{} of {all} series up to date, {pending} not asked for yet", all - pending),
+            [] => format!("all {all} series up to date"),
+            [(bot, series)] => {
+                let (name, channel, interval) = (&bot.name, &series.channel, series.interval);
+                format!("1 of {all} series failing ({name}/{channel} {interval})")
+            }
+            [(bot, series), ..] => {
+                let (name, channel, interval) = (&bot.name, &series.channel, series.interval);
+                format!("{} of {all} series failing ({name}/{channel} {interval} and others)", failing.len())
+            }
+        };
+        let state = if self.state_problem.is_some() { ", the state folder cannot be written" } else { "" };
+        let reload = if self.refused_reload.is_empty() { "" } else { ", the last reload was refused" };
+        format!("{things}{state}{reload}{next}")
+    }
+
+    /// Hours, minutes and seconds in UTC, with the date where it is more than a day away.
+    fn clock_time(&self, at: Timestamp) -> String {
+        let is_near = at.duration_since(self.now) <= SignedDuration::from_hours(24);
+        at.strftime(if is_near { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M:%S UTC" }).to_string()
+    }
+}
+
+/// A view as tests need one, in which one series of two is failing.
+#[cfg(test)]
+pub(crate) fn test_view(now: Timestamp) -> View {
+    let series = |condition| SeriesView {
+        channel: "all".to_owned(),
+        interval: Interval::Hourly,
+        condition,
+        newest_point: Some(now),
+        watermark: None,
+        owed_days: 0,
+        last_failure: None,
+        recent: Recent::until(now.to_zoned(jiff::tz::TimeZone::UTC).date()),
+    };
+    let bot = |name: &str, condition| BotView {
+        name: name.to_owned(),
+        zone: "UTC".to_owned(),
+        minute: Used { requests: 1, limit: 60 },
+        hour: Used { requests: 1, limit: 1800 },
+        paused_for: None,
+        running: false,
+        series: vec![series(condition)],
+    };
+    View {
+        now,
+        started: now,
+        simulated: false,
+        bots: vec![bot("sales", Condition::Well), bot("support", Condition::Failing { since: now })],
+        ticks: Vec::new(),
+        next: vec![NextTick { at: now, bots: 2 }],
+        skipped: 0,
+        refused_reload: Vec::new(),
+        state_problem: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_sentence_sums_up_how_things_are() {
+        let mut view = test_view("2026-08-06T12:10:00Z".parse().unwrap());
+        assert_eq!(view.sentence(), "1 of 2 series failing (support/all hourly), next tick at 12:10:00 UTC");
+        view.bots[1].series[0].condition = Condition::Well;
+        assert_eq!(view.sentence(), "all 2 series up to date, next tick at 12:10:00 UTC");
+        view.next[0].at = "2026-08-10T03:00:00Z".parse().unwrap();
+        assert_eq!(view.sentence(), "all 2 series up to date, next tick at 2026-08-10 03:00:00 UTC");
+        view.bots[1].series[0].condition = Condition::Pending;
+        view.refused_reload.push("no".to_owned());
+        view.next.clear();
+        assert_eq!(view.sentence(), "1 of 2 series up to date, 1 not asked for yet, the last reload was refused");
+        view.bots[0].series[0].condition = Condition::Pending;
+        assert!(view.sentence().starts_with("no tick of the 2 series has ended yet"));
+        view.bots.clear();
+        assert!(view.sentence().starts_with("no series to export"));
+    }
+}

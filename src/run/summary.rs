@@ -1,0 +1,190 @@
+//! What a one-shot run did: a table for standard output, a series a row.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::civil::Date;
+
+use crate::domain::series::Series;
+use crate::run::job::Confirmed;
+
+/// How many days a spark line shows.
+const SPARK_DAYS: usize = 31;
+
+/// What was done for one series.
+#[derive(Clone, Debug)]
+pub struct Row {
+    series: Series,
+    days: u64,
+    points: u64,
+    beyond_retention: u64,
+    nonexistent: u64,
+    requests: u64,
+    /// The newest days' users; a bounded number of them, however long the range.
+    users: BTreeMap<Date, i64>,
+    outcome: Outcome,
+}
+
+/// How it ended for one series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Not at all yet.
+    Unfinished,
+    /// Everything is confirmed.
+    Complete,
+    /// Something failed, and was logged.
+    Failed,
+}
+
+impl Row {
+    /// A series for which nothing was done yet.
+    pub fn new(series: Series) -> Row {
+        Row {
+            series,
+            days: 0,
+            points: 0,
+            beyond_retention: 0,
+            nonexistent: 0,
+            requests: 0,
+            users: BTreeMap::new(),
+            outcome: Outcome::Unfinished,
+        }
+    }
+
+    /// The series it speaks of.
+    pub fn series(&self) -> &Series {
+        &self.series
+    }
+
+    /// How it ended.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// Days and points that are confirmed so far, and requests made for them.
+    pub fn counts(&self) -> (u64, u64, u64) {
+        (self.days, self.points, self.requests)
+    }
+
+    /// Adds a confirmed window.
+    pub fn add(&mut self, confirmed: &Confirmed) {
+        self.days += u64::from(confirmed.window.days());
+        self.points += confirmed.written.points as u64;
+        self.beyond_retention += confirmed.written.beyond_retention as u64;
+        self.nonexistent += confirmed.nonexistent.len() as u64;
+        self.requests += confirmed.requests;
+        self.users.extend(confirmed.days.iter().copied());
+        while self.users.len() > SPARK_DAYS {
+            self.users.pop_first();
+        }
+    }
+
+    /// Ends it, after so many more requests.
+    pub fn end(&mut self, outcome: Outcome, requests: u64) {
+        self.outcome = outcome;
+        self.requests += requests;
+    }
+
+    fn remark(&self) -> String {
+        let mut remarks = vec![spark(self.users.values().copied())];
+        match self.outcome {
+            Outcome::Complete => {}
+            Outcome::Failed => remarks.push("failed, see the log".to_owned()),
+            Outcome::Unfinished => remarks.push("not finished".to_owned()),
+        }
+        if self.beyond_retention > 0 {
+            remarks.push(format!("{} points beyond retention", self.beyond_retention));
+        }
+        if self.nonexistent > 0 {
+            remarks.push(format!("{} in hours that never were", self.nonexistent));
+        }
+        remarks.retain(|remark| !remark.is_empty());
+        remarks.join("  ")
+    }
+}
+
+/// One block for each figure, as high as it is among them.
+fn spark(figures: impl Iterator<Item = i64> + Clone) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let highest = figures.clone().max().unwrap_or(0).max(1);
+    let block = |figure: i64| usize::try_from(figure.max(0).saturating_mul(7) / highest).unwrap_or(0).min(7);
+    figures.map(|figure| BLOCKS[block(figure)]).collect()
+}
+
+/// The table of all series.
+pub struct Summary<'a>(pub &'a [Row]);
+
+impl fmt::Display for Summary<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heading = ["bot", "channel", "interval", "days", "points", "requests", "users by day"].map(str::to_owned);
+        let row = |row: &Row| {
+            let Row { series, days, points, requests, .. } = row;
+            let figures = [days, points, requests].map(ToString::to_string);
+            let [days, points, requests] = figures;
+            let interval = series.interval.to_string();
+            [series.bot.name.clone(), series.channel.clone(), interval, days, points, requests, row.remark()]
+        };
+        let table: Vec<[String; 7]> = std::iter::once(heading).chain(self.0.iter().map(row)).collect();
+        let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..6).map(width).collect();
+        for [bot, channel, interval, days, points, requests, remark] in &table {
+            writeln!(
+                f,
+                "{bot:<0$}  {channel:<1$}  {interval:<2$}  {days:>3$}  {points:>4$}  {requests:>5$}  {remark}",
+                widths[0], widths[1], widths[2], widths[3], widths[4], widths[5]
+            )?;
+        }
+        let total = |of: fn(&Row) -> u64| self.0.iter().map(of).sum::<u64>();
+        let complete = self.0.iter().filter(|row| row.outcome == Outcome::Complete).count();
+        writeln!(
+            f,
+            "{complete} of {} series complete: {} points, {} requests (users by day: of an hourly series its busiest hour)",
+            self.0.len(),
+            total(|row| row.points),
+            total(|row| row.requests)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::config::test_bot;
+    use crate::database::writer::Written;
+    use crate::domain::series::{Interval, Window, day_after};
+
+    #[test]
+    fn a_row_shows_what_was_done() {
+        let series = |channel: &str| Series {
+            bot: Arc::new(test_bot("support")),
+            channel: channel.into(),
+            interval: Interval::Daily,
+        };
+        let first = date(2026, 8, 1);
+        let (mut done, mut failed) = (Row::new(series("all")), Row::new(series("msteams")));
+        done.add(&Confirmed {
+            window: Window { first, last: day_after(first, 3) },
+            complete: None,
+            platform_today: None,
+            written: Written { points: 4, beyond_retention: 0 },
+            requests: 2,
+            newest: None,
+            nonexistent: Vec::new(),
+            oddity: None,
+            recent: Vec::new(),
+            days: (0..4).map(|day| (day_after(first, day), day * 10)).collect(),
+        });
+        done.end(Outcome::Complete, 0);
+        failed.end(Outcome::Failed, 5);
+        let text = Summary(&[done, failed]).to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "bot      channel  interval  days  points  requests  users by day");
+        assert_eq!(lines[1], "support  all      daily        4       4         2  ▁▃▅█");
+        assert_eq!(lines[2], "support  msteams  daily        0       0         5  failed, see the log");
+        assert!(lines[3].starts_with("1 of 2 series complete: 4 points, 7 requests"));
+    }
+}

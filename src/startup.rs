@@ -1,0 +1,103 @@
+//! From the command line to what is to be exported: the same way at the start and at every reload.
+
+use std::io;
+
+use jiff::Timestamp;
+use reqwest::Url;
+
+use crate::cli::{Selection, UsageError};
+use crate::config::{self, Config, Destination, Environment, Problems, Source};
+use crate::demo::{Behaviour, Platform};
+use crate::domain::series::Series;
+
+/// Where the configuration comes from, and which part of it counts.
+pub struct Launch {
+    /// The document.
+    pub source: Source,
+    /// What is put over it.
+    pub environment: Environment,
+    /// Which of the series.
+    pub selection: Selection,
+    /// Whether the platform is simulated.
+    pub demo: bool,
+    simulated: Option<(Platform, Url)>,
+}
+
+/// A configuration, and the series of it that are exported.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The whole of it.
+    pub config: Config,
+    /// Those that were selected.
+    pub series: Vec<Series>,
+}
+
+/// Why nothing can be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Configuration(#[from] Problems),
+    /// The command line names what the configuration does not have.
+    #[error("{0}")]
+    Usage(#[from] UsageError),
+    /// The simulated platform cannot be started.
+    #[error("the simulated platform cannot be started: {0}")]
+    Simulation(#[from] io::Error),
+}
+
+impl Launch {
+    /// Nothing is read yet.
+    pub fn new(source: Source, environment: Environment, selection: Selection, demo: bool) -> Launch {
+        Launch { source, environment, selection, demo, simulated: None }
+    }
+
+    /// Reads the configuration, secrets included.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, all of it.
+    pub async fn load(&mut self) -> Result<Loaded, LaunchError> {
+        let load = if self.demo { config::load_simulated } else { config::load };
+        let mut config = load(&self.source, &self.environment)?;
+        let series = self.selection.choose(&config)?;
+        if self.demo {
+            self.simulate(&mut config).await?;
+        }
+        Ok(Loaded { config, series })
+    }
+
+    /// Puts the simulated platform in the place of the real one.
+    async fn simulate(&mut self, config: &mut Config) -> io::Result<()> {
+        let is_first = self.simulated.is_none();
+        config.platform.url = match &self.simulated {
+            Some((platform, url)) => {
+                platform.set_bots(&config.bots);
+                url.clone()
+            }
+            None => {
+                let platform = Platform::new(&config.bots, Behaviour::LIVELY, Timestamp::now);
+                let address = platform.clone().start().await?;
+                let url: Url = format!("http://{address}").parse().map_err(io::Error::other)?;
+                self.simulated = Some((platform, url.clone()));
+                url
+            }
+        };
+        if let Source::BuiltIn(..) = self.source {
+            return Ok(());
+        }
+        // Invented figures must not move the watermarks of the real ones.
+        config.state_dir.push("demo");
+        if is_first {
+            let destination = match &config.destination {
+                Destination::InfluxDb(database) => format!("the bucket {} at {}", database.bucket, database.url),
+                Destination::File(path) => path.display().to_string(),
+            };
+            tracing::warn!(
+                "the figures of this run are invented and go to {destination}; their state is kept in {}",
+                config.state_dir.display()
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,244 @@
+//! The durable memory of how far each series has come: `watermarks.json` in the state folder.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
+
+use crate::domain::plan::Progress;
+use crate::domain::series::SeriesKey;
+use crate::state::atomic::{self, Loaded};
+
+const VERSION: u64 = 1;
+
+/// How often the file is written while series come further, at most.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
+
+/// The progress of every series that was ever exported from this state folder. Ticks share it; whoever runs them also
+/// runs [`keep_saving`](Watermarks::keep_saving), and saves once more at the end.
+#[derive(Debug)]
+pub struct Watermarks {
+    path: PathBuf,
+    may_write: bool,
+    entries: Mutex<Entries>,
+    /// Held while the file is written, so that an older state never replaces a newer one.
+    saving: tokio::sync::Mutex<()>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Entries {
+    by_key: BTreeMap<SeriesKey, Progress>,
+    /// Whether something changed since the file was written.
+    changed: bool,
+}
+
+/// Why the watermarks cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WatermarkError {
+    /// The system does not let the file be read or moved.
+    #[error("{} cannot be read: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A later release wrote the file.
+    #[error(
+        "{} has format version {found}, this release knows {VERSION}: install the newer release again, or move the file \
+         away to start from initial_days", path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u64,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Content {
+    series: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    key: SeriesKey,
+    since: Date,
+    through: Option<Date>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    apart: bool,
+}
+
+/// The file in this state folder.
+pub fn path_in(state_dir: &Path) -> PathBuf {
+    state_dir.join("watermarks.json")
+}
+
+impl Watermarks {
+    /// Reads the file of this state folder, if there is one. One that cannot be read as what it should be is set aside
+    /// with a loud warning, or merely ignored if `may_write` is false.
+    ///
+    /// # Errors
+    ///
+    /// A file of a newer release, or one that the system withholds.
+    pub fn load(state_dir: &Path, now: Timestamp, may_write: bool) -> Result<Watermarks, WatermarkError> {
+        let path = path_in(state_dir);
+        let failed = |error| WatermarkError::Io { path: path.clone(), error };
+        let entries = match atomic::load::<Content>(&path, VERSION).map_err(failed)? {
+            Loaded::Absent => BTreeMap::new(),
+            Loaded::Found(content) => content.series.into_iter().map(Entry::split).collect(),
+            Loaded::Newer(found) => return Err(WatermarkError::Newer { path, found }),
+            Loaded::Unreadable(problem) => {
+                let kept = if may_write { atomic::set_aside(&path, now).map_err(failed)? } else { path.clone() };
+                tracing::warn!(
+                    file = %path.display(), kept_as = %kept.display(),
+                    "the watermarks cannot be read ({problem}): starting as on the first day, from initial_days; for \
+                     older days that were still owed use --backfill"
+                );
+                BTreeMap::new()
+            }
+        };
+        let entries = Mutex::new(Entries { by_key: entries, changed: false });
+        Ok(Watermarks { path, may_write, entries, saving: tokio::sync::Mutex::default(), changed: Notify::new() })
+    }
+
+    /// How far this series has come.
+    pub fn get(&self, key: &SeriesKey) -> Option<Progress> {
+        self.lock().by_key.get(key).copied()
+    }
+
+    /// Remembers how far this series has come.
+    pub fn set(&self, key: SeriesKey, progress: Progress) {
+        let mut entries = self.lock();
+        if entries.by_key.insert(key, progress) != Some(progress) {
+            entries.changed = true;
+            self.changed.notify_one();
+        }
+    }
+
+    /// Writes the file if something changed since it was written, unless nothing may be remembered.
+    ///
+    /// # Errors
+    ///
+    /// What the disk said; the old file then stands, and the next call tries again.
+    pub async fn save(&self) -> io::Result<()> {
+        let _one_at_a_time = self.saving.lock().await;
+        let series = {
+            let mut entries = self.lock();
+            if !self.may_write || !std::mem::take(&mut entries.changed) {
+                return Ok(());
+            }
+            entries.by_key.iter().map(|(key, progress)| Entry::join(key, progress)).collect()
+        };
+        let path = self.path.clone();
+        let write = move || atomic::replace(&path, VERSION, &Content { series });
+        let written = tokio::task::spawn_blocking(write).await.map_err(io::Error::other).flatten();
+        self.lock().changed |= written.is_err();
+        written
+    }
+
+    /// Writes the file soon after every change, and again while that fails, until `done` completes. What came of it
+    /// goes to `report` each time.
+    pub async fn keep_saving(&self, done: impl Future<Output = ()>, report: impl Fn(io::Result<()>)) {
+        tokio::pin!(done);
+        loop {
+            let something_to_save = async {
+                while !self.lock().changed {
+                    self.changed.notified().await;
+                }
+            };
+            tokio::select! {
+                () = &mut done => return,
+                () = something_to_save => {}
+            }
+            // Not to be cut off: whoever saves next must know what came of it.
+            report(self.save().await);
+            tokio::select! {
+                () = &mut done => return,
+                () = tokio::time::sleep(SAVE_EVERY) => {}
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn split(self) -> (SeriesKey, Progress) {
+        (self.key, Progress { since: self.since, through: self.through, apart: self.apart })
+    }
+
+    fn join(key: &SeriesKey, progress: &Progress) -> Entry {
+        Entry { key: key.clone(), since: progress.since, through: progress.through, apart: progress.apart }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::domain::series::Interval;
+
+    fn key(bot: &str) -> SeriesKey {
+        SeriesKey { bot: bot.into(), bot_id: format!("st-{bot}"), channel: "all".into(), interval: Interval::Daily }
+    }
+
+    const PROGRESS: Progress = Progress { since: date(2026, 8, 1), through: Some(date(2026, 8, 5)), apart: true };
+
+    #[tokio::test]
+    async fn watermarks_survive_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let watermarks = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
+        watermarks.set(key("a"), PROGRESS);
+        watermarks.set(key("b"), Progress { through: None, apart: false, ..PROGRESS });
+        watermarks.save().await.unwrap();
+        let again = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
+        assert_eq!(again.lock().by_key, watermarks.lock().by_key);
+        assert_eq!(again.get(&SeriesKey { bot_id: "st-other".into(), ..key("a") }), None, "another bot of that name");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn changes_are_saved_without_being_asked_for_and_again_after_a_failure() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let watermarks = Watermarks::load(&state, Timestamp::UNIX_EPOCH, true).unwrap();
+        watermarks.set(key("a"), PROGRESS);
+        let reports = Mutex::new(Vec::new());
+        let report = |result: io::Result<()>| {
+            reports.lock().unwrap().push(result.is_ok());
+            // The folder is not there when it is first needed.
+            std::fs::create_dir_all(&state).unwrap();
+        };
+        watermarks.keep_saving(tokio::time::sleep(Duration::from_secs(60)), report).await;
+        assert_eq!(*reports.lock().unwrap(), [false, true]);
+        let again = Watermarks::load(&state, Timestamp::UNIX_EPOCH, true).unwrap();
+        assert_eq!(again.get(&key("a")), Some(PROGRESS));
+    }
+
+    #[test]
+    fn an_unreadable_file_is_set_aside_and_a_newer_one_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path_in(folder.path());
+        std::fs::write(&path, "{}").unwrap();
+        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, false).unwrap().lock().by_key.is_empty());
+        assert!(path.exists(), "a dry run moves nothing");
+        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap().lock().by_key.is_empty());
+        assert!(!path.exists());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        std::fs::write(&path, "{\"version\": 2}").unwrap();
+        let error = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap_err();
+        assert!(matches!(error, WatermarkError::Newer { found: 2, .. }));
+    }
+}
