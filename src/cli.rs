@@ -64,6 +64,9 @@ pub struct Arguments {
     /// Print a completion script for this shell, then exit
     #[arg(long, value_name = "SHELL")]
     completions: Option<Shell>,
+    /// Print the manual page, then exit
+    #[arg(long)]
+    man: bool,
 }
 
 /// What the program is to do.
@@ -108,6 +111,8 @@ pub enum Mode {
     Check,
     /// A completion script.
     Completions(Shell),
+    /// The manual page.
+    Man,
 }
 
 /// The part of the configured series that a process is to export.
@@ -150,6 +155,7 @@ impl Arguments {
         };
         let dry_run = self.dry_run;
         let mode = match (self.completions, self.backfill) {
+            _ if self.man => Mode::Man,
             (Some(shell), _) => Mode::Completions(shell),
             (None, Some(range)) => Mode::Backfill { range, restart: self.restart, dry_run },
             (None, None) if self.once => Mode::Once { dry_run },

@@ -137,10 +137,10 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Whether a bot of this name belongs to this shard. Depends on nothing but the name and the number of shards, so
-    /// adding a bot moves no other.
+    /// Whether a bot of this name belongs to this shard. Each shard's number is hashed with the name, and the highest hash
+    /// wins (rendezvous hashing): one shard more takes bots from all others, and moves none between those.
     pub fn holds(self, bot_name: &str) -> bool {
-        stable_hash(bot_name) % u64::from(self.count) == u64::from(self.index)
+        (0..self.count).max_by_key(|index| stable_hash(&format!("{index}/{bot_name}"))) == Some(self.index)
     }
 }
 
@@ -159,6 +159,8 @@ pub fn stable_hash(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
+    use proptest::collection::hash_set;
+    use proptest::{prop_assert, proptest};
 
     use super::*;
 
@@ -210,6 +212,22 @@ mod tests {
             }
             let fair = 1000 / count;
             assert!(sizes.iter().all(|&size| size.abs_diff(fair) < fair / 3), "{sizes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_shard_more_takes_its_share_and_moves_no_other_bot(names in hash_set("[a-z0-9_-]{1,20}", 500), count in 1..12_u32) {
+            let shard_of = |name: &str, count| (0..count).find(|&index| Shard { index, count }.holds(name)).unwrap();
+            let mut moved = 0_u32;
+            for name in &names {
+                let (before, after) = (shard_of(name, count), shard_of(name, count + 1));
+                prop_assert!(after == before || after == count, "{name} moved from {before} to {after} of {count} + 1");
+                moved += u32::from(after == count);
+            }
+            let fair = 500 / (count + 1);
+            // Further off than chance gets in a lifetime of tests.
+            prop_assert!(moved.abs_diff(fair) < fair / 2 + 30, "{moved} of 500 bots moved to the last of {count} + 1");
         }
     }
 

@@ -64,7 +64,8 @@ fn the_debian_package_is_installed_started_upgraded_and_removed() {
     assert!(machine.sh(&format!("{watermark}; cat {STATE}/engagement.lp")).starts_with(&points));
 
     machine.sh("dpkg --remove kore-trend-exporter");
-    let units = machine.sh("systemctl list-units --all --no-legend 'kore-trend*'; ls /etc/systemd/system/*/ | grep kore || :");
+    let units =
+        machine.sh("systemctl list-units --all --no-legend 'kore-trend*'; ls /etc/systemd/system/*/ | grep kore || :");
     assert_eq!(units, "");
     machine.sh(&format!("test -e {STATE}/watermarks.json -a -e {SECRETS}/support.client_secret"));
     machine.sh("dpkg --purge kore-trend-exporter");
