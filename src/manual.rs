@@ -33,7 +33,8 @@ pub fn page(command: Command) -> Vec<u8> {
         }
     }
     page.extend(more.render().into_bytes());
-    page
+    // An empty line between two breaks is a paragraph, which mandoc would rather have by its name.
+    String::from_utf8_lossy(&page).replace(".br\n\n.br\n", ".sp\n").into_bytes()
 }
 
 #[cfg(test)]
