@@ -11,8 +11,6 @@
     reason = "a benchmark reports, and fails by panicking"
 )]
 
-mod support;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -20,9 +18,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use self::support::process::Daemon;
-use self::support::tls::CERTIFICATES;
-use self::support::{Services, Setting};
+use support::bench::{Services, Setting};
+use support::measured::Daemon;
+use support::tls::CERTIFICATES;
 
 /// Where nothing of it is to be in the way.
 const NEVER: &str = "cron = \"0 0 0 29 2 *\"\nspread = \"0s\"\n";

@@ -11,15 +11,12 @@
     reason = "a benchmark reports, and fails by panicking"
 )]
 
-mod support;
-
 use std::process::{Command, Stdio};
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-use self::support::{Services, Setting};
+use support::bench::{Services, Setting};
 
 fn main() {
     let channels = ["all", "rtm", "msteams", "ivr"];
@@ -69,7 +66,7 @@ fn report(name: &str, case: &Case) {
     let services = Services::start(folder.path(), &Setting { bots, channels, latency, tls: false, lines: "" });
     let before = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
     let started = Instant::now();
-    let child = Command::new(env!("CARGO_BIN_EXE_kore-trend-exporter"))
+    let child = Command::new(support::program())
         .args(case.arguments)
         .current_dir(folder.path())
         .stdout(Stdio::piped())
@@ -96,8 +93,8 @@ fn report(name: &str, case: &Case) {
     println!("{name}");
     println!(
         "  {points} points, {} writes, {} KiB to the database",
-        services.writes.load(Ordering::Relaxed),
-        services.bytes.load(Ordering::Relaxed) >> 10
+        services.database.writes(),
+        services.database.bytes() >> 10
     );
     println!("  processor {:.0} ms: {:.2} million points a second of it", processor * 1e3, points / processor / 1e6);
     println!("  resident memory at most {:.1} MiB", most as f64 / 1024.0);

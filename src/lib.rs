@@ -12,10 +12,6 @@
 //!
 //! The modules in the order in which to read them:
 
-// A support that the tests from outside share with the unit tests knows this crate by its name.
-#[cfg(test)]
-extern crate self as kore_trend_exporter;
-
 pub mod cli;
 pub mod config;
 pub mod daemon;

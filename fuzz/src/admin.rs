@@ -73,9 +73,9 @@ async fn serve() -> Endpoint {
         started: now(),
         simulated: false,
     };
-    let listener = admin::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let listener = endpoint::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
-    Endpoint { address, heart, _serving: admin::serve(listener, Arc::new(admin)) }
+    Endpoint { address, heart, _serving: endpoint::serve(listener, Arc::new(admin)) }
 }
 
 fn now() -> Timestamp {

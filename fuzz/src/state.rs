@@ -43,7 +43,7 @@ pub(crate) fn wait_for<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn check_watermarks(folder: &Path, content: &[u8]) {
-    let path = watermark::path_in(folder);
+    let path = watermarks::path_in(folder);
     std::fs::write(&path, content).unwrap();
     let value: Option<Value> = serde_json::from_slice(content).ok();
     let loaded = match Watermarks::load(folder, Timestamp::UNIX_EPOCH, true) {

@@ -1,6 +1,5 @@
 //! The platform: what it answers, how it fails, and how it counts requests.
 
-use std::fmt::Write;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use jiff::civil::Date;
 use kore_trend_exporter::domain::series::{Interval, Window};
 use kore_trend_exporter::platform::ask::Asked;
 use reqwest::{Body, RequestBuilder};
+use support::platform::answer;
 
 use crate::history::Trouble;
 use crate::time;
@@ -187,47 +187,19 @@ impl World {
     fn answer(&self, number: usize, window: Window) -> String {
         let known = &self.series[number];
         let now = time::true_seconds();
-        let mut rows = [String::new(), String::new(), String::new()];
         // Nobody asks for more than the clock's error and some months.
-        for date in truth::days(window.first, window.last) {
-            let day = truth::day(known.zone, date);
-            let hours: Vec<Option<usize>> = match known.series.interval {
-                Interval::Hourly => (0..24).map(Some).collect(),
-                Interval::Daily => vec![None],
-            };
-            let mut cells = Vec::new();
-            for hour in hours {
-                let bucket = Bucket { day: date, hour };
-                let revision = day.span(hour).and_then(|span| known.figures.revision(bucket, span, now));
-                let users = revision.map(|revision| known.figures.users(bucket, revision));
-                cells.extend(users.or(self.setup.v2.then_some(0)).map(|users| (hour, users)));
-            }
-            if cells.is_empty() {
-                continue;
-            }
-            for (part, row) in rows.iter_mut().enumerate() {
-                let separator = if row.is_empty() { "" } else { "," };
-                write!(row, "{separator}{{\"date\":\"{}\"", date.strftime("%b %d %Y")).unwrap();
-                for (hour, users) in &cells {
-                    let users = users + part_of(part);
-                    match hour {
-                        Some(hour) => write!(row, ",\"{hour} - {}\":{users}", (hour + 1) % 24).unwrap(),
-                        None => write!(row, ",\"users\":{users}").unwrap(),
-                    }
-                }
-                row.push('}');
-                if !self.setup.v2 {
-                    break;
-                }
-            }
-        }
-        let [all, new, returning] = rows;
-        match self.setup.v2 {
-            false => format!("{{\"results\":[{all}]}}"),
-            true => format!(
-                "{{\"uniqueUsersTrend\":{{\"dataPoints\":[{all}]}},\"newUsersTrend\":{{\"dataPoints\":[{new}]}},\
-                 \"returningUsersTrend\":{{\"dataPoints\":[{returning}]}}}}"
-            ),
+        let users = |date: Date, hour: Option<i8>| {
+            let bucket = Bucket { day: date, hour: hour.map(|hour| usize::try_from(hour).unwrap()) };
+            let span = truth::day(known.zone, date).span(bucket.hour);
+            let revision = span.and_then(|span| known.figures.revision(bucket, span, now));
+            revision.map(|revision| known.figures.users(bucket, revision))
+        };
+        let interval = known.series.interval;
+        if self.setup.v2 {
+            let parts = |users: i64| [0, 1, 2].map(|part| users + part_of(part));
+            answer::v2(window, interval, |date, hour| Some(parts(users(date, hour).unwrap_or(0))))
+        } else {
+            answer::v1(window, interval, users)
         }
     }
 }

@@ -139,17 +139,17 @@ pub(crate) async fn backfill(
     stop: Stop,
 ) -> Result<Vec<Row>, RunError> {
     let around = surroundings(Process::Backfill, stop);
-    export::backfill(&config, series, range, false, &around).await
+    run::backfill(&config, series, range, false, &around).await
 }
 
 /// The daemon, until it is told to stop.
 pub(crate) async fn daemon(config: Config, series: Vec<Series>, stop: Stop, orders: mpsc::UnboundedReceiver<Order>) {
     let around = surroundings(Process::Daemon, stop);
-    let _lock = export::take_folder(&config.state_dir).unwrap();
+    let _lock = run::take_folder(&config.state_dir).unwrap();
     let watermarks = Arc::new(Watermarks::load(&config.state_dir, wall_clock(), true).unwrap());
     lock(&current()).watermarks = Some(Arc::clone(&watermarks));
-    let limiter = export::limiter(&config, &around).unwrap();
-    let means = export::means(&config, Arc::clone(&limiter), Purpose::Live, &around).unwrap();
+    let limiter = run::limiter(&config, &around).unwrap();
+    let means = run::means(&config, Arc::clone(&limiter), Purpose::Live, &around).unwrap();
     let mut daemon = Daemon {
         config: Arc::new(config),
         series: BTreeMap::new(),
@@ -199,7 +199,7 @@ impl Daemon {
                     Order::Look => {}
                     Order::Reload(config, series) => {
                         limiter.set_limits(config.platform.limits);
-                        self.means = export::means(&config, Arc::clone(limiter), Purpose::Live, &self.around).unwrap();
+                        self.means = run::means(&config, Arc::clone(limiter), Purpose::Live, &self.around).unwrap();
                         self.config = Arc::new(*config);
                         self.export(series);
                         let unwell: BTreeSet<String> =
@@ -226,7 +226,7 @@ impl Daemon {
         for due in self.agenda.due(wall_clock()) {
             for bot in due.bots {
                 let first = self.series.get(&bot).and_then(|series| series.first());
-                let delay = first.map(|series| agenda::delay(&series.bot, self.config.schedule.spread));
+                let delay = first.map(|series| due::delay(&series.bot, self.config.schedule.spread));
                 self.start(&bot, delay.unwrap_or_default());
             }
         }
@@ -255,7 +255,7 @@ impl Daemon {
             if around.stop.or(tokio::time::sleep(delay)).await.is_err() {
                 return (bot, Ticked { rows: Vec::new(), was_left: false });
             }
-            let ticked = export::tick(&config, series, &watermarks, means, &around).await;
+            let ticked = run::tick(&config, series, &watermarks, means, &around).await;
             lock(&current()).check_complete(&tick, &ticked.rows);
             (bot, ticked)
         });

@@ -18,6 +18,7 @@ pub(crate) struct Frame {
     pub(crate) from: &'static str,
     pub(crate) refresh: &'static str,
     pub(crate) variables: Vec<Value>,
+    pub(crate) annotations: Vec<Value>,
     pub(crate) panels: Vec<Value>,
 }
 
@@ -43,7 +44,7 @@ impl Frame {
             // Of the reader; the time picker changes it, and everything that is shown by hours follows.
             "timezone": "browser", "weekStart": "", "fiscalYearStartMonth": 0, "liveNow": false,
             "time": { "from": self.from, "to": "now" }, "timepicker": {}, "refresh": self.refresh,
-            "links": links, "annotations": { "list": [] },
+            "links": links, "annotations": { "list": self.annotations },
             "templating": { "list": self.variables }, "panels": self.panels,
         })
     }

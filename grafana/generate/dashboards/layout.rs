@@ -18,6 +18,7 @@ pub(crate) struct Line {
 pub(crate) struct Row {
     title: &'static str,
     lines: Vec<Line>,
+    collapsed: bool,
 }
 
 impl Line {
@@ -31,29 +32,47 @@ impl Line {
 impl Row {
     /// A row.
     pub(crate) fn new(title: &'static str, lines: Vec<Line>) -> Row {
-        Row { title, lines }
+        Row { title, lines, collapsed: false }
+    }
+
+    /// A row that is rarely needed: it asks nothing until it is opened.
+    pub(crate) fn collapsed(title: &'static str, lines: Vec<Line>) -> Row {
+        Row { title, lines, collapsed: true }
     }
 }
 
 /// The panels of all rows with their places, numbered in reading order.
 pub(crate) fn panels(language: Language, rows: Vec<Row>) -> Vec<Value> {
     let mut placed = Vec::new();
-    let mut y = 0;
+    let (mut id, mut y) = (0, 0);
+    let mut next = || {
+        id += 1;
+        id
+    };
     for row in rows {
-        placed.push(json!({
-            "id": placed.len() + 1, "type": "row", "title": row.title, "collapsed": false, "panels": [],
-            "gridPos": { "x": 0, "y": y, "w": COLUMNS, "h": 1 },
-        }));
+        let heading = (next(), y);
+        let mut panels = Vec::new();
         y += 1;
+        let mut below = y;
         for line in row.lines {
             let mut x = 0;
             for (width, panel) in line.panels {
-                let place = json!({ "x": x, "y": y, "w": width, "h": line.height });
-                placed.push(panel.json(language, placed.len() + 1, place));
+                let place = json!({ "x": x, "y": below, "w": width, "h": line.height });
+                panels.push(panel.json(language, next(), place));
                 x += width;
             }
-            y += line.height;
+            below += line.height;
         }
+        // A collapsed row holds its panels itself, and the next row follows at once.
+        let (inside, after) = if row.collapsed { (panels, Vec::new()) } else { (Vec::new(), panels) };
+        placed.push(json!({
+            "id": heading.0, "type": "row", "title": row.title, "collapsed": row.collapsed, "panels": inside,
+            "gridPos": { "x": 0, "y": heading.1, "w": COLUMNS, "h": 1 },
+        }));
+        if !row.collapsed {
+            y = below;
+        }
+        placed.extend(after);
     }
     placed
 }

@@ -1,9 +1,11 @@
 //! Every dashboard, as the JSON that Grafana provisions.
 
 mod engagement;
+mod fleet;
 mod frame;
 mod health;
 mod layout;
+mod links;
 mod panel;
 mod query;
 mod variables;
@@ -17,6 +19,8 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
     vec![
         ("user-engagement-influxql.json", engagement::dashboard(Language::InfluxQl)),
         ("user-engagement-flux.json", engagement::dashboard(Language::Flux)),
+        ("bot-fleet-influxql.json", fleet::dashboard(Language::InfluxQl)),
+        ("bot-fleet-flux.json", fleet::dashboard(Language::Flux)),
         ("exporter-health.json", health::dashboard()),
     ]
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::query::{Language, Query, chosen_source, merge};
+use super::links;
+use super::query::{Language, Query, merge};
 
 /// One panel of a dashboard, whose place and number the layout gives it.
 pub(crate) struct Panel {
@@ -14,6 +15,8 @@ pub(crate) struct Panel {
     options: Value,
     defaults: Value,
     overrides: Vec<Value>,
+    /// Fields, or all of them, that lead to the bot that an expression names.
+    to_bots: Vec<(Option<&'static str>, &'static str)>,
     more: Value,
 }
 
@@ -30,6 +33,7 @@ impl Panel {
             // Never "short", which makes "1 K" of 1,250.
             defaults: json!({ "unit": "locale", "decimals": 0 }),
             overrides: Vec::new(),
+            to_bots: Vec::new(),
             more: json!({}),
         }
     }
@@ -66,9 +70,30 @@ impl Panel {
     }
 
     /// How the field of this name is shown.
-    pub(crate) fn field(mut self, name: &str, properties: &[(&str, Value)]) -> Panel {
+    pub(crate) fn field(self, name: &str, properties: &[(&str, Value)]) -> Panel {
+        self.fields("byName", name, properties)
+    }
+
+    /// How the fields are shown whose names match this pattern.
+    pub(crate) fn fields_like(self, pattern: &str, properties: &[(&str, Value)]) -> Panel {
+        self.fields("byRegexp", pattern, properties)
+    }
+
+    fn fields(mut self, matcher: &str, which: &str, properties: &[(&str, Value)]) -> Panel {
         let properties: Vec<Value> = properties.iter().map(|(id, value)| json!({ "id": id, "value": value })).collect();
-        self.overrides.push(json!({ "matcher": { "id": "byName", "options": name }, "properties": properties }));
+        self.overrides.push(json!({ "matcher": { "id": matcher, "options": which }, "properties": properties }));
+        self
+    }
+
+    /// A click on a figure leads to the user engagement of the bot that this expression names.
+    pub(crate) fn to_bot(mut self, bot: &'static str) -> Panel {
+        self.to_bots.push((None, bot));
+        self
+    }
+
+    /// A click on a figure of this field does.
+    pub(crate) fn field_to_bot(mut self, field: &'static str, bot: &'static str) -> Panel {
+        self.to_bots.push((Some(field), bot));
         self
     }
 
@@ -88,6 +113,18 @@ impl Panel {
         self.defaults(json!({ "noValue": text }))
     }
 
+    /// The same for one large figure. Without a mapping Grafana paints the text in the colour of the lowest threshold, so
+    /// that nothing at all would look well.
+    pub(crate) fn nothing(mut self, text: &str, color: &str) -> Panel {
+        let result = json!({ "text": text, "color": color });
+        let mut mappings = self.defaults["mappings"].as_array().cloned().unwrap_or_default();
+        for kind in ["null", "nan"] {
+            mappings.push(json!({ "type": "special", "options": { "match": kind, "result": result } }));
+        }
+        merge(&mut self.defaults, json!({ "mappings": mappings }));
+        self.no_value(text)
+    }
+
     /// A range of time of its own, however the dashboard's is set as long as that ends now.
     pub(crate) fn since(mut self, time_from: &str) -> Panel {
         merge(&mut self.more, json!({ "timeFrom": time_from, "hideTimeOverride": true }));
@@ -100,8 +137,21 @@ impl Panel {
         self
     }
 
+    /// At most this many steps.
+    pub(crate) fn steps(mut self, count: u32) -> Panel {
+        merge(&mut self.more, json!({ "maxDataPoints": count }));
+        self
+    }
+
     /// As Grafana reads it.
-    pub(crate) fn json(self, language: Language, id: usize, place: Value) -> Value {
+    pub(crate) fn json(mut self, language: Language, id: usize, place: Value) -> Value {
+        for (field, bot) in std::mem::take(&mut self.to_bots) {
+            let links = links::to_bot(language, bot);
+            self = match field {
+                None => self.defaults(json!({ "links": links })),
+                Some(field) => self.field(field, &[("links", links)]),
+            };
+        }
         let targets: Vec<Value> =
             ('A'..).zip(&self.queries).map(|(ref_id, query)| query.target(language, ref_id)).collect();
         let mut panel = json!({
@@ -111,10 +161,10 @@ impl Panel {
         if !targets.is_empty() {
             // More than a curve has: Grafana cuts off a table of Flux that has ten times as many lines.
             let lines = self.queries.iter().any(|query| matches!(query, Query::Table { .. }));
+            let source = self.queries[0].source(language);
             merge(
                 &mut panel,
-                json!({ "datasource": chosen_source(language), "targets": targets,
-                        "transformations": self.transformations }),
+                json!({ "datasource": source, "targets": targets, "transformations": self.transformations }),
             );
             if lines {
                 merge(&mut panel, json!({ "maxDataPoints": 10_000 }));

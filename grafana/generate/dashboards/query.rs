@@ -64,10 +64,21 @@ pub(crate) fn chosen_source(language: Language) -> Value {
     json!({ "type": language.data_source(), "uid": "${datasource}" })
 }
 
+/// The Prometheus that the reader chose on a dashboard of a database.
+fn chosen_prometheus() -> Value {
+    json!({ "type": Language::PromQl.data_source(), "uid": "${prometheus}" })
+}
+
 impl Query {
+    /// Who is asked on a dashboard of this language.
+    pub(crate) fn source(&self, language: Language) -> Value {
+        let prometheus = matches!(self, Query::Range { .. } | Query::Now { .. });
+        if prometheus && language != Language::PromQl { chosen_prometheus() } else { chosen_source(language) }
+    }
+
     /// As a target of a panel.
     pub(crate) fn target(&self, language: Language, ref_id: char) -> Value {
-        let mut target = json!({ "datasource": chosen_source(language), "refId": ref_id.to_string() });
+        let mut target = json!({ "datasource": self.source(language), "refId": ref_id.to_string() });
         let more = match (self, language) {
             (Query::Table { flux, .. } | Query::Curves { flux, .. }, Language::Flux) => json!({ "query": flux }),
             (Query::Table { influxql, .. }, _) => {

@@ -6,13 +6,28 @@ use super::query::{Language, chosen_source};
 
 /// The data source; first the one that the provisioning in this repository makes.
 pub(crate) fn data_source(language: Language, uid: &str) -> Value {
+    source(language, "datasource", "Data source", uid)
+}
+
+/// The Prometheus, on a dashboard whose data source is a database.
+pub(crate) fn prometheus() -> Value {
+    source(Language::PromQl, "prometheus", "Prometheus", "kore-trend-prometheus")
+}
+
+fn source(language: Language, name: &str, label: &str, uid: &str) -> Value {
     json!({
-        "type": "datasource", "name": "datasource", "label": "Data source", "query": language.data_source(),
+        "type": "datasource", "name": name, "label": label, "query": language.data_source(),
         "current": { "text": uid, "value": uid }, "regex": "", "multi": false, "includeAll": false, "hide": 0,
         "refresh": 1, "options": [],
         "description": match language {
-            Language::InfluxQl => "An InfluxDB data source whose query language is InfluxQL",
-            Language::Flux => "An InfluxDB data source whose query language is Flux, with a default bucket",
+            Language::InfluxQl => {
+                "An InfluxDB data source whose query language is InfluxQL. Grafana also offers those of other languages: \
+                 with these every panel shows an error."
+            }
+            Language::Flux => {
+                "An InfluxDB data source whose query language is Flux, with a default bucket. Grafana also offers those of \
+                 other languages: with these every panel shows an error."
+            }
             Language::PromQl => "A Prometheus that scrapes the exporter",
         },
     })

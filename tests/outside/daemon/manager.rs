@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::daemon::{Daemon, NEVER, once_in};
+use crate::support::daemon::{Daemon, EVERY_SECOND, NEVER};
 use crate::support::manager::Manager;
 use crate::support::platform::SimulatedPlatform;
 use crate::support::process::Running;
@@ -135,8 +135,8 @@ fn the_status_says_which_series_fails() {
     let platform = SimulatedPlatform::start(&bots, |asked, number| {
         (asked.bot_id() == "st-two" && number <= 2).then(|| Reply::errors(400, 400, ""))
     });
-    let schedule = once_in(2);
-    let template = Template { platform_url: platform.url(), schedule: &schedule, bots: &bots, ..Template::default() };
+    let template =
+        Template { platform_url: platform.url(), schedule: EVERY_SECOND, bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let manager = Manager::start(&workspace);
     let daemon = start(&workspace, &manager);

@@ -58,7 +58,7 @@ fn a_tick_that_comes_while_only_failing_series_are_asked_for_is_not_lost() {
     let daemon = Daemon::start(&workspace);
     daemon.wait_for_log("tick ended", 1);
 
-    workspace.configure(&Template { schedule: &once_in(2), ..template });
+    workspace.configure(&Template { schedule: &once_in(10), ..template });
     assert!(daemon.reload());
     wait_for("the failing series", || (platform.asked_of("support").len() == 3).then_some(()));
     wait_for("the slot", || (platform.asked_of("other").len() == 2).then_some(()));
@@ -83,7 +83,7 @@ fn a_tick_that_failed_by_what_a_reload_has_put_right_is_made_up_for_at_once() {
         2 => Some(Reply::own().behind(&closed)),
         _ => None,
     });
-    let schedule = once_in(2);
+    let schedule = once_in(10);
     let template = Template { platform_url: platform.url(), schedule: &schedule, bots: &old, ..Template::default() };
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);

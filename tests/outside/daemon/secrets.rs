@@ -89,7 +89,7 @@ fn nothing_but_the_secret_is_taken_over_when_one_is_refused() {
     let known = bots(["support"], "").replace("the secret", "the new secret") + &bots(["other"], "");
     let platform = SimulatedPlatform::well(&known);
     let old = bots(["support"], "");
-    let schedule = once_in(2);
+    let schedule = once_in(10);
     let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &old, ..Template::default() };
     let workspace = Workspace::with(&Template { schedule: &schedule, ..template });
     let daemon = Daemon::start(&workspace);
@@ -107,7 +107,7 @@ fn nothing_but_the_secret_is_taken_over_when_one_is_refused() {
 fn a_configuration_that_is_wrong_by_then_changes_nothing() {
     let known = bots(["support"], "").replace("the secret", "the new secret");
     let platform = SimulatedPlatform::well(&known);
-    let schedule = once_in(2);
+    let schedule = once_in(10);
     let old = bots(["support"], "");
     let template = Template { platform_url: platform.url(), schedule: &schedule, bots: &old, ..Template::default() };
     let workspace = Workspace::with(&template);

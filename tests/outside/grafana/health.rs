@@ -63,11 +63,29 @@ fn every_metric_that_it_names_is_in_a_real_scrape() {
     assert!(unused.is_empty(), "{unused:?}");
 }
 
-/// The queries of its panels and variables.
+/// The queries of its panels, variables and annotations.
 fn queries(dashboard: &Value) -> Vec<&str> {
     let of_panels = panels(dashboard).into_iter().flat_map(targets).map(|target| words(&target["expr"]));
     let variables = dashboard["templating"]["list"].as_array().unwrap().iter().skip(1);
-    of_panels.chain(variables.map(|variable| words(&variable["query"]["query"]))).collect()
+    let annotations = events(dashboard).iter().map(|event| words(&event["expr"]));
+    of_panels.chain(variables.map(|variable| words(&variable["query"]["query"]))).chain(annotations).collect()
+}
+
+/// What is drawn over every curve.
+fn events(dashboard: &Value) -> &[Value] {
+    dashboard["annotations"]["list"].as_array().unwrap()
+}
+
+#[test]
+fn restarts_refused_reloads_and_failures_are_drawn_over_the_curves() {
+    let dashboard = dashboard();
+    let names: Vec<&str> = events(&dashboard).iter().map(|event| words(&event["name"])).collect();
+    assert_eq!(names, ["Restarts", "Refused reloads", "Failing series"]);
+    for event in events(&dashboard) {
+        assert_eq!(event["enable"], true);
+        // Of a restart the value is the time, in milliseconds; elsewhere what is above zero is drawn.
+        assert_eq!(event["useValueForTime"], words(&event["expr"]).ends_with(" * 1000"), "{event}");
+    }
 }
 
 /// The query as it reaches Prometheus; a value as Grafana puts it between quotes.
@@ -81,8 +99,7 @@ fn expand(query: &str, instance: &str, bot: &str) -> String {
     expanded
 }
 
-/// By its name `tests/run` knows what needs the server.
-mod prometheus {
+mod needs_prometheus {
     use super::*;
     use crate::support::prometheus::Prometheus;
     use crate::support::{from_tests_run, wait_for};
@@ -113,6 +130,26 @@ mod prometheus {
                     check(words(&panel["title"]), words(&target["refId"]), &found, bot);
                 }
             }
+            // Nothing has failed and nothing was refused; it has started once, and not in 1970.
+            for event in events(&dashboard) {
+                let found = prometheus.past(&expand(words(&event["expr"]), instance, bot), 3);
+                let values = found.iter().flat_map(|one| one["values"].as_array().unwrap());
+                let mut values: Vec<f64> = values.map(|value| words(&value[1]).parse().unwrap()).collect();
+                values.dedup();
+                match words(&event["name"]) {
+                    "Restarts" => assert!(values.len() == 1 && values[0] > 1.6e12, "{values:?}"),
+                    _ => assert!(!values.is_empty() && values.iter().all(|value| *value == 0.0), "{values:?}"),
+                }
+            }
+        }
+        // Where there is no such exporter, a figure with a past is no number, and not what it was before.
+        for panel in panels(&dashboard).into_iter().filter(|panel| panel["type"] == "stat") {
+            let target = &targets(panel)[0];
+            let query = expand(words(&target["expr"]), "nobody", "nobody");
+            let values = if target["instant"] == true { prometheus.now(&query) } else { prometheus.past(&query, 3) };
+            let last = |one: &Value| words(&one["values"].as_array().unwrap().last().unwrap()[1]).to_owned();
+            let expected: &[&str] = if target["instant"] == true { &[] } else { &["NaN"] };
+            assert_eq!(values.iter().map(last).collect::<Vec<_>>(), expected, "{}", panel["title"]);
         }
         assert_eq!(prometheus.label_values("instance", "kore_trend_build_info"), [instance.as_str()]);
         let variables = dashboard["templating"]["list"].as_array().unwrap();
@@ -157,10 +194,13 @@ mod prometheus {
         text += "  - interval: 1m\n    input_series:\n";
         text += "      - {series: 'kore_trend_last_tick_timestamp_seconds{instance=\"i\"}', values: '0x30 1800x30'}\n";
         text += "    promql_expr_test:\n";
-        for (title, labels) in [("Since the last tick", "{}"), ("Age of the last tick", "{instance=\"i\"}")] {
+        // In seconds, and in minutes.
+        for (title, labels, age) in
+            [("Since the last tick", "{}", 600), ("Age of the last tick", "{instance=\"i\"}", 10)]
+        {
             text += &format!("      - {{expr: '{}', eval_time: 20m, exp_samples: []}}\n", query(title));
             text += &format!(
-                "      - {{expr: '{}', eval_time: 40m, exp_samples: [{{labels: '{labels}', value: 600}}]}}\n",
+                "      - {{expr: '{}', eval_time: 40m, exp_samples: [{{labels: '{labels}', value: {age}}}]}}\n",
                 query(title)
             );
         }
@@ -193,17 +233,20 @@ mod prometheus {
             "Age of the newest hourly figure" | "Failing series" | "Throttled" | "Points written" => bots,
             "Limits used" => 2 * bots,
             "Requests by status" => 2,
-            "Points dropped" => 3 * bots,
+            // Each reason, which is there from the start.
+            "Points dropped" => numbers.len().max(3),
             "Writes by result" => 3,
             _ => 1,
         };
         assert_eq!(numbers.len(), count, "{title} {ref_id}: {found:?}");
         let sum: f64 = numbers.iter().sum();
         let good = match title {
-            "Since the last tick" | "Age of the last tick" => sum < 60.0,
-            "Configuration" | "Release" => sum == 1.0,
-            "State folder" => sum == 0.0,
-            "Oldest hourly figure" | "Age of the newest hourly figure" => numbers.iter().all(|age| *age < 130.0 * 60.0),
+            "Since the last tick" => sum < 60.0,
+            "Age of the last tick" => sum < 1.0,
+            "Configuration" | "Release" | "Exporters up" => sum == 1.0,
+            "State folder" | "Series failing" => sum == 0.0,
+            "Oldest figure" => sum < 130.0 * 60.0,
+            "Age of the newest hourly figure" => numbers.iter().all(|age| *age < 130.0 / 60.0),
             "Ticks" if ref_id == "A" => sum > 0.0,
             "Throttled" | "Limits used" => numbers.iter().all(|number| *number > 0.0),
             "Duration of ticks" | "Duration of requests" => sum > 0.0,

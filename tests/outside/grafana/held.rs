@@ -64,7 +64,7 @@ pub(super) fn held() -> Vec<Point> {
     points
 }
 
-/// Those of the chosen bots and channels within these seconds.
+/// Those of the chosen bots and channels from one second until before the other.
 pub(super) fn within<'a>(
     points: &'a [Point],
     chosen: &'a Chosen,
@@ -76,7 +76,7 @@ pub(super) fn within<'a>(
         |values: &Option<Vec<String>>, value| values.as_ref().is_none_or(|values| values.iter().any(|v| v == value));
     points.iter().filter(move |point| {
         point.daily == daily
-            && (from..=to).contains(&point.at)
+            && (from..to).contains(&point.at)
             && among(&chosen.bots, point.bot)
             && among(&chosen.channels, point.channel)
     })

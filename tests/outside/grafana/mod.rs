@@ -5,11 +5,15 @@
 mod dashboards;
 
 mod alerts;
+mod drawn;
 mod health;
 mod held;
+mod languages;
 mod lint;
 mod panels;
 mod provisioning;
+mod runbooks;
+mod shown;
 mod truth;
 
 use crate::support::grafana::text;
@@ -24,8 +28,7 @@ fn the_committed_dashboards_are_current() {
     assert_eq!(std::fs::read_dir(folder).unwrap().count(), current.len(), "a dashboard that nothing generates");
 }
 
-/// By its name `tests/run` knows what needs the server.
-mod influxdb {
+mod needs_influxdb2 {
     use super::held::special_lines;
     use super::truth::{Source, check, seed};
     use crate::support::influxdb::Database;
@@ -36,8 +39,10 @@ mod influxdb {
         let database = Database::fresh(None);
         seed(&database.config());
         database.write(&special_lines()).success();
-        check("user-engagement-influxql.json", &Source::InfluxQl2(&database));
-        check("user-engagement-flux.json", &Source::Flux(&database));
+        for dashboard in ["user-engagement", "bot-fleet"] {
+            check(&format!("{dashboard}-influxql.json"), &Source::InfluxQl2(&database));
+            check(&format!("{dashboard}-flux.json"), &Source::Flux(&database));
+        }
     }
 
     /// As the provisioned data sources have it: in InfluxQL by the header that they send.
@@ -53,8 +58,8 @@ mod influxdb {
     }
 }
 
-/// Likewise. InfluxDB 1 has no Flux.
-mod influxdb1 {
+/// InfluxDB 1 has no Flux.
+mod needs_influxdb1 {
     use super::held::special_lines;
     use super::truth::{Source, check, seed};
     use crate::support::influxdb1::OldDatabase;
@@ -64,8 +69,10 @@ mod influxdb1 {
     fn every_query_in_influxql_finds_the_same_in_influxdb_1() {
         let database = OldDatabase::fresh();
         let workspace = seed("[file]\npath = \"engagement.lp\"\n");
-        database.write(&workspace.read("engagement.lp"));
-        database.write(&special_lines());
-        check("user-engagement-influxql.json", &Source::InfluxQl1(&database));
+        database.write(&workspace.read("engagement.lp")).success();
+        database.write(&special_lines()).success();
+        for dashboard in ["user-engagement", "bot-fleet"] {
+            check(&format!("{dashboard}-influxql.json"), &Source::InfluxQl1(&database));
+        }
     }
 }

@@ -6,8 +6,9 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 
 use super::held::{Point, within};
+use super::shown::{Shown, curves, freshness, lines, matrix, millionths, only, pairs, single, sums};
 use crate::support::grafana::expand::Chosen;
-use crate::support::grafana::frame::{Cell, Frame};
+use crate::support::grafana::frame::Frame;
 use crate::support::grafana::moment;
 
 /// Panics unless the panel shows what it must; whether that was anything. The curves' step is so many minutes.
@@ -20,110 +21,24 @@ pub(super) fn check(title: &str, shown: &[Frame], points: &[Point], chosen: &Cho
         "Last hour" => (single(shown), figures.last_hour()),
         "Peak hour today" => (single(shown), figures.peak(shown)),
         "Freshness" => (freshness(shown), figures.freshness(shown)),
-        "Users per hour by bot" => (curves(shown, step), figures.curves(step, |point| point.bot, i64::max)),
-        "Users per hour by channel" => (curves(shown, step), figures.curves(step, |point| point.channel, |a, b| a + b)),
+        "Users per hour by bot" => (curves(shown, step), figures.curves(step, 1, |point| point.bot, i64::max)),
+        "Users per hour by channel" => {
+            (curves(shown, step), figures.curves(step, 3600, |point| point.channel, |a, b| a + b))
+        }
         "Daily unique users" => (matrix(shown), figures.days_of_bots()),
         "Hours of the day, day by day" => (matrix(shown), figures.hours_of_days()),
         "Weekdays" => (lines(shown, "Time", &["users (mean) (sum)"]), figures.weekdays()),
         "Share of each channel" => (lines(shown, "channel", &["users"]), figures.shares()),
         "Users per day by channel" => (lines(shown, "channel", &["on average", "busiest day"]), figures.channels()),
         "Bots" => (lines(shown, "bot", &["today", "a week earlier", "compared", "newest hour"]), figures.bots()),
+        "Today against last week" => (lines(shown, "bot", &["compared"]), only(figures.bots(), "compared")),
+        "Hours since the newest figure" => (lines(shown, "bot", &["age"]), figures.ages()),
         other => panic!("nobody checks the panel {other:?}"),
     };
     let missing: Vec<_> = expected.iter().filter(|(key, value)| shown.get(*key) != Some(value)).take(4).collect();
     let surplus: Vec<_> = shown.iter().filter(|(key, value)| expected.get(*key) != Some(value)).take(4).collect();
     assert!(missing.is_empty() && surplus.is_empty(), "{title}: {chosen:?}\nmissing {missing:#?}\nshown {surplus:#?}");
     !expected.is_empty()
-}
-
-/// What is shown: a name for each figure; figures that are no integers are rounded to millionths.
-type Shown = BTreeMap<(String, String), i64>;
-
-#[track_caller]
-fn millionths(number: f64) -> i64 {
-    assert!(number.is_finite());
-    (number * 1e6).round() as i64
-}
-
-#[track_caller]
-fn figure(cell: &Cell) -> Option<i64> {
-    match cell {
-        Cell::Nothing => None,
-        Cell::Text(text) if text == "–" => None,
-        Cell::Time(time) => Some(time.as_second()),
-        cell => Some(millionths(cell.number())),
-    }
-}
-
-fn sums(shown: &[Frame]) -> Shown {
-    let Some(frame) = shown.first().filter(|frame| frame.len() > 0) else { return Shown::new() };
-    assert_eq!((frame.len(), frame.fields.len()), (1, 3), "{frame:?}");
-    let one = |name: &str| Some(((name.to_owned(), String::new()), figure(&frame.column(name)[0])?));
-    ["today", "a week earlier", "compared"].into_iter().filter_map(one).collect()
-}
-
-fn pairs(shown: &[Frame]) -> Shown {
-    lines(shown, "Time", &["today", "a week earlier"])
-}
-
-fn lines(shown: &[Frame], key: &str, columns: &[&str]) -> Shown {
-    let mut all = Shown::new();
-    for frame in shown {
-        // A column is missing where its query has found nothing.
-        let columns: Vec<&&str> =
-            columns.iter().filter(|column| frame.fields.iter().any(|field| field.name == **column)).collect();
-        assert_eq!(frame.fields.len(), 1 + columns.len(), "columns that nobody asked for: {frame:?}");
-        for (line, name) in frame.column(key).iter().enumerate() {
-            for column in &columns {
-                if let Some(value) = figure(&frame.column(column)[line]) {
-                    all.insert((name.words().to_owned(), (**column).to_owned()), value);
-                }
-            }
-        }
-    }
-    all
-}
-
-fn single(shown: &[Frame]) -> Shown {
-    let Some(frame) = shown.first().filter(|frame| frame.len() > 0) else { return Shown::new() };
-    assert_eq!((frame.len(), frame.fields.len()), (1, 2), "{frame:?}");
-    let hour = frame.column("Time")[0].words().to_owned();
-    [((hour, String::new()), millionths(frame.column("users (sum)")[0].number()))].into()
-}
-
-fn freshness(shown: &[Frame]) -> Shown {
-    let Some(frame) = shown.first() else { return Shown::new() };
-    assert_eq!((frame.len(), frame.fields.len()), (1, 2), "a time and a bot: {frame:?}");
-    [((frame.column("bot")[0].words().to_owned(), String::new()), frame.column("Time")[0].second())].into()
-}
-
-fn curves(shown: &[Frame], step: i64) -> Shown {
-    let mut all = Shown::new();
-    for curve in shown {
-        for (time, value) in curve.column("Time").iter().zip(curve.column("Value")) {
-            // In Flux the first step begins with the range.
-            let time = time.second().div_euclid(60 * step) * 60 * step;
-            let before = all.insert((curve.name.clone(), time.to_string()), millionths(value.number()));
-            assert_eq!(before, None, "a step twice");
-        }
-    }
-    all
-}
-
-fn matrix(shown: &[Frame]) -> Shown {
-    let mut all = Shown::new();
-    for frame in shown {
-        let days: Vec<&str> = frame.fields[0].cells.iter().map(Cell::words).collect();
-        assert!(days.is_sorted() || days.iter().rev().is_sorted(), "{days:?}");
-        for field in &frame.fields[1..] {
-            for (day, cell) in days.iter().zip(&field.cells) {
-                if let Some(value) = figure(cell) {
-                    all.insert(((*day).to_owned(), field.shown().to_owned()), value);
-                }
-            }
-        }
-    }
-    all
 }
 
 fn mean(users: &[i64]) -> f64 {
@@ -192,28 +107,26 @@ impl Figures<'_> {
         shown.into_iter().map(|(name, value)| ((name.to_owned(), String::new()), value)).collect()
     }
 
-    /// The hours of the reader's clock, as they are called.
-    fn clock_hours(&self) -> BTreeMap<String, i64> {
-        let hours = self.by_clock(&self.hours(self.from, self.to));
-        hours.into_iter().map(|((date, time), users)| (format!("{date} {time}"), users * 1_000_000)).collect()
+    /// The hours of the reader's clock in their order, as they are called.
+    fn clock_hours(&self) -> Vec<(String, i64)> {
+        let hours = self.by_clock(&self.hours(self.from, self.to)).into_iter();
+        hours
+            .map(|((date, time), users)| (format!("{}, {time}", date.strftime("%a %-d %b")), users * 1_000_000))
+            .collect()
     }
 
     fn last_hour(&self) -> Shown {
-        self.clock_hours()
-            .into_iter()
-            .next_back()
-            .map(|(hour, users)| ((hour, String::new()), users))
-            .into_iter()
-            .collect()
+        let last = self.clock_hours().pop();
+        last.map(|(hour, users)| ((hour, String::new()), users)).into_iter().collect()
     }
 
     /// Of hours that are equally busy any may be shown.
     fn peak(&self, shown: &[Frame]) -> Shown {
         let hours = self.clock_hours();
-        let Some(most) = hours.values().max() else { return Shown::new() };
-        let shown = shown[0].column("Time")[0].words();
-        assert_eq!(hours.get(shown), Some(most));
-        [((shown.to_owned(), String::new()), *most)].into()
+        let Some((_, most)) = hours.iter().max_by_key(|(_, users)| *users) else { return Shown::new() };
+        let shown = shown[0].column("Time")[0].words().to_owned();
+        assert!(hours.contains(&(shown.clone(), *most)), "{shown}");
+        [((shown, String::new()), *most)].into()
     }
 
     fn newest(&self) -> BTreeMap<&str, i64> {
@@ -227,19 +140,34 @@ impl Figures<'_> {
         )
     }
 
-    /// Of bots that are equally late any may be shown.
-    fn freshness(&self, shown: &[Frame]) -> Shown {
-        let newest = self.newest();
-        let Some(oldest) = newest.values().min() else { return Shown::new() };
-        let bot = shown[0].column("bot")[0].words();
-        assert_eq!(newest.get(bot), Some(oldest));
-        [((bot.to_owned(), String::new()), *oldest)].into()
+    /// In hours, by bot.
+    fn ages(&self) -> Shown {
+        let age = |newest: i64| millionths((self.to - newest) as f64 / 3600.0);
+        let newest = self.newest().into_iter();
+        newest.map(|(bot, newest)| ((bot.to_owned(), "age".to_owned()), age(newest))).collect()
     }
 
-    fn curves(&self, step: i64, name: impl Fn(&Point) -> &str, combine: impl Fn(i64, i64) -> i64) -> Shown {
+    /// Of bots that are equally late any may be shown.
+    fn freshness(&self, shown: &[Frame]) -> Shown {
+        let mut ages = self.ages();
+        let Some(oldest) = ages.values().max().copied() else { return Shown::new() };
+        let bot = shown[0].column("bot")[0].words();
+        ages.retain(|(name, _), age| name == bot && *age == oldest);
+        assert_eq!(ages.len(), 1, "{bot} is not the oldest");
+        ages
+    }
+
+    /// What begins in the same so many seconds belongs together.
+    fn curves(
+        &self,
+        step: i64,
+        together: i64,
+        name: impl Fn(&Point) -> &str,
+        combine: impl Fn(i64, i64) -> i64,
+    ) -> Shown {
         let mut of_hours: BTreeMap<(String, i64), i64> = BTreeMap::new();
         for point in within(self.points, self.chosen, false, self.from, self.to) {
-            let key = (name(point).to_owned(), point.at);
+            let key = (name(point).to_owned(), point.at.div_euclid(together) * together);
             of_hours.entry(key).and_modify(|users| *users = combine(*users, point.users)).or_insert(point.users);
         }
         let mut shown = Shown::new();
@@ -262,7 +190,7 @@ impl Figures<'_> {
     }
 
     fn days_of_bots(&self) -> Shown {
-        let label = |date: Date| date.strftime("%Y-%m-%d %a").to_string();
+        let label = |date: Date| date.strftime("%a %-d %b").to_string();
         let days = self.days().into_iter();
         days.map(|((date, bot), users)| ((label(date), bot.to_owned()), users * 1_000_000)).collect()
     }
@@ -271,7 +199,7 @@ impl Figures<'_> {
         let mut shown = Shown::new();
         for (hour, users) in self.hours(self.from, self.to) {
             let label = |format| moment::format(Timestamp::from_second(hour).unwrap(), self.chosen.zone, format);
-            *shown.entry((label("YYYY-MM-DD ddd"), label("HH"))).or_default() += users * 1_000_000;
+            *shown.entry((label("YYYY-MM-DD"), label("HH[:00]"))).or_default() += users * 1_000_000;
         }
         shown
     }
@@ -279,7 +207,7 @@ impl Figures<'_> {
     fn weekdays(&self) -> Shown {
         let mut weekdays: BTreeMap<(String, &str), Vec<i64>> = BTreeMap::new();
         for ((date, bot), users) in self.days() {
-            weekdays.entry((date.strftime("%u %a").to_string(), bot)).or_default().push(users);
+            weekdays.entry((date.strftime("%a").to_string(), bot)).or_default().push(users);
         }
         let mut shown: BTreeMap<String, f64> = BTreeMap::new();
         for ((day, _), users) in weekdays {
@@ -318,9 +246,12 @@ impl Figures<'_> {
     fn bots(&self) -> Shown {
         let mut shown = Shown::new();
         let week = 7 * 86_400;
-        for (column, back) in [("today", 0), ("a week earlier", week)] {
+        // Today's hours are known 70 minutes after they began: of last week no others count.
+        for (column, from, to) in
+            [("today", self.from, self.to), ("a week earlier", self.from - week, self.to - week - 70 * 60)]
+        {
             let mut hours: BTreeMap<(&str, i64), i64> = BTreeMap::new();
-            for point in within(self.points, self.chosen, false, self.from - back, self.to - back) {
+            for point in within(self.points, self.chosen, false, from, to) {
                 let most = hours.entry((point.bot, point.at)).or_default();
                 *most = point.users.max(*most);
             }

@@ -5,17 +5,19 @@ use serde_json::json;
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::super::query::Query;
-use super::figures::{Measurement, Window, by_bot_and_channel, by_bot_and_channel_flux};
+use super::figures::{by_bot_and_channel, by_bot_and_channel_flux};
+use super::looks::{BLUE, fixed};
+use super::trend::NO_DAYS;
+use super::windows::{Measurement, Window};
 
 const WHY: &str = "**Channels must not be added up to a total.** The figures count unique people. Somebody who uses two \
     channels is one user in each of them and one user in the channel *all*, which is what the platform counts over all \
     channels. So the channels together are more than *all*, and the shares are shares of the uses of channels, not of \
     people.\n\nFor the same reason hours do not add up to a day. Where this dashboard adds hours up, it says so.";
 
-/// The row.
-pub(super) fn row() -> Row {
-    let panels = vec![(7, why()), (8, shares()), (9, days())];
-    Row::new("Channels", vec![Line::new(9, panels)])
+/// The row with what has to be read once.
+pub(super) fn reading() -> Row {
+    Row::collapsed("How to read the figures", vec![Line::new(6, vec![(24, why())])])
 }
 
 fn why() -> Panel {
@@ -23,12 +25,14 @@ fn why() -> Panel {
         .options(json!({ "mode": "markdown", "content": WHY }))
 }
 
-fn shares() -> Panel {
+/// Each channel's part.
+pub(super) fn shares() -> Panel {
     Panel::new(
-        "piechart",
+        "bargauge",
         "Share of each channel",
-        "Each channel's hourly users, added up over the range, among those of all channels but \"all\". Not a share of \
-         people: see the text beside it.",
+        "Each channel's hourly users, added up over the range, among those of all channels but \"all\". Not shares of people: \
+         somebody who uses two channels is in both, and the channels together are more than \"all\". Why is in How to read \
+         the figures, below.",
     )
     .query(Query::Table {
         influxql: format!(
@@ -42,16 +46,19 @@ fn shares() -> Panel {
         ),
     })
     .then("organize", json!({ "excludeByName": { "Time": true }, "renameByName": {}, "indexByName": {} }))
+    .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "users", "desc": true }] }))
     .options(json!({
-        "pieType": "donut", "reduceOptions": { "calcs": [], "fields": "/^users$/", "values": true },
-        "displayLabels": ["percent"],
-        "legend": { "showLegend": true, "displayMode": "table", "placement": "bottom", "values": ["percent", "value"] },
-        "tooltip": { "mode": "single", "sort": "none" },
+        "orientation": "horizontal", "displayMode": "basic", "valueMode": "text", "showUnfilled": false,
+        "namePlacement": "left", "sizing": "auto",
+        "reduceOptions": { "calcs": [], "fields": "", "values": true, "limit": 50 },
+        "legend": { "showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": [] },
     }))
+    .defaults(json!({ "min": 0, "color": fixed(BLUE), "displayName": "${__data.fields.channel}" }))
     .no_value("the chosen bots have no channel but \"all\"")
 }
 
-fn days() -> Panel {
+/// Days by channel.
+pub(super) fn days() -> Panel {
     Panel::new(
         "table",
         "Users per day by channel",
@@ -66,8 +73,9 @@ fn days() -> Panel {
     .options(json!({
         "showHeader": true, "cellHeight": "sm", "sortBy": [{ "displayName": AVERAGE, "desc": true }],
     }))
+    .defaults(json!({ "custom": { "minWidth": 70 } }))
     .field("channel", &[("displayName", json!("Channel"))])
-    .no_value("no daily figures in this range")
+    .no_value(NO_DAYS)
 }
 
 /// The columns of days.

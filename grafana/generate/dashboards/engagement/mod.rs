@@ -3,29 +3,51 @@
 //! Hours are shown in the zone of Grafana's time picker. Days are the bots' own calendar days, in whichever zone they
 //! are looked at.
 
-mod bots;
+pub(crate) mod bots;
 mod channels;
-mod figures;
-mod now;
+pub(crate) mod figures;
+mod looks;
+pub(crate) mod now;
 mod rhythm;
 mod trend;
+mod windows;
 
 use serde_json::Value;
 
 use super::frame::Frame;
 use super::layout;
+use super::links;
 use super::query::Language;
 use super::variables::{data_source, values};
 
+pub(crate) use self::looks::{by_name, fixed, legend};
+
 /// The dashboard in this language.
 pub(crate) fn dashboard(language: Language) -> Value {
-    let rows = vec![now::row(), trend::row(), rhythm::row(), channels::row(), bots::row()];
-    let (uid, title, source) = match language {
-        Language::Flux => ("kore-trend-engagement-flux", "User engagement (Flux)", "kore-trend-flux"),
-        _ => ("kore-trend-engagement-influxql", "User engagement (InfluxQL)", "kore-trend-influxql"),
+    let rows = vec![now::row(), trend::row(), rhythm::row(), bots::row(), channels::reading()];
+    let title = match language {
+        Language::Flux => "User engagement (Flux)",
+        _ => "User engagement (InfluxQL)",
     };
-    let ask =
-        |influxql: &str, flux: &str| if language == Language::Flux { flux.to_owned() } else { influxql.to_owned() };
+    Frame {
+        uid: links::engagement(language),
+        title,
+        description: "Users of the chatbots by hour and by day, from kore-trend-exporter",
+        from: "now-14d",
+        refresh: "5m",
+        variables: variables(language),
+        annotations: Vec::new(),
+        panels: layout::panels(language, rows),
+    }
+    .json()
+}
+
+/// The database and what is looked at of it.
+pub(crate) fn variables(language: Language) -> Vec<Value> {
+    let (source, ask): (_, fn(&str, &str) -> String) = match language {
+        Language::Flux => ("kore-trend-flux", |_, flux| flux.to_owned()),
+        _ => ("kore-trend-influxql", |influxql, _| influxql.to_owned()),
+    };
     // Without a time InfluxDB 3 looks at the last day only, and a bot that has been silent could not be chosen.
     let bots = ask(
         "SHOW TAG VALUES FROM /^user_engagement_(hourly|daily)$/ WITH KEY = \"bot\" WHERE $timeFilter",
@@ -40,24 +62,16 @@ pub(crate) fn dashboard(language: Language) -> Value {
          predicate: (r) => r._measurement =~ /^user_engagement_(hourly|daily)$/ and r.bot =~ /^${bot:regex}$/, \
          start: v.timeRangeStart, stop: v.timeRangeStop)",
     );
-    Frame {
-        uid,
-        title,
-        description: "Users of the chatbots by hour and by day, from kore-trend-exporter",
-        from: "now-14d",
-        refresh: "5m",
-        variables: vec![
-            data_source(language, source),
-            values(language, "bot", "Bot", "The bots' names in the exporter's configuration", &bots),
-            values(
-                language,
-                "channel",
-                "Channel",
-                "The chosen bots' channels; \"all\" is the platform's own total. Of several channels the busiest counts.",
-                &channels,
-            ),
-        ],
-        panels: layout::panels(language, rows),
-    }
-    .json()
+    vec![
+        data_source(language, source),
+        values(language, "bot", "Bot", "The bots' names in the exporter's configuration", &bots),
+        values(
+            language,
+            "channel",
+            "Channel",
+            "The chosen bots' channels. \"All\" is Grafana's word for every one of them, \"all\" the platform's own total. Of \
+             several channels the busiest counts.",
+            &channels,
+        ),
+    ]
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
-use super::figures::{Measurement, Window, clock, newest, sum_of, sums, total};
+use super::figures::{AGE, aged, binary, clock, newest, sum_of, sums, total};
+use super::windows::{Measurement, Window};
 
 /// Why these are not simply the day's users.
 const USER_HOURS: &str = "Each hour's unique users, added up over the hours: somebody who writes in three hours counts \
@@ -16,9 +17,11 @@ pub(super) fn row() -> Row {
     Row::new("Now", vec![now])
 }
 
-/// The names of the two days that are compared.
-pub(super) const TODAY: &str = "today";
-pub(super) const EARLIER: &str = "a week earlier";
+/// The columns of the two days that are compared.
+pub(crate) const TODAY: &str = "today";
+pub(crate) const EARLIER: &str = "a week earlier";
+/// What the first is called: with an absolute range it is not today.
+pub(crate) const THIS_RANGE: &str = "this range";
 
 /// Today's hours beside the same hours of the same weekday last week: only hours that both days have.
 pub(super) fn compared(panel: Panel) -> Panel {
@@ -44,66 +47,71 @@ fn named(panel: Panel) -> Panel {
 /// The column by which all hours belong together.
 const ALL: &str = "all hours";
 
-fn stat(panel: Panel, calculation: &str, fields: &str) -> Panel {
-    panel
-        .options(json!({
-            "reduceOptions": { "calcs": [calculation], "fields": fields, "values": false },
-            "orientation": "vertical", "textMode": "value_and_name", "colorMode": "none", "graphMode": "none",
-            "justifyMode": "auto", "wideLayout": true,
-        }))
-        .defaults(json!({ "color": { "mode": "fixed", "fixedColor": "text" } }))
+/// Large figures, one for each number in the answer, line by line: then there is one text where there is none, and not one
+/// for each column. Without a limit Grafana shows 25.
+pub(crate) fn figures(panel: Panel, orientation: &str) -> Panel {
+    panel.options(json!({
+        "reduceOptions": { "calcs": ["lastNotNull"], "fields": "", "values": true, "limit": 500 },
+        "orientation": orientation, "textMode": "value_and_name", "colorMode": "none", "graphMode": "none",
+        "justifyMode": "auto", "wideLayout": true,
+    }))
 }
 
-fn today() -> Panel {
+/// In the colour of texts.
+fn plain(panel: Panel) -> Panel {
+    panel.defaults(json!({ "color": { "mode": "fixed", "fixedColor": "text" } }))
+}
+
+/// Today's users by hour beside last week's.
+pub(crate) fn today() -> Panel {
     let panel = Panel::new(
         "stat",
         "Users by hour, today so far",
         format!(
-            "Today's hours against the same hours of the same weekday last week, those of all chosen bots added up. A bot \
-             whose figures are late is missing from today only: see the table below. {USER_HOURS}"
+            "The hours of this range, which is today unless you chose an absolute one, against the same hours of the same \
+             weekday last week, those of all chosen bots added up. If it is far below 100 %, look at Freshness first: a \
+             bot whose figures are late is missing from this range only. Bots whose hours begin at half past are compared \
+             by the hour of the clock: their newest one may count for last week and not be here yet for today. \
+             {USER_HOURS}"
         ),
     );
     // Grafana's "reduce" would make a zero of no hours at all; to group them by a column of zeros leaves nothing of nothing.
-    let panel = stat(compared(panel), "lastNotNull", "").then("calculateField", binary(ALL, TODAY, "-", TODAY));
+    let panel = plain(figures(compared(panel), "vertical")).then("calculateField", binary(ALL, TODAY, "-", TODAY));
     named(sums(panel, &[ALL], &[TODAY, EARLIER]))
         .then("calculateField", binary("compared", TODAY, "/", EARLIER))
+        .field(TODAY, &[("displayName", json!(THIS_RANGE))])
         .quotient("compared", "of a week earlier")
-        // Line by line, of which there is one or none: then there is one text and not one for each column.
-        .options(json!({ "reduceOptions": { "values": true } }))
-        .no_value("no hour of today that last week has too")
+        .nothing("no hour of today that last week has too", "text")
 }
 
-/// A column that is worked out of two others. These are called by their names in so many words: of a mere name that is
-/// not there Grafana makes a constant, and keeps to that when the column comes.
-pub(super) fn binary(alias: &str, left: &str, operator: &str, right: &str) -> Value {
-    let named = |name: &str| json!({ "matcher": { "id": "byName", "options": name } });
-    json!({
-        "mode": "binary", "alias": alias, "replaceFields": false,
-        "binary": { "left": named(left), "operator": operator, "right": named(right) },
-    })
-}
-
-/// One hour of the reader's clock: that which comes first when they are ordered by this column downwards.
-fn hour(panel: Panel, column: &str) -> Panel {
-    let panel = stat(panel, "lastNotNull", "/.*/")
-        .query(total(Measurement::Hourly, Window::Range, "users"))
-        .then("formatTime", clock("YYYY-MM-DD HH[:00]"));
-    sums(panel, &["Time"], &["users"])
-        .then("sortBy", json!({ "fields": {}, "sort": [{ "field": column, "desc": true }] }))
+/// One hour of the reader's clock, the first of those that are left: its name above its users.
+fn hour(panel: Panel) -> Panel {
+    plain(figures(panel, "auto"))
         .then("limit", json!({ "limitField": 1 }))
-        .field("Time", &[("displayName", json!("from"))])
-        .field(&sum_of("users"), &[("displayName", json!("users"))])
+        .field(&sum_of("users"), &[("displayName", json!("${__data.fields[0]}"))])
 }
 
-fn last_hour() -> Panel {
+/// By the hour of the clock.
+fn hours(panel: Panel) -> Panel {
+    sums(panel.then("formatTime", clock("ddd D MMM, HH[:00]")), &["Time"], &["users"])
+}
+
+fn descending(column: &str) -> Value {
+    json!({ "fields": {}, "sort": [{ "field": column, "desc": true }] })
+}
+
+/// The newest hour.
+pub(crate) fn last_hour() -> Panel {
     let panel = Panel::new(
         "stat",
         "Last hour",
         "The users of the newest hour of the clock that is known, those of all chosen bots added up. An hour that begins at \
-         half past counts as the hour of the clock that it begins in. Other bots may not have reported that hour yet: see \
-         the table below.",
-    );
-    hour(panel, "Time").since("24h").no_value("none in 24 hours")
+         half past counts as the hour of the clock that it begins in. Other bots may not have reported that hour yet: if \
+         it looks too low, compare Freshness.",
+    )
+    .query(total(Measurement::Hourly, Window::Range, "users"));
+    // While times are times: their names have another order.
+    hour(hours(panel.then("sortBy", descending("Time")))).since("24h").nothing("none in 24 hours", "text")
 }
 
 fn peak() -> Panel {
@@ -112,23 +120,42 @@ fn peak() -> Panel {
         "Peak hour today",
         "The hour of the clock with the most users today, those of all chosen bots added up. An hour that begins at half \
          past counts as the hour of the clock that it begins in.",
-    );
-    hour(panel, &sum_of("users")).since("now/d").no_value("no hour of today yet")
+    )
+    .query(total(Measurement::Hourly, Window::Range, "users"));
+    hour(hours(panel).then("sortBy", descending(&sum_of("users"))))
+        .since("now/d")
+        .nothing("no hour of today yet", "text")
 }
 
-fn freshness() -> Panel {
+/// What the age of an hourly figure means, with a tick at ten past every hour: at most 130 minutes are well.
+pub(crate) fn hours_old() -> Value {
+    json!({
+        "unit": "suffix: h", "decimals": 1, "color": { "mode": "thresholds" },
+        "thresholds": { "mode": "absolute", "steps": [
+            { "color": "green", "value": null }, { "color": "orange", "value": 2.5 }, { "color": "red", "value": 3.0 },
+        ] },
+    })
+}
+
+/// The bot that is the latest.
+pub(crate) fn freshness() -> Panel {
     let panel = Panel::new(
         "stat",
         "Freshness",
-        "The bot whose newest figure is the oldest, and the beginning of that hour. An hour is over an hour old when it \
-         arrives. A bot with daily figures only is not looked at.",
-    );
-    stat(panel, "lastNotNull", "/.*/")
-        .query(newest())
-        .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "Time" }] }))
-        .then("limit", json!({ "limitField": 1 }))
-        .then("organize", json!({ "excludeByName": { "users": true }, "renameByName": {}, "indexByName": {} }))
+        "The bot whose newest figure is the oldest, and how many hours ago that hour began. With a tick every hour up to 2.2 \
+         is well. From 3 on, look at Exporter health, or at the exporter's status page, for why its series fails. A bot \
+         with daily figures only is not looked at.",
+    )
+    .query(newest())
+    .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "Time" }] }))
+    .then("limit", json!({ "limitField": 1 }));
+    let gone = json!({ "users": true, "Time": true, "since": true });
+    figures(aged(panel), "auto")
+        .then("organize", json!({ "excludeByName": gone, "renameByName": {}, "indexByName": {} }))
+        .options(json!({ "colorMode": "value" }))
+        .defaults(hours_old())
+        .field(AGE, &[("displayName", json!("${__data.fields.bot}"))])
+        .to_bot("__data.fields.bot")
         .since("now/d")
-        .field("Time", &[("unit", json!("dateTimeFromNow")), ("displayName", json!("newest hour"))])
-        .no_value("none in 30 days")
+        .nothing("none in 30 days", "red")
 }

@@ -4,25 +4,35 @@ use serde_json::json;
 
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
-use super::figures::{Measurement, Window, clock, date, sum_of, sums, total};
-use super::trend::{bars, days_of_bots};
+use super::channels;
+use super::figures::{clock, date, sum_of, sums, total};
+use super::looks::{BLUE, bars, fixed, x_texts};
+use super::trend::{NO_DAYS, days_of_bots};
+use super::windows::{Measurement, Window};
 
 /// The row.
 pub(super) fn row() -> Row {
-    Row::new("Rhythm", vec![Line::new(14, vec![(24, heat_map())]), Line::new(8, vec![(24, weekdays())])])
+    let below = vec![(8, weekdays()), (8, channels::shares()), (8, channels::days())];
+    Row::new("Rhythm and channels", vec![Line::new(14, vec![(24, heat_map())]), Line::new(9, below)])
 }
 
+/// Not a table, which keeps 50 pixels a column and would have 22 and 23 o'clock off a screen of 1,280; not a heat map,
+/// which draws each day a column early.
 fn heat_map() -> Panel {
     let panel = Panel::new(
-        "table",
+        "status-history",
         "Hours of the day, day by day",
-        "Users of each hour, those of all chosen bots added up, in the zone of the time picker. A dash is an hour \
-         that the platform sent no figure for, or that the clock skipped.",
+        "Users of each hour, those of all chosen bots added up, in the zone of the time picker. An empty field is an hour \
+         that the platform sent no figure for, or that the clock skipped. A column stands for its whole day and is named \
+         by its noon. Where it is narrower than a figure, and on a phone, point at a field to read it; Grafana refuses \
+         more days than half the panel's pixels.",
     );
-    // Two texts out of one: Grafana reads what looks like JSON as columns.
+    // Two texts out of one: Grafana reads what looks like JSON as columns. Of noon the date is right also where the zone of
+    // the time picker is not that of the profile, in which Grafana reads it.
     let panel = panel
         .query(total(Measurement::Hourly, Window::Range, "users"))
-        .then("formatTime", clock("[{\"day\":\"]YYYY-MM-DD ddd[\",\"hour\":\"]HH[\"}]"));
+        .then("formatTime", clock("[{\"day\":\"]YYYY-MM-DD[ 12\",\"hour\":\"]HH[:00\"}]"));
+    let conversion = json!({ "targetField": "day\\hour", "destinationType": "time", "dateFormat": "YYYY-MM-DD HH" });
     sums(panel, &["Time"], &["users"])
         .then("extractFields", json!({ "source": "Time", "format": "json", "replace": false, "keepTime": false }))
         // The order of the lines is that of the columns to be.
@@ -31,29 +41,16 @@ fn heat_map() -> Panel {
             "groupingToMatrix",
             json!({ "columnField": "hour", "rowField": "day", "valueField": sum_of("users"), "emptyValue": "null" }),
         )
-        .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "day\\hour", "desc": true }] }))
-        .options(json!({ "showHeader": true, "cellHeight": "sm" }))
-        .defaults(json!({
-            "color": { "mode": "continuous-blues" },
-            // No figure is not a small one.
-            "mappings": [{
-                "type": "special",
-                "options": { "match": "null", "result": { "text": "–", "color": "transparent" } },
-            }],
-            "custom": {
-                "align": "center", "minWidth": 44, "filterable": false,
-                "cellOptions": { "type": "color-background", "mode": "basic" },
-            },
+        .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "day\\hour" }] }))
+        .then("convertFieldType", json!({ "conversions": [conversion], "fields": {} }))
+        .options(json!({
+            "showValue": "auto", "rowHeight": 0.96, "colWidth": 0.98,
+            "legend": { "showLegend": false, "displayMode": "list", "placement": "bottom" },
+            "tooltip": { "mode": "single", "sort": "none" },
         }))
-        .field(
-            "day\\hour",
-            &[
-                ("displayName", json!("Day")),
-                ("custom.width", json!(130)),
-                ("custom.align", json!("left")),
-                ("custom.cellOptions", json!({ "type": "auto" })),
-            ],
-        )
+        .defaults(json!({
+            "color": { "mode": "continuous-blues" }, "custom": { "fillOpacity": 100, "lineWidth": 0 },
+        }))
         .no_value("no hourly figures in this range")
 }
 
@@ -63,9 +60,11 @@ fn weekdays() -> Panel {
         "Weekdays",
         "Unique users of a day on average for each weekday, those of all chosen bots added up. The average is each bot's \
          own over the days that it has, so that a bot whose figures begin later or are late does not lower it. The bots \
-         need daily among their intervals.",
+         need daily among their intervals; for a steady picture choose four weeks or more.",
     );
-    let panel = bars(panel, "Time", "none", false).query(days_of_bots()).then("formatTime", date("E ddd")).then(
+    let users = sum_of("users (mean)");
+    let none = json!({ "showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": [] });
+    let panel = bars(panel, "Time", "none", 30, none).query(days_of_bots()).then("formatTime", date("E ddd")).then(
         "groupBy",
         json!({ "fields": {
                 "Time": { "operation": "groupby", "aggregations": [] },
@@ -75,6 +74,7 @@ fn weekdays() -> Panel {
     );
     sums(panel, &["Time"], &["users (mean)"])
         .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "Time" }] }))
-        .field(&sum_of("users (mean)"), &[("displayName", json!("users a day"))])
-        .no_value("no daily figures in this range: set intervals = [\"hourly\", \"daily\"]")
+        .field("Time", &x_texts(Some("\\d")))
+        .field(&users, &[("displayName", json!("users a day")), ("color", fixed(BLUE))])
+        .no_value(NO_DAYS)
 }

@@ -1,7 +1,8 @@
-//! How the figures of the exporter are asked for and shown.
+//! How the metrics of the exporter are asked for and shown.
 
 use serde_json::{Value, json};
 
+use super::super::engagement::{by_name, fixed, legend};
 use super::super::panel::Panel;
 use super::super::query::Query;
 
@@ -15,6 +16,9 @@ pub(super) const HOURLY: &str = "{instance=~\"$instance\", bot=~\"$bot\", interv
 /// Zero is good.
 pub(super) const GREEN_RED: [(&str, Option<f64>); 2] = [("green", None), ("red", Some(1.0))];
 
+/// What stands where nothing is known.
+pub(super) const NO_EXPORTER: &str = "no exporter";
+
 /// Colours from these values on.
 pub(super) fn thresholds(steps: &[(&str, Option<f64>)]) -> Value {
     let steps: Vec<Value> = steps.iter().map(|(color, value)| json!({ "color": color, "value": value })).collect();
@@ -23,14 +27,28 @@ pub(super) fn thresholds(steps: &[(&str, Option<f64>)]) -> Value {
 
 /// One figure as it is now.
 pub(super) fn stat(title: &'static str, description: &str, expr: String, look: Value) -> Panel {
+    figure(title, description, look, "lastNotNull", "none").query(Query::Now { expr, legend: "__auto", table: false })
+}
+
+/// One figure as it is now, over its past. Where there is none now it is no number: else the figure of the time before the
+/// exporter went away would stand there as if it were true.
+pub(super) fn stat_with_past(title: &'static str, description: &str, expr: &str, look: Value) -> Panel {
+    figure(title, description, look, "last", "area")
+        .query(Query::Range { expr: format!("{expr} or vector(NaN)"), legend: "__auto" })
+        // In minutes, not in what a small panel has room for: the last step is what is read.
+        .step("1m")
+        .steps(1500)
+}
+
+/// One figure, whose query is still to come.
+pub(super) fn figure(title: &'static str, description: &str, look: Value, calculation: &str, graph: &str) -> Panel {
     Panel::new("stat", title, description)
-        .query(Query::Now { expr, legend: "__auto", table: false })
         .options(json!({
-            "reduceOptions": { "calcs": ["lastNotNull"], "fields": "", "values": false }, "orientation": "auto",
-            "textMode": "value", "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "wideLayout": true,
+            "reduceOptions": { "calcs": [calculation], "fields": "", "values": false }, "orientation": "auto",
+            "textMode": "value", "colorMode": "value", "graphMode": graph, "justifyMode": "auto", "wideLayout": true,
         }))
         .defaults(look)
-        .no_value("no exporter")
+        .nothing(NO_EXPORTER, "red")
 }
 
 /// An age, exact enough to be held against its thresholds: "2.5 hours" and not "3 hours".
@@ -43,7 +61,7 @@ pub(super) fn mapped(zero: &str, one: &str) -> Value {
     json!({ "mappings": [{ "type": "value", "options": { "0": { "text": zero }, "1": { "text": one } } }] })
 }
 
-/// Curves over time, each with its name.
+/// Curves over time, each with its name, in the order of Grafana's colours.
 pub(super) fn curves(
     title: &'static str,
     description: &str,
@@ -52,9 +70,9 @@ pub(super) fn curves(
 ) -> Panel {
     let panel = Panel::new("timeseries", title, description)
         .defaults(json!({
-            "unit": unit, "decimals": null, "min": 0, "color": { "mode": "palette-classic-by-name" },
+            "unit": unit, "decimals": null, "min": 0, "color": { "mode": "palette-classic" },
             "custom": {
-                "drawStyle": "line", "lineWidth": 1, "fillOpacity": 5,
+                "drawStyle": "line", "lineWidth": 1, "fillOpacity": 0,
                 // What has a value for one step only would not be seen otherwise.
                 "showPoints": "auto", "spanNulls": false,
                 "stacking": { "mode": "none", "group": "A" },
@@ -64,8 +82,34 @@ pub(super) fn curves(
             "legend": { "showLegend": true, "displayMode": "list", "placement": "bottom", "calcs": [] },
             "tooltip": { "mode": "multi", "sort": "desc", "maxHeight": 400 },
         }))
-        .no_value("no exporter");
+        .no_value(NO_EXPORTER);
     queries.into_iter().fold(panel, |panel, (expr, legend)| panel.query(Query::Range { expr, legend }))
+}
+
+/// One curve for each bot, of which there may be fifty.
+pub(super) fn by_bot(panel: Panel) -> Panel {
+    panel.defaults(json!({ "color": by_name() })).options(json!({ "legend": legend(Some("max")) }))
+}
+
+/// One curve for each instance, of which there may be many too.
+pub(super) fn by_instance(panel: Panel) -> Panel {
+    panel.options(json!({ "legend": legend(None) })).options(json!({ "legend": { "width": 160 } }))
+}
+
+/// A red line from this value on.
+pub(super) fn limit(panel: Panel, value: f64) -> Panel {
+    panel.defaults(json!({ "custom": { "thresholdsStyle": { "mode": "line" } } })).defaults(json!({
+        "thresholds": { "mode": "absolute", "steps": [
+            { "color": "transparent", "value": null }, { "color": "red", "value": value },
+        ] },
+    }))
+}
+
+/// Good, slow and bad, by what the curves are called.
+pub(super) fn meaning(panel: Panel, colors: &[(&str, &str)]) -> Panel {
+    colors
+        .iter()
+        .fold(panel, |panel, (names, color)| panel.fields_like(&format!("/^({names})$/"), &[("color", fixed(color))]))
 }
 
 /// The quantiles of a histogram, of the two hours before each step: with a tick an hour, a shorter time has nothing in it

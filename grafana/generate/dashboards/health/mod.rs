@@ -1,6 +1,8 @@
 //! How the exporter is: everything that it tells Prometheus.
 
+mod events;
 mod looks;
+mod resources;
 mod series;
 mod work;
 
@@ -15,10 +17,10 @@ use super::variables::{data_source, values};
 pub(crate) fn dashboard() -> Value {
     let language = Language::PromQl;
     let rows =
-        vec![series::glance(), series::freshness(), work::platform(), work::ticks(), work::writes(), work::resources()];
+        vec![series::glance(), series::freshness(), work::platform(), work::writes(), work::ticks(), resources::row()];
     Frame {
         uid: "kore-trend-exporter-health",
-        title: "Kore trend exporter",
+        title: "Exporter health",
         description: "Health of kore-trend-exporter: freshness, failures, limits, ticks, writes and resources",
         from: "now-24h",
         refresh: "1m",
@@ -39,6 +41,7 @@ pub(crate) fn dashboard() -> Value {
                 "label_values(kore_trend_series_failing{instance=~\"$instance\"}, bot)",
             ),
         ],
+        annotations: events::annotations(),
         panels: layout::panels(language, rows),
     }
     .json()

@@ -1,77 +1,141 @@
 //! Whether figures arrive, at a glance and series by series.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::super::engagement::fixed;
 use super::super::layout::{Line, Row};
+use super::super::links;
 use super::super::panel::Panel;
-use super::super::query::Query;
-use super::looks::{BOT, GREEN_RED, HOURLY, INSTANCE, age, curves, mapped, stat, thresholds};
+use super::super::query::{Query, merge};
+use super::looks::{
+    BOT, GREEN_RED, HOURLY, INSTANCE, NO_EXPORTER, age, by_bot, curves, figure, limit, mapped, stat, stat_with_past,
+    thresholds,
+};
 
 /// The row with all that must be well.
 pub(super) fn glance() -> Row {
-    let failing = stat(
+    let up = stat_with_past(
+        "Exporters up",
+        "The exporters that answer Prometheus. If they are fewer than you run, look at systemctl status, or at the pods, of \
+         the one that is missing from Release.",
+        &format!("count(kore_trend_build_info{INSTANCE})"),
+        thresholds(&[("red", None), ("green", Some(1.0))]),
+    );
+    let failing = stat_with_past(
         "Series failing",
-        "Series whose last tick failed. The status page and /readyz say why.",
-        format!("sum(kore_trend_series_failing{BOT})"),
+        "Series whose last tick failed. The status page and /readyz say why and what to do.",
+        &format!("sum(kore_trend_series_failing{BOT})"),
         thresholds(&GREEN_RED),
     );
-    let oldest = stat(
-        "Oldest hourly figure",
-        "How long ago the newest hour of the most delayed hourly series began. With a tick every hour up to 130 minutes.",
-        format!("time() - min(kore_trend_last_point_timestamp_seconds{HOURLY})"),
+    let oldest = stat_with_past(
+        "Oldest figure",
+        "How long ago the newest hour of the most delayed hourly series began. With a tick every hour up to 130 minutes are \
+         well; from three hours on find the series below, and see whether it fails.",
+        &format!("(time() - min(kore_trend_last_point_timestamp_seconds{HOURLY}))"),
         thresholds(&[("green", None), ("orange", Some(9000.0)), ("red", Some(10_800.0))]),
     );
     let tick = stat(
         "Since the last tick",
-        "How long ago a tick ended, of the exporter for which that is longest; one that has just started has no tick yet.",
+        "How long ago a tick ended, of the exporter for which that is longest; one that has just started has no tick yet. If \
+         it is red, see on the status page whether a tick is running, and whether it waits for the platform.",
         format!("time() - min(kore_trend_last_tick_timestamp_seconds{INSTANCE} > 0)"),
         thresholds(&[("green", None), ("red", Some(7200.0))]),
     );
     let configuration = stat(
         "Configuration",
-        "Whether the configuration was accepted when it was read last. A refused one leaves the old one in force.",
+        "Whether the configuration was accepted when it was read last. A refused one leaves the old one in force: the log \
+         lists every problem; correct them and reload, for a restart would end with 78.",
         format!("min(kore_trend_config_last_reload_successful{INSTANCE})"),
-        thresholds(&[("red", None), ("green", Some(1.0))]),
+        both(thresholds(&[("red", None), ("green", Some(1.0))]), mapped("refused", "accepted")),
     );
     let state = stat(
         "State folder",
-        "Whether the state can be written. If not, the export goes on, but a restart repeats it.",
+        "Whether the state can be written. If not, the export goes on, but a restart repeats it: make room on the disk, or \
+         make it writable.",
         format!("max(kore_trend_state_failing{INSTANCE})"),
-        thresholds(&GREEN_RED),
+        both(thresholds(&GREEN_RED), mapped("written", "failing")),
     );
-    let release = stat(
-        "Release",
-        "The release that runs on each instance.",
-        format!("kore_trend_build_info{INSTANCE}"),
-        json!({}),
-    )
-    .options(json!({ "textMode": "name", "colorMode": "none" }))
-    .defaults(json!({ "displayName": "${__field.labels.version}" }));
     Row::new(
         "At a glance",
         vec![Line::new(
             4,
             vec![
-                (4, failing),
+                (3, up),
+                (3, failing),
                 (4, oldest.defaults(age())),
                 (4, tick.defaults(age())),
-                (4, configuration.defaults(mapped("refused", "accepted"))),
-                (4, state.defaults(mapped("written", "failing"))),
-                (4, release),
+                (4, configuration),
+                (3, state),
+                (3, release()),
             ],
         )],
     )
 }
 
+fn both(mut look: Value, more: Value) -> Value {
+    merge(&mut look, more);
+    look
+}
+
+/// A text, which only a column of a table can be: no number of a curve is called by its label without losing the mapping.
+fn release() -> Panel {
+    figure(
+        "Release",
+        "The release that runs on each instance.",
+        json!({ "color": fixed("text") }),
+        "lastNotNull",
+        "none",
+    )
+    .query(Query::Now { expr: format!("kore_trend_build_info{INSTANCE}"), legend: "__auto", table: true })
+    .options(json!({ "reduceOptions": { "fields": "/^version$/" } }))
+}
+
 /// The row of series.
 pub(super) fn freshness() -> Row {
+    let ages = curves(
+        "Age of the newest hourly figure",
+        "By bot, of its most delayed channel. It falls with every tick and stays below 130 minutes with one every hour. Above \
+         the red line an alert tells of it: look for the bot in Series.",
+        "suffix: h",
+        vec![(format!("(time() - min by (bot) (kore_trend_last_point_timestamp_seconds{HOURLY})) / 3600"), "{{bot}}")],
+    );
+    let failing = curves(
+        "Failing series",
+        "How many series of each bot failed in their last tick. The status page and /readyz say why and what to do.",
+        "short",
+        vec![(format!("sum by (bot) (kore_trend_series_failing{BOT})"), "{{bot}}")],
+    );
+    let to_bot = json!({ "links": links::from_health("__field.labels.bot") });
+    let (ages, failing) = (by_bot(limit(ages, 3.0)).defaults(to_bot.clone()), by_bot(failing).defaults(to_bot));
+    Row::new("Freshness", vec![Line::new(10, vec![(24, table())]), Line::new(8, vec![(12, ages), (12, failing)])])
+}
+
+/// The columns of figures, as Grafana calls them before they have names.
+const COLUMNS: [(&str, &str); 3] =
+    [("Value #A", "Failing"), ("Value #B", "Newest point, age"), ("Value #C", "Complete through, age")];
+
+fn table() -> Panel {
     let now = |expr: String| Query::Now { expr, legend: "__auto", table: true };
     let by = "by (bot, channel, interval)";
-    let series = Panel::new(
+    let keys = ["bot", "channel", "interval"];
+    let mut fields = json!({});
+    let mut names = json!({ "bot": "Bot", "channel": "Channel", "interval": "Interval" });
+    let mut places = json!({ "bot": 1, "channel": 2, "interval": 3 });
+    for key in keys {
+        fields[key] = json!({ "operation": "groupby", "aggregations": [] });
+    }
+    for (place, (column, name)) in (4..).zip(COLUMNS) {
+        fields[column] = json!({ "operation": "aggregate", "aggregations": ["max"] });
+        names[format!("{column} (max)")] = json!(name);
+        places[format!("{column} (max)")] = json!(place);
+    }
+    let sort = |name: &str| json!({ "displayName": name, "desc": true });
+    Panel::new(
         "table",
         "Series",
-        "Each series: whether its last tick failed, how long ago its newest point began, and how long ago the last day began \
-         that is complete and confirmed.",
+        "Each series, failing ones first: whether its last tick failed, how long ago its newest point began, and how long ago \
+         the last day began that is complete and confirmed: two days and a bit are well. A click on \
+         Failing leads to what to do, one on a bot to that bot.",
     )
     .query(now(format!("max {by} (kore_trend_series_failing{BOT})")))
     .query(now(format!("time() - max {by} (kore_trend_last_point_timestamp_seconds{BOT})")))
@@ -79,37 +143,24 @@ pub(super) fn freshness() -> Row {
     // Lines are merged where everything but the figures is the same.
     .then("organize", json!({ "excludeByName": { "Time": true }, "renameByName": {}, "indexByName": {} }))
     .then("merge", json!({}))
-    .then(
-        "organize",
-        json!({
-            "excludeByName": {},
-            "renameByName": {
-                "bot": "Bot", "channel": "Channel", "interval": "Interval", "Value #A": "Failing",
-                "Value #B": "Newest point", "Value #C": "Complete through",
-            },
-            "indexByName": { "bot": 1, "channel": 2, "interval": 3, "Value #A": 4, "Value #B": 5, "Value #C": 6 },
-        }),
-    )
-    .options(json!({ "showHeader": true, "cellHeight": "sm", "sortBy": [{ "displayName": "Newest point", "desc": true }] }))
+    // One line for each series as it is; but of no series at all it leaves nothing, instead of a header without lines.
+    .then("groupBy", json!({ "fields": fields }))
+    .then("organize", json!({ "excludeByName": {}, "renameByName": names, "indexByName": places }))
+    .options(json!({
+        "showHeader": true, "cellHeight": "sm",
+        "sortBy": [sort("Failing"), sort("Interval"), sort("Newest point, age")],
+    }))
     .defaults(age())
-    .defaults(json!({ "custom": { "filterable": true } }))
+    .defaults(json!({ "custom": { "filterable": true, "minWidth": 70 } }))
+    .defaults(json!({ "mappings": [{ "type": "special", "options": { "match": "null", "result": { "text": "–" } } }] }))
+    .field("Bot", &[("links", links::from_health("__value.text"))])
     .field("Failing", &[
         ("unit", json!("locale")),
-        ("mappings", json!([{ "type": "value", "options": { "0": { "text": "well" }, "1": { "text": "failing", "color": "red" } } }])),
+        ("mappings", json!([{ "type": "value", "options": {
+            "0": { "text": "well", "color": "green" }, "1": { "text": "failing", "color": "red" },
+        } }])),
         ("custom.cellOptions", json!({ "type": "color-text" })),
+        ("links", links::to_text("What to do when a series fails", "still-failing")),
     ])
-    .no_value("–");
-    let ages = curves(
-        "Age of the newest hourly figure",
-        "By bot, of its most delayed channel. It falls with every tick and stays below 130 minutes with one every hour.",
-        "s",
-        vec![(format!("time() - min by (bot) (kore_trend_last_point_timestamp_seconds{HOURLY})"), "{{bot}}")],
-    );
-    let failing = curves(
-        "Failing series",
-        "By bot.",
-        "short",
-        vec![(format!("sum by (bot) (kore_trend_series_failing{BOT})"), "{{bot}}")],
-    );
-    Row::new("Freshness", vec![Line::new(10, vec![(24, series)]), Line::new(8, vec![(12, ages), (12, failing)])])
+    .no_value(NO_EXPORTER)
 }

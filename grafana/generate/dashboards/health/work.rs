@@ -1,54 +1,100 @@
-//! What the exporter does, and what it costs.
+//! What the exporter does with the platform and the database, and when.
 
 use serde_json::json;
 
 use super::super::layout::{Line, Row};
-use super::looks::{BOT, INSTANCE, curves, quantiles};
+use super::super::links;
+use super::super::panel::Panel;
+use super::looks::{BOT, INSTANCE, by_bot, by_instance, curves, limit, meaning, quantiles};
+
+/// Leads from a bot's curve to that bot.
+fn to_bot(panel: Panel) -> Panel {
+    by_bot(panel).defaults(json!({ "links": links::from_health("__field.labels.bot") }))
+}
 
 /// Requests.
 pub(super) fn platform() -> Row {
     let requests = curves(
         "Requests by status",
-        "Requests to the platform a second, by HTTP status or by what came instead of one.",
-        "reqps",
-        vec![(format!("sum by (status) (rate(kore_trend_requests_total{BOT}[$__rate_interval]))"), "{{status}}")],
+        "Requests to the platform within an hour, by HTTP status or by what came instead of one. 429 is the platform asking \
+         to wait; 401 and 403 are credentials to check; 5xx and words are the platform or the way there.",
+        "short",
+        vec![(format!("sum by (status) (increase(kore_trend_requests_total{BOT}[1h]))"), "{{status}}")],
     );
+    let statuses = [("2\\d\\d", "green"), ("429", "orange"), ("4(?!29)\\d\\d", "dark-red"), ("5\\d\\d", "red")];
     let duration = curves(
         "Duration of requests",
-        "The time within which so many of the requests to the platform were answered, of those in the two hours before.",
+        "The time within which so many of the requests to the platform were answered, of those in the two hours before. Near \
+         platform.timeout, raise that or lower platform.concurrency.",
         "s",
         quantiles("kore_trend_request_duration_seconds"),
     );
     let throttled = curves(
         "Throttled",
-        "Answers by which the platform said that a bot is asked too often, within an hour.",
+        "Answers by which the platform said that a bot is asked too often, within an hour. If it lasts, something else uses \
+         this bot's limits, or per_minute and per_hour are too high.",
         "short",
         vec![(format!("sum by (bot) (increase(kore_trend_throttled_total{BOT}[1h]))"), "{{bot}}")],
     );
     let budget = curves(
         "Limits used",
-        "The part of the platform's limits of requests in a minute and in an hour that a bot has used.",
+        "The part of the limits per_minute and per_hour that a bot has used. At 100 % its requests wait: fewer channels, a \
+         rarer schedule or a higher limit help.",
         "percentunit",
         vec![(format!("max by (bot, window) (kore_trend_budget_used_ratio{BOT})"), "{{bot}}, {{window}}")],
     )
     .defaults(json!({ "max": 1 }));
     Row::new(
         "Platform",
-        vec![Line::new(8, vec![(12, requests), (12, duration)]), Line::new(8, vec![(12, throttled), (12, budget)])],
+        vec![
+            Line::new(8, vec![(12, meaning(requests, &statuses)), (12, duration)]),
+            Line::new(8, vec![(12, to_bot(throttled)), (12, to_bot(budget))]),
+        ],
     )
+}
+
+/// Writes and points.
+pub(super) fn writes() -> Row {
+    let writes = curves(
+        "Writes by result",
+        "Writes to the database within an hour: success, refused by it, or no answer. The log has the database's words.",
+        "short",
+        vec![(format!("sum by (result) (increase(kore_trend_writes_total{INSTANCE}[1h]))"), "{{result}}")],
+    );
+    let results = [("success", "green"), ("refused", "orange"), ("failure", "red")];
+    let points = curves(
+        "Points written",
+        "Points that the database confirmed within an hour.",
+        "short",
+        vec![(format!("sum by (bot) (increase(kore_trend_points_written_total{BOT}[1h]))"), "{{bot}}")],
+    );
+    let dropped = curves(
+        "Points dropped",
+        "Points that the database does not have, within an hour. refused: the database did not take them, and their days stay \
+         owed; the log says why. retention: they are older than what the bucket keeps. forgotten_day: a day of nothing but \
+         zeros from more than 28 days ago, which the platform may have forgotten. nonexistent_hour: the clock skipped it.",
+        "short",
+        vec![(format!("sum by (reason) (increase(kore_trend_points_dropped_total{BOT}[1h]))"), "{{reason}}")],
+    );
+    let reasons =
+        [("refused", "red"), ("retention", "orange"), ("forgotten_day", "purple"), ("nonexistent_hour", "blue")];
+    let panels = vec![(8, meaning(writes, &results)), (8, to_bot(points)), (8, meaning(dropped, &reasons))];
+    Row::new("Writes", vec![Line::new(8, panels)])
 }
 
 /// Ticks.
 pub(super) fn ticks() -> Row {
     let duration = curves(
         "Duration of ticks",
-        "The time within which so many of the ticks ended, from when they were due, of those in the two hours before.",
+        "The time within which so many of the ticks ended, from when they were due, of those in the two hours before. Longer \
+         than from one tick to the next, the next one is skipped.",
         "s",
         quantiles("kore_trend_tick_duration_seconds"),
     );
     let count = curves(
         "Ticks",
-        "Ticks within an hour, and those that were skipped because the bot's last one was still running.",
+        "Ticks within an hour, and those that were skipped because the bot's last one was still running. If ticks are skipped \
+         again and again, make the schedule rarer or see what makes them long.",
         "short",
         vec![
             (format!("sum(increase(kore_trend_tick_duration_seconds_count{INSTANCE}[1h]))"), "ended"),
@@ -57,75 +103,14 @@ pub(super) fn ticks() -> Row {
     );
     let since = curves(
         "Age of the last tick",
-        "How long ago a tick ended.",
-        "s",
-        vec![(format!("time() - (kore_trend_last_tick_timestamp_seconds{INSTANCE} > 0)"), "{{instance}}")],
+        "How long ago a tick ended. Above the red line an alert tells of it: see on the status page whether a tick is running.",
+        "suffix: min",
+        vec![(format!("(time() - (kore_trend_last_tick_timestamp_seconds{INSTANCE} > 0)) / 60"), "{{instance}}")],
     );
-    Row::new("Ticks", vec![Line::new(8, vec![(8, duration), (8, count), (8, since)])])
-}
-
-/// Writes and points.
-pub(super) fn writes() -> Row {
-    let writes = curves(
-        "Writes by result",
-        "Writes to the database within an hour: success, refused by it, or no answer.",
-        "short",
-        vec![(format!("sum by (result) (increase(kore_trend_writes_total{INSTANCE}[1h]))"), "{{result}}")],
-    );
-    let points = curves(
-        "Points written",
-        "Points that the database confirmed within an hour. Every tick writes the last days again.",
-        "short",
-        vec![(format!("sum by (bot) (increase(kore_trend_points_written_total{BOT}[1h]))"), "{{bot}}")],
-    );
-    let dropped = curves(
-        "Points dropped",
-        "Points that the database does not have, within an hour: their hour never was, they are older than what the bucket \
-         retains, or the database refused them.",
-        "short",
-        vec![(
-            format!("sum by (bot, reason) (increase(kore_trend_points_dropped_total{BOT}[1h]))"),
-            "{{bot}}, {{reason}}",
-        )],
-    );
-    Row::new("Writes", vec![Line::new(8, vec![(8, writes), (8, points), (8, dropped)])])
-}
-
-/// Processor, memory and so on.
-pub(super) fn resources() -> Row {
-    // These names are every exporter's: only the instances that also have one of ours.
-    let own = |metric: &str| format!("{metric}{INSTANCE} and on (instance) kore_trend_build_info");
-    let processor = curves(
-        "Processor",
-        "Processor time in a second.",
-        "percentunit",
-        vec![(
-            format!(
-                "rate(process_cpu_seconds_total{INSTANCE}[$__rate_interval]) and on (instance) kore_trend_build_info"
-            ),
-            "{{instance}}",
-        )],
-    );
-    let memory =
-        curves("Memory", "Resident memory.", "bytes", vec![(own("process_resident_memory_bytes"), "{{instance}}")]);
-    let handles = curves(
-        "Files, threads and tasks",
-        "Open file descriptors, threads, and tasks that are alive in the program.",
-        "short",
-        vec![
-            (own("process_open_fds"), "files of {{instance}}"),
-            (own("process_threads"), "threads of {{instance}}"),
-            (format!("kore_trend_tasks{INSTANCE}"), "tasks of {{instance}}"),
-        ],
-    );
-    let up = curves(
-        "Running for",
-        "The time since the process started.",
-        "s",
-        vec![(
-            format!("time() - (process_start_time_seconds{INSTANCE} and on (instance) kore_trend_build_info)"),
-            "{{instance}}",
-        )],
-    );
-    Row::new("Resources", vec![Line::new(8, vec![(6, processor), (6, memory), (6, handles), (6, up)])])
+    let panels = vec![
+        (8, duration),
+        (8, meaning(count, &[("ended", "green"), ("skipped", "orange")])),
+        (8, by_instance(limit(since, 120.0))),
+    ];
+    Row::collapsed("Ticks", vec![Line::new(8, panels)])
 }

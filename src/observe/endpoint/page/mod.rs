@@ -9,8 +9,6 @@ mod escape;
 mod failures;
 mod heat_map;
 mod series;
-#[cfg(test)]
-mod tests;
 mod ticks;
 mod words;
 

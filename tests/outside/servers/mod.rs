@@ -1,0 +1,9 @@
+//! Real servers: the databases, Prometheus, and systemd.
+
+mod influxdb1;
+mod influxdb2;
+mod needs_influxdb2;
+mod needs_prometheus;
+mod needs_victoriametrics;
+mod systemd;
+mod victoriametrics;
