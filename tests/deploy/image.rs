@@ -4,15 +4,12 @@
 
 use std::process::Command;
 
-use native_tls::{Identity, TlsAcceptor};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-
-use crate::support::from_tests_run;
-use crate::support::name_server::{NameServer, Says};
-use crate::support::platform::SimulatedPlatform;
-use crate::support::process::{Output, Running};
-use crate::support::workspace::{Template, Workspace};
+use support::from_tests_run;
+use support::name_server::{NameServer, Says};
+use support::platform::{Options, SimulatedPlatform};
+use support::process::{Output, Running};
+use support::tls::CERTIFICATES;
+use support::workspace::{Template, Workspace};
 
 const BOT: &str = "[bots.support]\nid = \"st-support\"\nclient_id = \"cs-support\"\n\
     client_secret = \"the secret of support, long enough\"\ntime_zone = \"Asia/Kolkata\"\n";
@@ -88,18 +85,20 @@ fn a_wrong_configuration_is_told_by_the_exit_code_of_the_container() {
 #[ignore = "needs what tests/packages brings"]
 fn names_time_zones_and_certificates_of_a_private_authority_work_without_any_file_of_a_system() {
     let image = Image::loaded();
-    let platform = SimulatedPlatform::well(BOT);
-    let names = NameServer::start(Says::Address([127, 0, 0, 1].into()));
-    let port = tls_in_front_of(&platform, &image.workspace);
+    let (plain, names) = (SimulatedPlatform::well(BOT), NameServer::start(Says::Address([127, 0, 0, 1].into())));
+    image.workspace.write("etc/here", "");
+    let secure = Options::new(BOT).tls(&image.workspace.path("etc")).start();
     let configure = |name: &str, url: &str| {
         let config = Workspace::with(&Template { platform_url: url, bots: BOT, ..Template::default() });
-        let text = config.read("config.toml").replace("state_dir = \"state\"\n", "");
-        image.workspace.write(name, &text);
+        image.workspace.write(name, &config.read("config.toml").replace("state_dir = \"state\"\n", ""));
     };
-    configure("etc/config.toml", &format!("https://platform.test:{port}"));
-    configure("plain.toml", platform.url());
+    configure("etc/config.toml", &secure.url().replace("127.0.0.1", "platform.test"));
+    configure("plain.toml", plain.url());
 
     let arguments = ["--once", "--dry-run", "--log-format=text"];
+    let of_authority =
+        std::fs::read_dir(image.workspace.path("etc").join(CERTIFICATES)).unwrap().next().unwrap().unwrap();
+    std::fs::rename(of_authority.path(), image.workspace.path("etc/ca.crt")).unwrap();
     let certificates = "--env=SSL_CERT_FILE=/etc/kore-trend-exporter/ca.crt";
     let dns = format!("--dns={}", names.address());
     let inside = image.run(&[certificates, &dns], &arguments).expect_code(0);
@@ -111,39 +110,4 @@ fn names_time_zones_and_certificates_of_a_private_authority_work_without_any_fil
     // Without them nobody is believed.
     let distrustful = image.run(&[&dns], &arguments).expect_code(1);
     assert!(distrustful.stderr.contains("certificate"), "{}", distrustful.stderr);
-}
-
-/// Speaks TLS as platform.test before the platform, on a thread that ends with the process; returns the port. Its
-/// authority's certificate is `etc/ca.crt`.
-fn tls_in_front_of(platform: &SimulatedPlatform, workspace: &Workspace) -> u16 {
-    let script = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca.key -out etc/ca.crt 2>&1\n\
-        openssl req -newkey rsa:2048 -nodes -subj /CN=platform -keyout key -out request 2>&1\n\
-        echo subjectAltName=DNS:platform.test >names\n\
-        openssl x509 -req -in request -CA etc/ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out crt 2>&1\n\
-        openssl pkcs8 -topk8 -nodes -in key -out key8";
-    workspace.write("etc/here", "");
-    let mut shell = Command::new("sh");
-    shell.args(["-ec", script]).current_dir(workspace.path(""));
-    Running::start(shell).finish().expect_code(0);
-    let identity = Identity::from_pkcs8(workspace.read("crt").as_bytes(), workspace.read("key8").as_bytes()).unwrap();
-    let acceptor = tokio_native_tls::TlsAcceptor::from(TlsAcceptor::new(identity).unwrap());
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let platform = platform.url().trim_start_matches("http://").to_owned();
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = TcpListener::from_std(listener).unwrap();
-            while let Ok((client, _)) = listener.accept().await {
-                let (acceptor, platform) = (acceptor.clone(), platform.clone());
-                tokio::spawn(async move {
-                    let mut client = acceptor.accept(client).await.ok()?;
-                    let mut server = TcpStream::connect(platform).await.ok()?;
-                    copy_bidirectional(&mut client, &mut server).await.ok()
-                });
-            }
-        });
-    });
-    port
 }

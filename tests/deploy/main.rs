@@ -9,8 +9,7 @@
     reason = "a helper of a test fails by panicking, and is read where it is used"
 )]
 
-#[path = "../outside/support/mod.rs"]
-mod support;
+extern crate support;
 
 mod image;
 mod packages;

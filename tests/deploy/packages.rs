@@ -4,11 +4,11 @@
 
 use std::process::Command;
 
-use crate::support::from_tests_run;
-use crate::support::machine::Machine;
-use crate::support::platform::SimulatedPlatform;
-use crate::support::process::Running;
-use crate::support::wait_for;
+use support::from_tests_run;
+use support::machine::Machine;
+use support::platform::SimulatedPlatform;
+use support::process::Running;
+use support::wait_for;
 
 const SERVICE: &str = "kore-trend-exporter.service";
 const STATE: &str = "/var/lib/private/kore-trend-exporter";

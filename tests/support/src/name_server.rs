@@ -51,7 +51,7 @@ impl NameServer {
     }
 
     /// Where it is asked.
-    pub(crate) fn address(&self) -> Ipv4Addr {
+    pub fn address(&self) -> Ipv4Addr {
         self.address
     }
 
