@@ -164,8 +164,7 @@ pub fn stable_hash(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
-    use proptest::collection::hash_set;
-    use proptest::prelude::{ProptestConfig, prop_assert, proptest};
+    use proptest::{prop_assert, proptest};
 
     use super::*;
 
@@ -221,16 +220,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-
         #[test]
-        fn one_shard_more_takes_its_share_and_moves_no_other_bot(
-            names in hash_set("[a-z0-9_-]{1,20}", 500),
-            count in 1..12_u32,
-        ) {
+        fn one_shard_more_takes_its_share_and_moves_no_other_bot(first in 0..1_000_000_u32, count in 1..12_u32) {
             let mut moved = 0_u32;
-            for name in &names {
-                let (before, after) = (shard_of(name, count), shard_of(name, count + 1));
+            for name in (first..first + 500).map(|number| format!("bot-{number}")) {
+                let (before, after) = (shard_of(&name, count), shard_of(&name, count + 1));
                 prop_assert!(after == before || after == count, "{name} moved from {before} to {after} of {count} + 1");
                 moved += u32::from(after == count);
             }
