@@ -21,7 +21,6 @@ pub use self::bots::RESERVED_TAGS;
 pub use self::layers::{Environment, Source};
 pub use self::load::{load, load_secrets, load_simulated};
 pub use self::problem::{Problem, Problems};
-pub use self::values::is_loopback;
 use crate::domain::bot::Bot;
 use crate::domain::slots::Cron;
 
@@ -168,6 +167,16 @@ pub enum Destination {
     InfluxDb(InfluxDb),
     /// A file that line protocol is appended to.
     File(PathBuf),
+}
+
+impl Destination {
+    /// What tells it from any other, whatever the token and the other keys: no secret is in it.
+    pub fn identity(&self) -> String {
+        match self {
+            Destination::InfluxDb(database) => format!("{} {:?} {:?}", database.url, database.org, database.bucket),
+            Destination::File(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
+        }
+    }
 }
 
 /// The database and the right to write to it.

@@ -1,11 +1,9 @@
 //! A file of line protocol: whole lines only, on the disk before anything counts as written.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-
-use crate::state::atomic::make_folder;
 
 /// A file that lines are appended to. It is opened for each write, so it may be moved away at any time.
 #[derive(Clone, Debug)]
@@ -23,7 +21,7 @@ impl LineFile {
     ///
     /// # Errors
     ///
-    /// What the disk said.
+    /// If the file or its folder cannot be written.
     pub fn append(&self, lines: &[u8]) -> io::Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         make_folder(folder)?;
@@ -42,6 +40,22 @@ impl LineFile {
         }
         Ok(())
     }
+}
+
+/// Makes the folder and those above it, each one's name safe on the disk.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let made: Vec<&Path> = folder.ancestors().take_while(is_new).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    for parent in made.into_iter().filter_map(Path::parent) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match File::open(parent).and_then(|parent| parent.sync_all()) {
+            // A folder may be entered and not be read; it is the disk's own time then.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Where the file ends, after cutting off a line that a crash left unfinished: it was never confirmed.
