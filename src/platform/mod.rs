@@ -6,5 +6,4 @@ pub mod client;
 mod dates;
 pub mod failure;
 pub mod limits;
-pub mod token;
 pub mod verdict;

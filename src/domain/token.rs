@@ -1,0 +1,331 @@
+//! The token of one request: a JWT that the platform accepts once.
+//!
+//! jsonwebtoken makes the token; the signature comes from OpenSSL, which the TLS connections bring along anyway, so
+//! that the program holds one implementation of cryptography.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
+use jsonwebtoken::errors::{Error, ErrorKind};
+use jsonwebtoken::signature::{self, Signer, Verifier};
+use jsonwebtoken::{AlgorithmFamily, DecodingKey, EncodingKey, Header};
+use openssl::hash::MessageDigest;
+use openssl::pkey::{PKey, Private};
+use openssl::rsa::Rsa;
+use serde::{Deserialize, Serialize};
+
+/// How long a token is good for, in seconds. The platform refuses more than an hour; half of it leaves room for a
+/// clock that is off by as much in either direction.
+const LIFETIME: i64 = 30 * 60;
+
+/// The signature algorithms that the platform's app dialog offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-512.
+    Hs512,
+    /// RSA (PKCS #1 v1.5) with SHA-256.
+    Rs256,
+    /// RSA (PKCS #1 v1.5) with SHA-512.
+    Rs512,
+}
+
+impl Algorithm {
+    /// Reads the name that the configuration uses, as in `HS256`.
+    pub fn parse(name: &str) -> Option<Algorithm> {
+        let all = [Algorithm::Hs256, Algorithm::Hs512, Algorithm::Rs256, Algorithm::Rs512];
+        all.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// The name that the configuration uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Hs256 => "HS256",
+            Algorithm::Hs512 => "HS512",
+            Algorithm::Rs256 => "RS256",
+            Algorithm::Rs512 => "RS512",
+        }
+    }
+
+    /// Whether it signs with a private key instead of a shared secret.
+    pub fn is_rsa(self) -> bool {
+        matches!(self, Algorithm::Rs256 | Algorithm::Rs512)
+    }
+
+    fn in_header(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,
+            Algorithm::Hs512 => jsonwebtoken::Algorithm::HS512,
+            Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
+            Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a token is signed with; its `Debug` shows the algorithm only.
+#[derive(Clone)]
+pub struct SigningKey {
+    algorithm: Algorithm,
+    key: EncodingKey,
+}
+
+impl SigningKey {
+    /// The raw bytes of a shared secret, which must not be empty.
+    pub fn hmac(algorithm: Algorithm, secret: &[u8]) -> SigningKey {
+        SigningKey { algorithm, key: EncodingKey::from_secret(secret) }
+    }
+
+    /// A private RSA key in PEM (PKCS #1 or PKCS #8).
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong with the key, and shows nothing of it.
+    pub fn rsa(algorithm: Algorithm, pem: &[u8]) -> Result<SigningKey, String> {
+        let refuse_encrypted = |_: &mut [u8]| Ok(0);
+        let key = PKey::private_key_from_pem_callback(pem, refuse_encrypted).and_then(|key| key.rsa());
+        let key = key.map_err(|_| "is not an unencrypted RSA private key in PEM format".to_owned())?;
+        if key.size() < 256 {
+            return Err(format!("the RSA key has {} bits, must have at least 2048", key.size() * 8));
+        }
+        let der = key.private_key_to_der().map_err(|_| "the RSA key cannot be used".to_owned())?;
+        Ok(SigningKey { algorithm, key: EncodingKey::from_rsa_der(&der) })
+    }
+
+    /// A token for one attempt to ask the platform, with a `jti` never used before.
+    ///
+    /// # Errors
+    ///
+    /// Only where OpenSSL fails.
+    pub fn mint(&self, client_id: &str, now: Timestamp) -> Result<String, Error> {
+        install_provider();
+        let claims = Claims {
+            app_id: client_id.into(),
+            iss: client_id.into(),
+            sub: env!("CARGO_PKG_NAME").into(),
+            iat: now.as_second(),
+            exp: now.as_second() + LIFETIME,
+            jti: uuid::Uuid::new_v4().to_string(),
+        };
+        jsonwebtoken::encode(&Header::new(self.algorithm.in_header()), &claims, &self.key)
+    }
+
+    /// The claims of a token that was signed with this key, whenever it expires.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the token, in the words of the library.
+    pub fn verify(&self, token: &str) -> Result<Claims, Error> {
+        install_provider();
+        let key = match self.key.family() {
+            AlgorithmFamily::Hmac => DecodingKey::from_secret(self.key.as_bytes()),
+            _ => DecodingKey::from_rsa_der(self.key.as_bytes()),
+        };
+        let mut validation = jsonwebtoken::Validation::new(self.algorithm.in_header());
+        validation.validate_exp = false;
+        validation.set_required_spec_claims::<&str>(&[]);
+        Ok(jsonwebtoken::decode::<Claims>(token, &key, &validation)?.claims)
+    }
+}
+
+impl PartialEq for SigningKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.key.as_bytes() == other.key.as_bytes()
+    }
+}
+
+impl Eq for SigningKey {}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({:?})", self.algorithm)
+    }
+}
+
+/// What a token says. The platform reads the client id from `appId`; clients of it also send `iss`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// The client id.
+    #[serde(rename = "appId")]
+    pub app_id: String,
+    /// The client id again.
+    pub iss: String,
+    /// Any name for the user on whose behalf one asks.
+    pub sub: String,
+    /// When it was made, in Unix seconds.
+    pub iat: i64,
+    /// When it ends, in Unix seconds.
+    pub exp: i64,
+    /// Makes it good for one request.
+    pub jti: String,
+}
+
+fn install_provider() {
+    static PROVIDER: CryptoProvider = CryptoProvider {
+        signer_factory: |algorithm, key| {
+            let key = match key.family() {
+                AlgorithmFamily::Hmac => PKey::hmac(key.as_bytes()),
+                AlgorithmFamily::Rsa => Rsa::private_key_from_der(key.as_bytes()).and_then(PKey::from_rsa),
+                _ => return Err(ErrorKind::InvalidAlgorithm.into()),
+            };
+            Ok(Box::new(OpenSsl::new(*algorithm, key)?))
+        },
+        // Tokens are verified by the simulated platform alone, which holds the private key.
+        verifier_factory: |algorithm, key| {
+            let key = match key.family() {
+                AlgorithmFamily::Hmac => PKey::hmac(key.try_get_as_bytes()?),
+                AlgorithmFamily::Rsa => Rsa::private_key_from_der(key.try_get_as_bytes()?).and_then(PKey::from_rsa),
+                _ => return Err(ErrorKind::InvalidAlgorithm.into()),
+            };
+            Ok(Box::new(OpenSsl::new(*algorithm, key)?))
+        },
+        key_utils: KeyUtils::new_unimplemented(),
+    };
+    // Fails from the second call on, when it is in place already.
+    let _already_installed = PROVIDER.install_default();
+}
+
+/// OpenSSL behind jsonwebtoken's traits.
+struct OpenSsl {
+    algorithm: jsonwebtoken::Algorithm,
+    digest: MessageDigest,
+    key: PKey<Private>,
+}
+
+impl OpenSsl {
+    fn new(
+        algorithm: jsonwebtoken::Algorithm,
+        key: Result<PKey<Private>, openssl::error::ErrorStack>,
+    ) -> Result<OpenSsl, Error> {
+        use jsonwebtoken::Algorithm::{HS256, HS512, RS256, RS512};
+        let digest = match algorithm {
+            HS256 | RS256 => MessageDigest::sha256(),
+            HS512 | RS512 => MessageDigest::sha512(),
+            _ => return Err(ErrorKind::InvalidAlgorithm.into()),
+        };
+        let key = key.map_err(|_| Error::from(ErrorKind::InvalidKeyFormat))?;
+        Ok(OpenSsl { algorithm, digest, key })
+    }
+}
+
+impl Signer<Vec<u8>> for OpenSsl {
+    fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
+        let mut signer = openssl::sign::Signer::new(self.digest, &self.key).map_err(signature::Error::from_source)?;
+        signer.sign_oneshot_to_vec(message).map_err(signature::Error::from_source)
+    }
+}
+
+impl JwtSigner for OpenSsl {
+    fn algorithm(&self) -> jsonwebtoken::Algorithm {
+        self.algorithm
+    }
+}
+
+impl Verifier<Vec<u8>> for OpenSsl {
+    /// Both kinds of signature are deterministic, so signing again tells.
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        let expected = self.try_sign(message)?;
+        let equal = expected.len() == signature.len() && openssl::memcmp::eq(&expected, signature);
+        equal.then_some(()).ok_or_else(signature::Error::new)
+    }
+}
+
+impl JwtVerifier for OpenSsl {
+    fn algorithm(&self) -> jsonwebtoken::Algorithm {
+        self.algorithm
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &[u8] = b"c2VjcmV0IGlzIHVzZWQgcmF3";
+
+    fn now() -> Timestamp {
+        "2026-08-06T12:00:00Z".parse().unwrap()
+    }
+
+    fn pem(bits: u32) -> Vec<u8> {
+        Rsa::generate(bits).unwrap().private_key_to_pem().unwrap()
+    }
+
+    /// The signature as the command-line tools would compute it, from the token's own text.
+    fn signed_part(token: &str) -> (&str, Vec<u8>) {
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        let standard = signature.replace('-', "+").replace('_', "/") + &"=".repeat((4 - signature.len() % 4) % 4);
+        (message, openssl::base64::decode_block(&standard).unwrap())
+    }
+
+    #[test]
+    fn hmac_uses_the_secret_as_it_stands() {
+        for (algorithm, digest) in
+            [(Algorithm::Hs256, MessageDigest::sha256()), (Algorithm::Hs512, MessageDigest::sha512())]
+        {
+            let token = SigningKey::hmac(algorithm, SECRET).mint("cs-1", now()).unwrap();
+            let (message, signature) = signed_part(&token);
+            let key = PKey::hmac(SECRET).unwrap();
+            let mut signer = openssl::sign::Signer::new(digest, &key).unwrap();
+            assert_eq!(signer.sign_oneshot_to_vec(message.as_bytes()).unwrap(), signature);
+        }
+    }
+
+    #[test]
+    fn rsa_verifies_with_the_public_key() {
+        let pem = pem(2048);
+        let public = Rsa::private_key_from_pem(&pem).unwrap().public_key_to_pem().unwrap();
+        let public = PKey::public_key_from_pem(&public).unwrap();
+        for (algorithm, digest) in
+            [(Algorithm::Rs256, MessageDigest::sha256()), (Algorithm::Rs512, MessageDigest::sha512())]
+        {
+            let token = SigningKey::rsa(algorithm, &pem).unwrap().mint("cs-1", now()).unwrap();
+            let (message, signature) = signed_part(&token);
+            let mut verifier = openssl::sign::Verifier::new(digest, &public).unwrap();
+            assert!(verifier.verify_oneshot(&signature, message.as_bytes()).unwrap());
+        }
+    }
+
+    #[test]
+    fn claims_are_what_the_platform_asks_for() {
+        let key = SigningKey::hmac(Algorithm::Hs256, SECRET);
+        let claims = key.verify(&key.mint("cs-1", now()).unwrap()).unwrap();
+        assert_eq!((claims.app_id.as_str(), claims.iss.as_str()), ("cs-1", "cs-1"));
+        assert_eq!(claims.iat, now().as_second());
+        assert!(claims.exp > claims.iat && claims.exp - claims.iat <= 3600);
+        assert!(!claims.sub.is_empty());
+    }
+
+    #[test]
+    fn every_token_has_a_jti_of_its_own() {
+        let key = SigningKey::hmac(Algorithm::Hs256, SECRET);
+        let jti = || key.verify(&key.mint("cs-1", now()).unwrap()).unwrap().jti;
+        assert_ne!(jti(), jti());
+    }
+
+    #[test]
+    fn another_secret_does_not_verify() {
+        let token = SigningKey::hmac(Algorithm::Hs256, SECRET).mint("cs-1", now()).unwrap();
+        assert!(SigningKey::hmac(Algorithm::Hs256, b"other").verify(&token).is_err());
+    }
+
+    #[test]
+    fn a_key_that_cannot_sign_is_refused() {
+        for (pem, problem) in [(b"not a key".to_vec(), "not an unencrypted RSA private key"), (pem(1024), "1024 bits")]
+        {
+            let error = SigningKey::rsa(Algorithm::Rs256, &pem).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        assert_eq!(format!("{:?}", SigningKey::hmac(Algorithm::Hs256, b"hunter2")), "SigningKey(Hs256)");
+    }
+}
