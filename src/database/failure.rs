@@ -17,6 +17,8 @@ pub enum WriteFailure {
     Refused(Refusal),
     /// The file or standard output cannot be written.
     Io(String),
+    /// What the database has cannot be read: why, and the next step, which may be empty.
+    Unread(String, &'static str),
 }
 
 /// An answer that is not a success, made sense of.
@@ -65,6 +67,26 @@ impl WriteFailure {
         WriteFailure::Refused(Refusal::read(status, words.as_bytes(), None, "no secret was sent"))
     }
 
+    /// What the database has cannot be read, in these words as they came; the secret in them is not shown.
+    pub(super) fn unread(words: &str, secret: &str) -> WriteFailure {
+        WriteFailure::Unread(redact::shown(words, secret), wordings::advice_for_reading(words))
+    }
+
+    /// The same failure, where it came of a question for points: whoever may write need not be allowed to read.
+    pub(super) fn while_reading(self, bucket: &str) -> WriteFailure {
+        match self {
+            WriteFailure::Refused(refusal) if matches!(refusal.meaning, Meaning::Denied | Meaning::Absent) => {
+                let words = format!("the token may not read bucket {bucket} ({}: {:?})", refusal.status, refusal.message);
+                WriteFailure::Unread(words, wordings::READ_TOKEN)
+            }
+            WriteFailure::Refused(refusal) if refusal.meaning != Meaning::Passing => {
+                let advice = wordings::advice_for_reading(&refusal.message);
+                WriteFailure::Unread(format!("{}: {:?}", refusal.status, refusal.message), advice)
+            }
+            other => other,
+        }
+    }
+
     /// The same refusal with other words.
     pub(super) fn with_message(&self, message: &str) -> WriteFailure {
         match self {
@@ -82,6 +104,7 @@ impl WriteFailure {
             WriteFailure::TimedOut(_) => "timeout".to_owned(),
             WriteFailure::Refused(refusal) => refusal.status.to_string(),
             WriteFailure::Io(_) => "io".to_owned(),
+            WriteFailure::Unread(..) => "unread".to_owned(),
         }
     }
 
@@ -90,7 +113,7 @@ impl WriteFailure {
         match self {
             WriteFailure::Unreachable(_) | WriteFailure::TimedOut(_) => true,
             WriteFailure::Refused(refusal) => refusal.meaning == Meaning::Passing,
-            WriteFailure::Io(_) => false,
+            WriteFailure::Io(_) | WriteFailure::Unread(..) => false,
         }
     }
 
@@ -116,6 +139,7 @@ impl WriteFailure {
             }
             WriteFailure::Refused(refusal) => refusal.advice(),
             WriteFailure::Io(_) => "check disk space and the file's permissions",
+            WriteFailure::Unread(_, advice) => advice,
         }
     }
 }
@@ -129,6 +153,7 @@ impl fmt::Display for WriteFailure {
                 write!(f, "the database answered {status}: {message:?}")
             }
             WriteFailure::Io(error) => write!(f, "failed to write the points: {error}"),
+            WriteFailure::Unread(error, _) => write!(f, "failed to read the points: {error}"),
         }
     }
 }

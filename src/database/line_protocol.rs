@@ -49,6 +49,11 @@ impl Encoder {
         lines.push(b'\n');
     }
 
+    /// The measurement and the tags, as they stand in a line.
+    pub fn prefix(&self) -> String {
+        String::from_utf8_lossy(&self.prefix).trim_end().to_owned()
+    }
+
     /// The length of the longest line, in bytes.
     pub fn line_length(&self) -> usize {
         self.prefix.len() + LONGEST_FIGURES.len()
@@ -91,7 +96,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::{RESERVED_TAGS, test_bot};
+    use crate::config::RESERVED_TAGS;
+    use crate::domain::bot::test_bot;
     use crate::domain::point::{Figures, tag_problem};
 
     fn line(series: &Series, point: &Point) -> String {

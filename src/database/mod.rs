@@ -9,6 +9,7 @@ pub mod file;
 pub mod influxdb;
 pub mod line_protocol;
 mod pieces;
+pub mod read;
 pub mod wordings;
 pub mod writer;
 

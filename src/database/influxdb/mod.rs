@@ -1,11 +1,16 @@
 //! InfluxDB, or a database that speaks its v2 write API: lines go out through the HTTP client that both services share.
 
+mod flux;
+pub mod generation;
 pub mod gzip;
+mod influxql;
+mod reader;
+pub mod retention;
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::Url;
+use reqwest::{Method, RequestBuilder};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -47,10 +52,8 @@ impl InfluxDbSink {
     pub(super) async fn write(&self, body: Bytes) -> Result<(), WriteFailure> {
         let InfluxDb { org, bucket, token, .. } = &self.database;
         let mut request = self
-            .http
-            .post(self.url(&["api", "v2", "write"]))
+            .request(Method::POST, &["api", "v2", "write"], token)?
             .query(&[("org", org.as_str()), ("bucket", bucket), ("precision", "s")])
-            .header(AUTHORIZATION, authorization(token)?)
             .header(CONTENT_TYPE, "text/plain; charset=utf-8")
             .body(body);
         if self.database.gzip {
@@ -59,17 +62,25 @@ impl InfluxDbSink {
         self.ask(request, token).await.map(|_stored| ())
     }
 
-    /// An address of the database, below the path of its base URL.
-    fn url(&self, path: &[&str]) -> Url {
+    /// A request below the path of the base URL.
+    fn request(&self, method: Method, path: &[&str], token: &SecretString) -> Result<RequestBuilder, WriteFailure> {
         let mut url = self.database.url.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        url
+        Ok(self.http.request(method, url).header(AUTHORIZATION, authorization(token)?))
+    }
+
+    fn read_token(&self) -> &SecretString {
+        &self.database.token
+    }
+
+    fn secret(&self) -> &str {
+        self.read_token().expose_secret()
     }
 
     /// Sends a request that carries this token, and returns a success.
-    async fn ask(&self, request: reqwest::RequestBuilder, token: &SecretString) -> Result<Reply, WriteFailure> {
+    async fn ask(&self, request: RequestBuilder, token: &SecretString) -> Result<Reply, WriteFailure> {
         let failed = |error| match error {
             TransportError::TimedOut => WriteFailure::TimedOut(self.database.timeout),
             TransportError::Unreachable(words) | TransportError::Encoded(words) => WriteFailure::Unreachable(words),
