@@ -12,10 +12,9 @@ use super::reader::{Reader, quoted};
 use super::secrets::{self, Places};
 use super::values::cron;
 use crate::domain::bot::Bot;
-use crate::domain::encryption::{EncryptionKey, parse_encryption};
+use crate::domain::credentials::{Algorithm, EncryptionKey, SigningKey, parse_encryption};
 use crate::domain::point::tag_problem;
 use crate::domain::series::{ALL_CHANNELS, Interval};
-use crate::domain::token::{Algorithm, SigningKey};
 
 /// Tag keys that the exporter, or the database, gives a meaning of its own.
 pub const RESERVED_TAGS: [&str; 6] = ["bot", "bot_id", "channel", "time", "_measurement", "_field"];

@@ -25,8 +25,8 @@ pub(super) fn platform(failure: &Failure) -> SeriesFailure {
 pub(super) fn database(error: &WriteError) -> SeriesFailure {
     let failure = plain(error.kind(), error.to_string(), error.advice());
     match error {
-        WriteError::Failed(failed) => {
-            SeriesFailure { scope: FailureScope::Database, is_denied: failed.is_denied(), ..failure }
+        WriteError::Failed(cause) => {
+            SeriesFailure { scope: FailureScope::Database, is_denied: cause.is_denied(), ..failure }
         }
         WriteError::LinesRefused { count, .. } => SeriesFailure { refused_points: *count, ..failure },
     }

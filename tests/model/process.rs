@@ -80,6 +80,7 @@ impl World {
             } else {
                 kore_trend_exporter::config::Api::V1(kore_trend_exporter::config::Send::Query)
             },
+            end_date: kore_trend_exporter::config::EndDate::Included,
             timeout: platform::TIMEOUT,
             max_days_per_request: chosen.max_days,
             concurrency: setup.concurrency,
@@ -128,6 +129,7 @@ fn environment(process: Process, stop: Stop) -> Env {
         show: Show::Nothing,
         board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
         watch,
+        stored: Arc::default(),
     }
 }
 

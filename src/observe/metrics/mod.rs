@@ -71,17 +71,20 @@ pub enum Dropped {
     NonexistentHour,
     /// They are older than what the database retains.
     Retention,
+    /// The platform may have deleted the day, for it reports zeros only.
+    ForgottenDay,
     /// The database refused them.
     Refused,
 }
 
 impl Dropped {
-    const ALL: [Dropped; 3] = [Dropped::NonexistentHour, Dropped::Retention, Dropped::Refused];
+    const ALL: [Dropped; 4] = [Dropped::NonexistentHour, Dropped::Retention, Dropped::ForgottenDay, Dropped::Refused];
 
     fn name(self) -> &'static str {
         match self {
             Dropped::NonexistentHour => "nonexistent_hour",
             Dropped::Retention => "retention",
+            Dropped::ForgottenDay => "forgotten_day",
             Dropped::Refused => "refused",
         }
     }
