@@ -94,15 +94,19 @@ impl WriteError {
 pub type Expected = Box<dyn Fn() -> usize + Send + Sync>;
 
 /// Starts the writer. It ends when the last sender is dropped.
-pub fn start(sink: Sink, expected: Expected, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
+///
+/// Points before `oldest`, in Unix seconds, are not written but counted as beyond retention: a database may drop them
+/// without a word.
+pub fn start(sink: Sink, oldest: i64, expected: Expected, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
     let (sender, receiver) = mpsc::channel(64);
-    let writer = Writer { sink, expected, watch, stop, away_until: None };
+    let writer = Writer { sink, oldest, expected, watch, stop, away_until: None };
     tokio::spawn(writer.run(receiver));
     sender
 }
 
 struct Writer {
     sink: Sink,
+    oldest: i64,
     expected: Expected,
     watch: Watch,
     stop: Stop,

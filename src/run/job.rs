@@ -27,6 +27,7 @@ use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
 use crate::platform::failure::Failure;
 use crate::platform::limits::limiter::Purpose;
 use crate::platform::verdict::{Verdict, verdict};
+use crate::run::verify::Verifier;
 use crate::run::{KnownBuckets, failure};
 use crate::shutdown::Stop;
 
@@ -68,6 +69,8 @@ pub struct Clients {
     pub include_open: bool,
     /// Which limits apply.
     pub purpose: Purpose,
+    /// Compares in the place of writing, where that is wanted.
+    pub verifier: Option<Arc<Verifier>>,
     /// What the database is known to hold.
     pub stored: Arc<KnownBuckets>,
     /// Whether to end.
@@ -119,14 +122,20 @@ async fn run(number: usize, mut job: SeriesJob, clients: Arc<Clients>, events: m
         let purpose = clients.purpose;
         let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: PATIENCE };
         let failure = match clients.platform.fetch(question, &mut requests, &clients.stop).await {
-            Ok(fetched) => match export(&job, &encoder, window, fetched, stored.as_mut(), &clients).await {
-                Ok(confirmed) => {
-                    let confirmed = Confirmed { requests: std::mem::take(&mut requests), ..confirmed };
-                    let _nobody_listens = events.send((number, SeriesEvent::Confirmed(confirmed))).await;
-                    continue;
+            Ok(fetched) => {
+                let confirmed = match &clients.verifier {
+                    Some(verifier) => verifier.window(&job.series, &encoder, window, fetched, &clients).await,
+                    None => export(&job, &encoder, window, fetched, stored.as_mut(), &clients).await,
+                };
+                match confirmed {
+                    Ok(confirmed) => {
+                        let confirmed = Confirmed { requests: std::mem::take(&mut requests), ..confirmed };
+                        let _nobody_listens = events.send((number, SeriesEvent::Confirmed(confirmed))).await;
+                        continue;
+                    }
+                    Err(error) => failure::database(&error),
                 }
-                Err(error) => failure::database(&error),
-            },
+            }
             Err(FetchError::Stopped) => break SeriesEvent::Stopped(requests),
             Err(FetchError::Failed(failure)) => {
                 if job.goes_on_after(window, &failure) {
@@ -211,7 +220,7 @@ async fn export(
 }
 
 /// Waits until the points are confirmed.
-async fn write(
+pub(super) async fn write(
     series: &Series,
     encoder: &Arc<Encoder>,
     points: Vec<Point>,

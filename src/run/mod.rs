@@ -220,7 +220,7 @@ pub async fn backfill(
             SeriesJob { series, windows, live: None }
         })
         .collect();
-    announce(&jobs, range, config)?;
+    announce("backfilling", &jobs, range, config)?;
 
     let clients = clients(config, limiter(config, env)?, Purpose::Backfill, env)?;
     env.board.expect(&jobs.iter().map(|job| job.series.clone()).collect::<Vec<_>>());
@@ -276,8 +276,8 @@ fn say_forgotten(rows: &[Row]) {
     }
 }
 
-/// Says what a backfill will do and the least time it can take.
-fn announce(jobs: &[SeriesJob], range: Range, config: &Config) -> Result<(), RunError> {
+/// Says what a run over a range of days will do and the least time it can take.
+fn announce(what: &str, jobs: &[SeriesJob], range: Range, config: &Config) -> Result<(), RunError> {
     let (days, requests) = job::cost(jobs);
     let mut by_bot: HashMap<&str, u64> = HashMap::new();
     for job in jobs {
@@ -288,11 +288,11 @@ fn announce(jobs: &[SeriesJob], range: Range, config: &Config) -> Result<(), Run
     let least: Option<Duration> = by_bot
         .values()
         .try_fold(Duration::ZERO, |least, requests| Some(least.max(limits.least_time(*requests, Purpose::Backfill)?)));
-    let least = least.context("platform.backfill_share leaves --backfill no requests: raise it above 0")?;
+    let least = least.context("platform.backfill_share leaves no requests: raise it above 0")?;
     let least = jiff::SignedDuration::try_from(least).unwrap_or_default();
     tracing::info!(
-        "backfill of {range}: {} series, {days} days in all, {requests} requests; at least {least:#} with {per_minute} \
-         requests a minute and {per_hour} an hour for each bot",
+        "{what} {range}: {} series, {days} days in total, {requests} requests; at least {least:#} at {per_minute} \
+         requests a minute and {per_hour} an hour per bot",
         jobs.len()
     );
     Ok(())
@@ -366,7 +366,7 @@ pub fn clients(
     let expected = Box::new(move || places.in_hand());
     let writer = writer::start(sink, expected, env.watch.clone(), env.stop.clone());
     let (include_open, stored) = (config.schedule.include_open, Arc::clone(&env.stored));
-    Ok(Arc::new(Clients { platform, writer, include_open, purpose, stored, stop: env.stop.clone() }))
+    Ok(Arc::new(Clients { platform, writer, include_open, purpose, verifier: None, stored, stop: env.stop.clone() }))
 }
 
 /// Whether everything that was asked for is confirmed.
