@@ -1,12 +1,13 @@
 //! From the command line to what is to be exported: the same way at the start and at every reload.
 
 use std::io;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::Url;
 
 use crate::cli::{Selection, UsageError};
-use crate::config::{self, Config, Destination, Environment, Problems, Source};
+use crate::config::{self, Config, Destination, Environment, Problems, Secrets, Source};
 use crate::demo::{Behaviour, Platform};
 use crate::domain::series::Series;
 
@@ -20,8 +21,12 @@ pub struct Launch {
     pub selection: Selection,
     /// Whether the platform is simulated.
     pub demo: bool,
+    was_loaded: bool,
     simulated: Option<(Platform, Url)>,
 }
+
+/// The time that the configuration and its files get.
+const READING: Duration = Duration::from_secs(10);
 
 /// A configuration, and the series of it that are exported.
 #[derive(Clone, Debug)]
@@ -49,7 +54,7 @@ pub enum LaunchError {
 impl Launch {
     /// Nothing is read yet.
     pub fn new(source: Source, environment: Environment, selection: Selection, demo: bool) -> Launch {
-        Launch { source, environment, selection, demo, simulated: None }
+        Launch { source, environment, selection, demo, was_loaded: false, simulated: None }
     }
 
     /// Reads the configuration, secrets included.
@@ -58,13 +63,41 @@ impl Launch {
     ///
     /// What is wrong with it, all of it.
     pub async fn load(&mut self) -> Result<Loaded, LaunchError> {
+        if self.was_loaded {
+            self.source.can_be_read_again()?;
+        }
         let load = if self.demo { config::load_simulated } else { config::load };
-        let mut config = load(&self.source, &self.environment)?;
+        let mut config = self.off_the_loop(load).await?;
+        self.was_loaded = true;
         let series = self.selection.choose(&config)?;
         if self.demo {
             self.simulate(&mut config).await?;
         }
         Ok(Loaded { config, series })
+    }
+
+    /// Reads the secrets again.
+    ///
+    /// # Errors
+    ///
+    /// If the document cannot be read.
+    pub async fn load_secrets(&self) -> Result<Secrets, Problems> {
+        self.source.can_be_read_again()?;
+        self.off_the_loop(config::load_secrets).await
+    }
+
+    /// Reads files where nothing waits for a disk, or for the other side of a network, that does not answer.
+    async fn off_the_loop<T: Send + 'static>(
+        &self,
+        read: fn(&Source, &Environment) -> Result<T, Problems>,
+    ) -> Result<T, Problems> {
+        let (source, environment) = (self.source.clone(), self.environment.clone());
+        let reading = tokio::task::spawn_blocking(move || read(&source, &environment));
+        match tokio::time::timeout(READING, reading).await {
+            Ok(Ok(read)) => read,
+            Ok(Err(_)) => Err(self.source.problem("reading it ended in an internal error".to_owned())),
+            Err(_) => Err(self.source.problem(format!("it, or a file that it names, was not read within {READING:?}"))),
+        }
     }
 
     /// Puts the simulated platform in the place of the real one.
@@ -94,7 +127,7 @@ impl Launch {
                 Destination::File(path) => path.display().to_string(),
             };
             tracing::warn!(
-                "the figures of this run are invented and go to {destination}; their state is kept in {}",
+                "demo: writing invented figures to {destination}; their state is kept in {}",
                 config.state_dir.display()
             );
         }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::Daemon;
-use crate::config::{self, Config, Problems};
+use crate::config::{Config, Problems};
 use crate::domain::series::Series;
 use crate::observe::endpoint::Serving;
 use crate::platform::limits::limiter::{Limiter, Purpose};
@@ -67,7 +67,7 @@ impl Daemon {
         if self.around.simulated {
             return;
         }
-        let found = match config::load_secrets(&self.launch.source, &self.launch.environment) {
+        let found = match self.launch.load_secrets().await {
             Ok(found) => found,
             Err(problems) => {
                 tracing::warn!("credentials were not accepted and cannot be read again: {problems}");

@@ -6,6 +6,10 @@
 
 use crate::domain::series::{Interval, Series};
 
+/// Tag keys with a meaning of their own: the exporter's tags, the fields, and what the database keeps for itself.
+pub const RESERVED_TAGS: [&str; 9] =
+    ["bot", "bot_id", "channel", "time", "_measurement", "_field", "users", "new_users", "returning_users"];
+
 /// The users of one bucket. At least one figure is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -133,7 +137,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::RESERVED_TAGS;
     use crate::domain::bot::test_bot;
 
     fn line(series: &Series, point: &Point) -> String {

@@ -25,7 +25,7 @@ use crate::domain::calendar;
 use crate::domain::clock::Clock;
 use crate::domain::plan::{self, Reach};
 use crate::domain::series::{Series, SeriesKey, day_after};
-use crate::observe::logging::Console;
+use crate::observe::console::Console;
 use crate::observe::metrics::Watch;
 use crate::observe::status::board::Board;
 use crate::platform::ask::Ask;
