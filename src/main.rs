@@ -19,7 +19,7 @@ use kore_trend_exporter::platform::ask::over_the_network;
 use kore_trend_exporter::platform::limits::uptime;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::{Row, Summary};
-use kore_trend_exporter::run::{self as export, RunError, Surroundings};
+use kore_trend_exporter::run::{self as export, Env, RunError};
 use kore_trend_exporter::run::{check, verify};
 use kore_trend_exporter::shutdown::Stop;
 use kore_trend_exporter::startup::{Launch, LaunchError, Loaded};
@@ -92,7 +92,7 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
         tracing::warn!("{warning}");
     }
     let watch = Watch::new(Timestamp::now());
-    let mut around = Surroundings {
+    let mut around = Env {
         clock: Timestamp::now,
         uptime: uptime::read,
         ask: over_the_network,
@@ -147,7 +147,7 @@ impl Fault {
                 }
                 ExitCode::from(WRONG_CONFIGURATION)
             }
-            Fault::Launch(error @ LaunchError::Simulation(_)) => {
+            Fault::Launch(error @ (LaunchError::Simulation(_) | LaunchError::TooSlow(_))) => {
                 tracing::error!("{error}");
                 ExitCode::from(FAILED)
             }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use reqwest::Url;
 
 use crate::cli::{Selection, UsageError};
-use crate::config::{self, Config, Destination, Environment, Problems, Secrets, Source};
+use crate::config::{self, Config, Destination, Environment, Problems, Source};
 use crate::demo::{Behaviour, Platform};
 use crate::domain::series::Series;
 
@@ -24,9 +24,6 @@ pub struct Launch {
     was_loaded: bool,
     simulated: Option<(Platform, Url)>,
 }
-
-/// The time that the configuration and its files get.
-const READING: Duration = Duration::from_secs(10);
 
 /// A configuration, and the series of it that are exported.
 #[derive(Clone, Debug)]
@@ -49,6 +46,9 @@ pub enum LaunchError {
     /// The simulated platform cannot be started.
     #[error("the simulated platform cannot be started: {0}")]
     Simulation(#[from] io::Error),
+    /// What the configuration names does not let itself be read.
+    #[error("reading the configuration and the files that it names took longer than {0:?}")]
+    TooSlow(Duration),
 }
 
 impl Launch {
@@ -61,43 +61,37 @@ impl Launch {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, all of it.
+    /// Everything that is wrong with it.
     pub async fn load(&mut self) -> Result<Loaded, LaunchError> {
-        if self.was_loaded {
-            self.source.can_be_read_again()?;
-        }
+        let config = self.reader()()?;
+        self.select(config).await
+    }
+
+    /// What reads the configuration, wherever that may take its time.
+    pub fn reader(&self) -> impl FnOnce() -> Result<Config, Problems> + Send + 'static {
         let load = if self.demo { config::load_simulated } else { config::load };
-        let mut config = self.off_the_loop(load).await?;
-        self.was_loaded = true;
+        let (source, environment) = (self.source.clone(), self.environment.clone());
+        let again = self.was_loaded;
+        move || {
+            if again {
+                source.can_be_read_again()?;
+            }
+            load(&source, &environment)
+        }
+    }
+
+    /// The series of a configuration that was read, which is exported from now on.
+    ///
+    /// # Errors
+    ///
+    /// If the command line names what the configuration does not have, or the simulated platform cannot be started.
+    pub async fn select(&mut self, mut config: Config) -> Result<Loaded, LaunchError> {
         let series = self.selection.choose(&config)?;
         if self.demo {
             self.simulate(&mut config).await?;
         }
+        self.was_loaded = true;
         Ok(Loaded { config, series })
-    }
-
-    /// Reads the secrets again.
-    ///
-    /// # Errors
-    ///
-    /// If the document cannot be read.
-    pub async fn load_secrets(&self) -> Result<Secrets, Problems> {
-        self.source.can_be_read_again()?;
-        self.off_the_loop(config::load_secrets).await
-    }
-
-    /// Reads files where nothing waits for a disk, or for the other side of a network, that does not answer.
-    async fn off_the_loop<T: Send + 'static>(
-        &self,
-        read: fn(&Source, &Environment) -> Result<T, Problems>,
-    ) -> Result<T, Problems> {
-        let (source, environment) = (self.source.clone(), self.environment.clone());
-        let reading = tokio::task::spawn_blocking(move || read(&source, &environment));
-        match tokio::time::timeout(READING, reading).await {
-            Ok(Ok(read)) => read,
-            Ok(Err(_)) => Err(self.source.problem("reading it ended in an internal error".to_owned())),
-            Err(_) => Err(self.source.problem(format!("it, or a file that it names, was not read within {READING:?}"))),
-        }
     }
 
     /// Puts the simulated platform in the place of the real one.
@@ -127,7 +121,7 @@ impl Launch {
                 Destination::File(path) => path.display().to_string(),
             };
             tracing::warn!(
-                "demo: writing invented figures to {destination}; their state is kept in {}",
+                "the figures of this run are invented and go to {destination}; their state is kept in {}",
                 config.state_dir.display()
             );
         }

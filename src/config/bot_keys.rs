@@ -6,8 +6,7 @@ use super::environment::Environment;
 use super::files;
 use super::reader::Reader;
 use super::secrets::{self, Places, Purpose};
-use crate::domain::encryption::{EncryptionKey, parse_encryption};
-use crate::domain::token::{Algorithm, SigningKey};
+use crate::domain::credentials::{Algorithm, EncryptionKey, SigningKey, parse_encryption};
 
 /// The key that signs a bot's tokens.
 pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Option<SigningKey> {

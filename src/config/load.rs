@@ -38,6 +38,7 @@ pub fn load_simulated(source: &Source, environment: &Environment) -> Result<Conf
 ///
 /// If the document cannot be read at all.
 pub fn load_secrets(source: &Source, environment: &Environment) -> Result<Secrets, Problems> {
+    source.can_be_read_again()?;
     let layers = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
     let mut reader = Reader::new(layers, source.name());
     let destination = destination::read(&mut reader, environment);

@@ -46,14 +46,10 @@ impl Source {
     /// If it is no regular file any more.
     pub fn can_be_read_again(&self) -> Result<(), Problems> {
         match self {
-            Source::File(path) => files::is_regular(path).map_err(|error| self.problem(files::unreadable(&error))),
+            Source::File(path) => files::is_regular(path)
+                .map_err(|error| Problems(vec![Problem::of_document(self, files::unreadable(&error))])),
             Source::BuiltIn(..) | Source::Nowhere(_) => Ok(()),
         }
-    }
-
-    /// Something that is wrong with it as a whole.
-    pub fn problem(&self, message: String) -> Problems {
-        Problems(vec![Problem::of_document(self, message)])
     }
 
     /// The document.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use super::encryption::EncryptionKey;
+use super::credentials::{EncryptionKey, SigningKey};
 use super::series::{Interval, Series};
 use super::slots::Cron;
-use super::token::SigningKey;
 
 /// One virtual assistant and the app that may read its figures.
 #[derive(Clone, Debug)]
@@ -54,7 +53,7 @@ pub(crate) fn test_bot(name: &str) -> Bot {
         name: name.to_owned(),
         id: format!("st-{name}"),
         client_id: format!("cs-{name}"),
-        key: SigningKey::hmac(crate::domain::token::Algorithm::Hs256, b"a secret"),
+        key: SigningKey::hmac(crate::domain::credentials::Algorithm::Hs256, b"a secret"),
         encryption: None,
         time_zone: TimeZone::UTC,
         channels: vec![crate::domain::series::ALL_CHANNELS.to_owned()],

@@ -22,7 +22,7 @@ use crate::platform::answer::Counted;
 use crate::platform::client::{Client, FetchError, Lasting, Question};
 use crate::platform::limits::ledger::Ledger;
 use crate::platform::limits::limiter::{Limiter, Purpose};
-use crate::run::Surroundings;
+use crate::run::Env;
 use crate::state::watermarks::Watermarks;
 
 /// What one question brought: what is well, or what is not and what to do.
@@ -33,7 +33,7 @@ type Finding = Result<String, String>;
 /// # Errors
 ///
 /// If the clients cannot be set up, or standard output cannot be written.
-pub async fn run(config: &Config, name: &str, series: &[Series], around: &Surroundings) -> Result<bool, anyhow::Error> {
+pub async fn run(config: &Config, name: &str, series: &[Series], around: &Env) -> Result<bool, anyhow::Error> {
     let mut report = Report { all_well: true };
     let bots = bots(series);
     report.line("configuration", &Ok(format!("{name}: {} bots, {} series", bots.len(), series.len())))?;
@@ -124,7 +124,7 @@ fn may_be_made(folder: &Path) -> Result<(), String> {
 /// Whether a steady tick, one request a series, fits into the limits of its bot.
 ///
 /// The platform counts by the bot's id, so the series of every name that it is given count.
-fn schedule(config: &Config, bot: &Bot, series: &[Series], around: &Surroundings) -> Finding {
+fn schedule(config: &Config, bot: &Bot, series: &[Series], around: &Env) -> Finding {
     let ticks_of = |bot: &Bot| {
         let cron = bot.cron.as_ref().unwrap_or(&config.schedule.cron);
         cron.most_ticks_an_hour((around.clock)().as_second())
@@ -146,7 +146,7 @@ fn schedule(config: &Config, bot: &Bot, series: &[Series], around: &Surroundings
 }
 
 /// One real request: it proves the address, the token and the scope.
-async fn platform(client: &Client, series: &Series, around: &Surroundings) -> Finding {
+async fn platform(client: &Client, series: &Series, around: &Env) -> Finding {
     let yesterday = day_after(calendar::today(&series.bot.time_zone, (around.clock)()), -1);
     let window = Window { first: yesterday, last: yesterday };
     let question = Question { series, window, purpose: Purpose::Live, tries: 2, patience: Duration::ZERO };

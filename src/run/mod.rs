@@ -1,11 +1,12 @@
-//! One tick, and one backfill: the same errands from two plans, with two memories.
+//! A tick and a backfill: the same jobs from two plans.
 
 pub mod check;
+mod failure;
 pub mod job;
-mod memory;
 pub mod progress;
+mod running;
 pub mod summary;
-mod tick;
+mod tick_progress;
 pub mod verify;
 
 use std::collections::HashMap;
@@ -17,8 +18,8 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::oneshot;
 
-use self::memory::Memory;
-use self::tick::{News, Run};
+use self::running::{News, RunningJobs};
+use self::tick_progress::TickProgress;
 use crate::config::{Config, Destination};
 use crate::database::{Sink, writer};
 use crate::domain::calendar;
@@ -33,7 +34,7 @@ use crate::platform::client::{Client, Lasting};
 use crate::platform::limits::ledger::{Clocks, Ledger};
 use crate::platform::limits::limiter::{Limiter, Purpose};
 use crate::platform::limits::uptime::ReadUptime;
-use crate::run::job::{Errand, Means};
+use crate::run::job::{Clients, SeriesJob};
 use crate::run::progress::Show;
 use crate::run::summary::{Outcome, Row};
 use crate::shutdown::Stop;
@@ -43,7 +44,7 @@ use crate::state::watermarks::{WatermarkError, Watermarks};
 
 /// What a run is given by the program's entry.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct Env {
     /// Tells the time.
     pub clock: Clock,
     /// Tells how long the machine has been up.
@@ -68,7 +69,7 @@ pub struct Surroundings {
     pub board: Arc<Board>,
 }
 
-impl Surroundings {
+impl Env {
     /// What the count of requests goes by.
     pub fn clocks(&self) -> Clocks {
         Clocks { clock: self.clock, uptime: self.uptime }
@@ -94,18 +95,18 @@ pub enum RunError {
 /// # Errors
 ///
 /// If the state folder cannot be used, or the run cannot be recorded in it.
-pub async fn once(config: &Config, series: Vec<Series>, around: &Surroundings) -> Result<Vec<Row>, RunError> {
-    let _lock = if around.dry_run { None } else { Some(take_folder(&config.state_dir)?) };
-    let watermarks = Watermarks::load(&config.state_dir, (around.clock)(), !around.dry_run)?;
-    let means = means(config, limiter(config, around)?, Purpose::Live, around)?;
-    around.board.expect(&series);
+pub async fn once(config: &Config, series: Vec<Series>, env: &Env) -> Result<Vec<Row>, RunError> {
+    let _lock = if env.dry_run { None } else { Some(take_folder(&config.state_dir)?) };
+    let watermarks = Watermarks::load(&config.state_dir, (env.clock)(), !env.dry_run)?;
+    let clients = clients(config, limiter(config, env)?, Purpose::Live, env)?;
+    env.board.expect(&series);
     let (done, until) = oneshot::channel::<()>();
     let ticking = async {
-        let ticked = tick(config, series, &watermarks, means, around).await;
+        let ticked = tick(config, series, &watermarks, clients, env).await;
         drop(done);
         ticked
     };
-    let saving = watermarks.keep_saving(async { drop(until.await) }, |saved| around.board.state_saved(saved));
+    let saving = watermarks.keep_saving(async { drop(until.await) }, |saved| env.board.state_saved(saved));
     let (ticked, ()) = tokio::join!(ticking, saving);
     if ticked.was_left {
         say_left(config);
@@ -128,48 +129,47 @@ pub async fn tick(
     config: &Config,
     series: Vec<Series>,
     watermarks: &Watermarks,
-    means: Arc<Means>,
-    around: &Surroundings,
+    clients: Arc<Clients>,
+    env: &Env,
 ) -> Ticked {
-    let now = (around.clock)();
+    let now = (env.clock)();
     let reach = Reach {
         refresh_days: config.schedule.refresh_days,
         initial_days: config.schedule.initial_days,
         max_days: config.platform.max_days_per_request,
     };
-    let mut memories = Vec::with_capacity(series.len());
-    let errands: Vec<Errand> = series
+    let mut progresses = Vec::with_capacity(series.len());
+    let jobs: Vec<SeriesJob> = series
         .into_iter()
         .map(|series| {
             let (known, today) = (watermarks.get(&series.key()), calendar::today(&series.bot.time_zone, now));
             if let Some(known) = known {
-                around.board.set_progress(&series.key(), known);
+                env.board.set_progress(&series.key(), known);
             }
             let plan = plan::tick(known, today, reach);
-            memories.push(Memory::new(known, today, reach, &plan));
-            Errand { series, windows: plan.windows.into(), live_from: Some(plan.live_from) }
+            progresses.push(TickProgress::new(known, today, reach, &plan));
+            SeriesJob { series, windows: plan.windows.into(), live_from: Some(plan.live_from) }
         })
         .collect();
 
-    let mut run = Run::start(errands, means, config, around);
+    let mut run = RunningJobs::start(jobs, clients, config, env);
     while let Some((number, news)) = run.next().await {
-        let (memory, series) = (&mut memories[number], run.rows[number].series());
-        let had_gone_back = memory.went_back();
+        let (tick, series) = (&mut progresses[number], run.rows[number].series());
+        let had_gone_back = tick.went_back();
         match news {
-            News::Confirmed { complete, platform_today } => memory.confirmed(complete, platform_today),
-            News::Ended { apart, platform_today } => memory.ended(apart, platform_today),
-            News::Done => memory.done(),
-            News::SaveNow => continue,
+            News::Confirmed { complete, platform_today } => tick.confirmed(complete, platform_today),
+            News::Failed { platform_today } => tick.failed(platform_today),
+            News::Ended | News::SaveNow => continue,
         }
-        let Some(progress) = memory.progress() else { continue };
-        if memory.went_back() && !had_gone_back {
+        let Some(progress) = tick.progress() else { continue };
+        if tick.went_back() && !had_gone_back {
             tracing::warn!(
                 bot = series.bot.name, channel = series.channel, interval = %series.interval,
                 "the watermark was not in the past: a clock was ahead when it was set, or the bot's time_zone changed; \
                  what comes after {} is asked for again", day_after(progress.next(), -1)
             );
         }
-        around.board.set_progress(&series.key(), progress);
+        env.board.set_progress(&series.key(), progress);
         watermarks.set(series.key(), progress);
     }
     Ticked { rows: run.rows, was_left: run.was_left }
@@ -186,11 +186,11 @@ pub async fn backfill(
     series: Vec<Series>,
     range: Range,
     restart: bool,
-    around: &Surroundings,
+    env: &Env,
 ) -> Result<Vec<Row>, RunError> {
-    let _lock = if around.dry_run { None } else { Some(take(&config.state_dir, "backfill.lock", "backfill")?) };
-    let now = (around.clock)();
-    let mut progress = match (around.dry_run, restart) {
+    let _lock = if env.dry_run { None } else { Some(take(&config.state_dir, "backfill.lock", "backfill")?) };
+    let now = (env.clock)();
+    let mut progress = match (env.dry_run, restart) {
         (false, false) => BackfillProgress::load(&config.state_dir, range)?,
         _ => BackfillProgress::new(range),
     };
@@ -199,32 +199,32 @@ pub async fn backfill(
         today_of.insert(series.key(), calendar::today(&series.bot.time_zone, now));
     }
     let max_days = config.platform.max_days_per_request;
-    let errands: Vec<Errand> = series
+    let jobs: Vec<SeriesJob> = series
         .into_iter()
         .map(|series| {
             let today = calendar::today(&series.bot.time_zone, now);
             let windows = progress.enlist(&series, today, max_days).into();
-            Errand { series, windows, live_from: None }
+            SeriesJob { series, windows, live_from: None }
         })
         .collect();
-    announce(&errands, range, config)?;
+    announce(&jobs, range, config)?;
 
-    let means = means(config, limiter(config, around)?, Purpose::Backfill, around)?;
-    around.board.expect(&errands.iter().map(|errand| errand.series.clone()).collect::<Vec<_>>());
-    let save = !around.dry_run;
+    let clients = clients(config, limiter(config, env)?, Purpose::Backfill, env)?;
+    env.board.expect(&jobs.iter().map(|job| job.series.clone()).collect::<Vec<_>>());
+    let save = !env.dry_run;
     if save {
         progress.save(&config.state_dir).await.context("cannot write the progress of the backfill")?;
     }
-    let mut run = Run::start(errands, means, config, around);
+    let mut run = RunningJobs::start(jobs, clients, config, env);
     while let Some((number, news)) = run.next().await {
         match news {
             News::Confirmed { complete: Some(complete), .. } => {
                 progress.done(run.rows[number].series().key(), complete)
             }
             News::SaveNow if save => {
-                around.board.state_saved(progress.save(&config.state_dir).await);
+                env.board.state_saved(progress.save(&config.state_dir).await);
             }
-            News::Confirmed { complete: None, .. } | News::SaveNow | News::Ended { .. } | News::Done => {}
+            News::Confirmed { complete: None, .. } | News::SaveNow | News::Failed { .. } | News::Ended => {}
         }
     }
     if run.was_left {
@@ -252,11 +252,11 @@ pub async fn backfill(
 }
 
 /// Says what a backfill will do and the least time it can take.
-fn announce(errands: &[Errand], range: Range, config: &Config) -> Result<(), RunError> {
-    let (days, requests) = job::cost(errands);
+fn announce(jobs: &[SeriesJob], range: Range, config: &Config) -> Result<(), RunError> {
+    let (days, requests) = job::cost(jobs);
     let mut by_bot: HashMap<&str, u64> = HashMap::new();
-    for errand in errands {
-        *by_bot.entry(&errand.series.bot.id).or_default() += errand.windows.len() as u64;
+    for job in jobs {
+        *by_bot.entry(&job.series.bot.id).or_default() += job.windows.len() as u64;
     }
     let limits = config.platform.limits;
     let (per_minute, per_hour) = limits.of(Purpose::Backfill);
@@ -268,7 +268,7 @@ fn announce(errands: &[Errand], range: Range, config: &Config) -> Result<(), Run
     tracing::info!(
         "backfill of {range}: {} series, {days} days in all, {requests} requests; at least {least:#} with {per_minute} \
          requests a minute and {per_hour} an hour for each bot",
-        errands.len()
+        jobs.len()
     );
     Ok(())
 }
@@ -313,34 +313,33 @@ fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> 
 /// # Errors
 ///
 /// If its file in the state folder cannot be opened.
-pub fn limiter(config: &Config, around: &Surroundings) -> Result<Arc<Limiter>, anyhow::Error> {
+pub fn limiter(config: &Config, env: &Env) -> Result<Arc<Limiter>, anyhow::Error> {
     let path: PathBuf = config.state_dir.join("requests.ledger");
-    let ledger = match around.dry_run {
+    let ledger = match env.dry_run {
         // What others use counts, but nothing is remembered.
-        true => Ledger::open_to_read(&path, around.clocks()).ok(),
-        false => Some(Ledger::open(&path, around.clocks()).with_context(|| format!("cannot open {}", path.display()))?),
+        true => Ledger::open_to_read(&path, env.clocks()).ok(),
+        false => Some(Ledger::open(&path, env.clocks()).with_context(|| format!("cannot open {}", path.display()))?),
     };
     Ok(Arc::new(Limiter::new(config.platform.limits, ledger)))
 }
 
-/// Opens everything that errands need.
+/// Opens both services.
 ///
 /// # Errors
 ///
 /// Only where the clients cannot be set up.
-pub fn means(
+pub fn clients(
     config: &Config,
     limiter: Arc<Limiter>,
     purpose: Purpose,
-    around: &Surroundings,
-) -> Result<Arc<Means>, anyhow::Error> {
-    let lasting =
-        Lasting { limiter, watch: around.watch.clone(), clock: around.clock, uptime: around.uptime, ask: around.ask };
-    let client = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
-    let sink = if around.dry_run { Sink::stdout() } else { (around.open)(&config.destination)? };
-    let writer = writer::start(sink, client.places().clone(), around.watch.clone(), around.stop.clone());
+    env: &Env,
+) -> Result<Arc<Clients>, anyhow::Error> {
+    let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, uptime: env.uptime, ask: env.ask };
+    let platform = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
+    let sink = if env.dry_run { Sink::stdout() } else { (env.open)(&config.destination)? };
+    let writer = writer::start(sink, platform.places().clone(), env.watch.clone(), env.stop.clone());
     let include_open = config.schedule.include_open;
-    Ok(Arc::new(Means { client, writer, include_open, purpose, stop: around.stop.clone() }))
+    Ok(Arc::new(Clients { platform, writer, include_open, purpose, stop: env.stop.clone() }))
 }
 
 /// Whether everything that was asked for is confirmed.

@@ -5,8 +5,8 @@ use std::fmt;
 
 use jiff::civil::Date;
 
+use crate::domain::event::Confirmed;
 use crate::domain::series::Series;
-use crate::run::job::Confirmed;
 
 /// How many days a spark line shows.
 const SPARK_DAYS: usize = 31;
@@ -69,8 +69,8 @@ impl Row {
     /// Adds a confirmed window.
     pub fn add(&mut self, confirmed: &Confirmed) {
         self.days += u64::from(confirmed.window.days());
-        self.points += confirmed.written.points as u64;
-        self.beyond_retention += confirmed.written.beyond_retention as u64;
+        self.points += confirmed.points as u64;
+        self.beyond_retention += confirmed.beyond_retention as u64;
         self.nonexistent += confirmed.nonexistent.len() as u64;
         self.requests += confirmed.requests;
         self.users.extend(confirmed.days.iter().copied());
@@ -153,7 +153,6 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::database::writer::Written;
     use crate::domain::bot::test_bot;
     use crate::domain::series::{Interval, Window, day_after};
 
@@ -170,7 +169,8 @@ mod tests {
             window: Window { first, last: day_after(first, 3) },
             complete: None,
             platform_today: None,
-            written: Written { points: 4, beyond_retention: 0 },
+            points: 4,
+            beyond_retention: 0,
             requests: 2,
             newest: None,
             nonexistent: Vec::new(),

@@ -74,8 +74,6 @@ struct Entry {
     key: SeriesKey,
     since: Date,
     through: Option<Date>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    apart: bool,
 }
 
 /// The file in this state folder.
@@ -176,11 +174,11 @@ impl Watermarks {
 
 impl Entry {
     fn split(self) -> (SeriesKey, Progress) {
-        (self.key, Progress { since: self.since, through: self.through, apart: self.apart })
+        (self.key, Progress { since: self.since, through: self.through })
     }
 
     fn join(key: &SeriesKey, progress: &Progress) -> Entry {
-        Entry { key: key.clone(), since: progress.since, through: progress.through, apart: progress.apart }
+        Entry { key: key.clone(), since: progress.since, through: progress.through }
     }
 }
 
@@ -195,14 +193,14 @@ mod tests {
         SeriesKey { bot: bot.into(), bot_id: format!("st-{bot}"), channel: "all".into(), interval: Interval::Daily }
     }
 
-    const PROGRESS: Progress = Progress { since: date(2026, 8, 1), through: Some(date(2026, 8, 5)), apart: true };
+    const PROGRESS: Progress = Progress { since: date(2026, 8, 1), through: Some(date(2026, 8, 5)) };
 
     #[tokio::test]
     async fn watermarks_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let watermarks = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
         watermarks.set(key("a"), PROGRESS);
-        watermarks.set(key("b"), Progress { through: None, apart: false, ..PROGRESS });
+        watermarks.set(key("b"), Progress { through: None, ..PROGRESS });
         watermarks.save().await.unwrap();
         let again = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
         assert_eq!(again.lock().by_key, watermarks.lock().by_key);

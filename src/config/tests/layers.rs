@@ -6,8 +6,8 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::*;
+use crate::domain::credentials::{Algorithm, SigningKey};
 use crate::domain::series::Interval;
-use crate::domain::token::{Algorithm, SigningKey};
 
 /// No message and no `Debug` may ever show it.
 const CANARY: &str = "canary-4711-not-to-be-seen";

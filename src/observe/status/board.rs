@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::recent::Recent;
 use super::series::SeriesStatus;
 use super::view::{BotView, Condition, NextTick, TickView, Used, View};
+use crate::domain::event::SeriesEvent;
 use crate::domain::plan::Progress;
 use crate::domain::series::{Interval, Series, SeriesKey};
 use crate::observe::metrics::Metrics;
 use crate::platform::limits::limiter::Limiter;
-use crate::run::job::{Happened, Problem};
 
 /// Ticks that are remembered.
 const TICKS: usize = 10;
@@ -106,15 +106,15 @@ impl Board {
         }
     }
 
-    /// Something happened to a series. One that is not expected any more is left aside.
-    pub fn saw(&self, series: &Series, happened: &Happened, now: Timestamp) {
+    /// Something event to a series. One that is not expected any more is left aside.
+    pub fn saw(&self, series: &Series, event: &SeriesEvent, now: Timestamp) {
         let mut known = self.lock();
-        if let Happened::Ended { problem, .. } = happened {
-            known.denied |= Problem::is_denied(problem);
+        if let SeriesEvent::Failed { failure, .. } = event {
+            known.denied |= failure.is_denied;
         }
         if let Some(status) = known.series.get_mut(&series.key()) {
             let before = status.condition;
-            status.saw(happened, now, &self.metrics);
+            status.saw(event, now, &self.metrics);
             let has_changed = status.condition != before;
             known.has_news |= has_changed;
         }

@@ -6,12 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::recent::Recent;
 use super::trouble::Trouble;
 use super::view::{Condition, FailureView, SeriesView};
-use crate::database::writer::WriteError;
 use crate::domain::calendar;
+use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
 use crate::domain::plan::Progress;
 use crate::domain::series::{Series, Window, days_between};
 use crate::observe::metrics::{Dropped, Metrics};
-use crate::run::job::{Confirmed, Happened, Problem};
 
 /// What is known of one series.
 #[derive(Debug)]
@@ -57,19 +56,19 @@ impl SeriesStatus {
     }
 
     /// Takes an event in, counts it, and says what is worth saying.
-    pub(super) fn saw(&mut self, happened: &Happened, now: Timestamp, metrics: &Metrics) {
-        match happened {
-            Happened::Confirmed(confirmed) => self.confirmed(confirmed, now, metrics),
-            Happened::Done => self.well(now, metrics),
-            Happened::Ended { problem: Problem::Stopped, .. } => {}
-            Happened::Ended { problem, window, .. } => self.failed(problem, *window, now, metrics),
+    pub(super) fn saw(&mut self, event: &SeriesEvent, now: Timestamp, metrics: &Metrics) {
+        match event {
+            SeriesEvent::Confirmed(confirmed) => self.confirmed(confirmed, now, metrics),
+            SeriesEvent::Done => self.well(now, metrics),
+            SeriesEvent::Stopped(_) => {}
+            SeriesEvent::Failed { failure, window, .. } => self.failed(failure, *window, now, metrics),
         }
     }
 
     fn confirmed(&mut self, confirmed: &Confirmed, now: Timestamp, metrics: &Metrics) {
         let (key, bot) = (self.series.key(), &self.series.bot);
-        metrics.confirmed(&key, confirmed.written.points, confirmed.newest);
-        metrics.dropped(&bot.name, Dropped::Retention, confirmed.written.beyond_retention);
+        metrics.confirmed(&key, confirmed.points, confirmed.newest);
+        metrics.dropped(&bot.name, Dropped::Retention, confirmed.beyond_retention);
         self.newest_point = self.newest_point.max(confirmed.newest);
         // A clock that is wrong must not make the pictures forget.
         let today = confirmed.platform_today.unwrap_or_else(|| calendar::today(&bot.time_zone, now));
@@ -78,7 +77,7 @@ impl SeriesStatus {
         for (day, hour, users) in &confirmed.recent {
             recent.set(*day, *hour, *users);
         }
-        self.say_retention(confirmed.written.beyond_retention);
+        self.say_retention(confirmed.beyond_retention);
         self.say_oddity(confirmed.oddity.as_ref(), confirmed.window);
         self.say_nonexistent(&confirmed.nonexistent, metrics);
     }
@@ -129,20 +128,20 @@ impl SeriesStatus {
         tracing::info!(bot = bot.name, channel, %interval, "well again after {lasted:#} and {ticks}");
     }
 
-    fn failed(&mut self, problem: &Problem, window: Window, now: Timestamp, metrics: &Metrics) {
+    fn failed(&mut self, failure: &SeriesFailure, window: Window, now: Timestamp, metrics: &Metrics) {
         let Series { bot, channel, interval } = &self.series;
         metrics.failing(&self.series.key(), true);
-        if let Problem::Sink(WriteError::LinesRefused { count, .. }) = problem {
-            metrics.dropped(&bot.name, Dropped::Refused, *count);
+        if failure.refused_points > 0 {
+            metrics.dropped(&bot.name, Dropped::Refused, failure.refused_points);
         }
-        let (error, advice) = (problem.to_string(), problem.advice());
+        let SeriesFailure { error, advice, kind, .. } = failure.clone();
         match &mut self.trouble {
             None => {
                 tracing::error!(bot = bot.name, channel, %interval, days = %window, "{error}; {advice}");
-                self.trouble = Some(Trouble::begin(now, problem.kind()));
+                self.trouble = Some(Trouble::begin(now, kind));
             }
             Some(trouble) => {
-                if trouble.again(now, problem.kind()) {
+                if trouble.again(now, kind) {
                     let (since, times) = (trouble.since, trouble.times);
                     tracing::error!(
                         bot = bot.name, channel, %interval, days = %window, %since, times, "still failing: {error}; {advice}"

@@ -6,7 +6,7 @@ use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::super::query::Query;
 use super::figures::{LARGEST, by_bot, by_bot_and_channel, by_bot_and_channel_flux, by_bot_flux, date, sum_of, sums};
-use super::looks::{BLUE, GREY, bars, by_name, curves, fixed, legend, x_texts};
+use super::looks::{BLUE, GREY, bars, by_name, curves, fixed, names, x_texts};
 use super::now::{EARLIER, THIS_RANGE, TODAY, compared};
 use super::windows::{Measurement, Window, chosen, points};
 
@@ -112,7 +112,7 @@ fn by_day() -> Panel {
          who uses two of them is in both. The bots need daily among their intervals. A click on a bar leads to that bot.",
     );
     // The day comes first for the order; what is shown is what stands behind it.
-    let panel = bars(panel, "Time\\bot", "normal", 90, legend(None))
+    let panel = bars(panel, "Time\\bot", "normal", 90, names())
         .defaults(json!({ "color": by_name() }))
         .query(days_of_bots())
         .then("formatTime", date("YYYY-MM-DD ddd D MMM"));

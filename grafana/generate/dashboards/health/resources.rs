@@ -39,9 +39,7 @@ pub(super) fn row() -> Row {
         "suffix: d",
         vec![(format!("(time() - ({})) / 86400", own("process_start_time_seconds")), "{{instance}}")],
     );
-    let panels = vec![(6, processor), (6, memory), (6, handles), (6, up)];
-    Row::collapsed(
-        "Resources",
-        vec![Line::new(8, panels.into_iter().map(|(w, panel)| (w, by_instance(panel))).collect())],
-    )
+    // Half a screen each: a legend of many instances needs its place.
+    let line = |left, right| Line::new(8, vec![(12, by_instance(left)), (12, by_instance(right))]);
+    Row::collapsed("Resources", vec![line(processor, memory), line(handles, up)])
 }

@@ -78,8 +78,8 @@ pub(super) fn writes() -> Row {
     );
     let reasons =
         [("refused", "red"), ("retention", "orange"), ("forgotten_day", "purple"), ("nonexistent_hour", "blue")];
-    let panels = vec![(8, meaning(writes, &results)), (8, to_bot(points)), (8, meaning(dropped, &reasons))];
-    Row::new("Writes", vec![Line::new(8, panels)])
+    let results = vec![(12, meaning(writes, &results)), (12, meaning(dropped, &reasons))];
+    Row::new("Writes", vec![Line::new(8, results), Line::new(8, vec![(24, to_bot(points))])])
 }
 
 /// Ticks.

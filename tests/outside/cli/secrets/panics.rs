@@ -18,7 +18,7 @@ use kore_trend_exporter::observe::logging::{self, Format};
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::panics;
 use kore_trend_exporter::observe::status::board::Board;
-use kore_trend_exporter::run::Surroundings;
+use kore_trend_exporter::run::Env;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::shutdown::Stop;
 use kore_trend_exporter::startup::Launch;
@@ -57,7 +57,7 @@ fn run_daemon() {
         let loaded = launch.load().await.unwrap();
         let mut told = signal(SignalKind::terminate()).unwrap();
         let watch = Watch::new(Timestamp::now());
-        let around = Surroundings {
+        let around = Env {
             clock: panicking_clock,
             uptime: kore_trend_exporter::platform::limits::uptime::read,
             ask: kore_trend_exporter::platform::ask::over_the_network,

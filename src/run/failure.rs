@@ -1,0 +1,51 @@
+//! What a failure of either side means for a series and for the others, and what a person is told of it. Pure.
+
+use crate::database::WriteFailure;
+use crate::database::writer::WriteError;
+use crate::domain::event::{FailureScope, SeriesFailure};
+use crate::platform::failure::Failure;
+
+/// The platform failed.
+pub(super) fn platform(failure: &Failure) -> SeriesFailure {
+    let (is_denied, clock_ahead) = match failure {
+        Failure::Refused(refusal) => (matches!(refusal.status, 401 | 403), refusal.clock_ahead),
+        _ => (false, None),
+    };
+    let scope = match failure {
+        Failure::Unreachable(_) => FailureScope::Platform,
+        Failure::Refused(refusal) if matches!(refusal.status, 502 | 503) => FailureScope::Platform,
+        Failure::Refused(refusal) if is_denied || refusal.is_throttling() => FailureScope::Bot,
+        Failure::NoToken(_) => FailureScope::Bot,
+        _ => FailureScope::Series,
+    };
+    let kind = format!("platform {}", failure.label());
+    SeriesFailure { is_denied, clock_ahead, scope, ..plain(kind, failure.to_string(), failure.advice()) }
+}
+
+/// The points were not taken.
+pub(super) fn database(error: &WriteError) -> SeriesFailure {
+    match error {
+        WriteError::Failed(failure) => SeriesFailure {
+            scope: FailureScope::Database,
+            is_denied: matches!(failure, WriteFailure::Refused { status: 401 | 403, .. }),
+            ..plain(format!("database {}", failure.label()), error.to_string(), failure.advice().to_owned())
+        },
+        WriteError::LinesRefused { count, .. } => {
+            let advice = "see the database's message: another program may have written the field with another type; the \
+                          rest of the series is stored, these days stay owed";
+            let failure = plain("lines refused".to_owned(), error.to_string(), advice.to_owned());
+            SeriesFailure { refused_points: *count, ..failure }
+        }
+    }
+}
+
+/// The task itself failed, which is a bug.
+pub(super) fn defect(words: &str) -> SeriesFailure {
+    let advice = "report it with this line; the other series go on".to_owned();
+    plain("defect".to_owned(), format!("a defect in this program: {words}"), advice)
+}
+
+fn plain(kind: String, error: String, advice: String) -> SeriesFailure {
+    let scope = FailureScope::Series;
+    SeriesFailure { kind, error, advice, scope, is_denied: false, refused_points: 0, clock_ahead: None }
+}
