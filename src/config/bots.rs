@@ -5,28 +5,12 @@ use std::sync::Arc;
 
 use super::bot_keys;
 use super::bot_values::{channels, identifier, intervals, tags, time_zone};
-use super::environment::{Environment, ambiguous};
+use super::environment::Environment;
+use super::overlay::ambiguous;
 use super::reader::Reader;
 use super::values::cron;
 use crate::domain::bot::Bot;
 use crate::domain::series::Interval;
-
-/// Every key of a bot but its tags, which the user names.
-pub(super) const KEYS: [&str; 13] = [
-    "id",
-    "client_id",
-    "client_secret",
-    "client_secret_file",
-    "private_key_file",
-    "algorithm",
-    "encryption_key_file",
-    "encryption",
-    "time_zone",
-    "channels",
-    "intervals",
-    "tags",
-    "cron",
-];
 
 /// All bots, by name. Problems go to the reader.
 pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Vec<Arc<Bot>> {

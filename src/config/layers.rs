@@ -7,7 +7,8 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 use super::document;
-use super::environment::{Environment, overlay};
+use super::environment::Environment;
+use super::overlay::overlay;
 use super::problem::Problem;
 use super::source::Source;
 
@@ -27,7 +28,7 @@ pub(super) const ENVIRONMENT: &str = "environment";
 /// no line of it, for the line may hold a secret.
 pub(super) fn merge(source: &Source, environment: &Environment) -> Result<Layers, Problem> {
     let text = source.read(environment)?;
-    let document = document::parse(&text).map_err(|message| Problem::of_document(source, message))?;
+    let document = document::parse(&text).map_err(|message| Problem::of_document(source.name(), message))?;
     let bots: Vec<&str> = match document.dict.get("bots") {
         Some(Value::Dict(_, bots)) => bots.keys().map(String::as_str).collect(),
         _ => Vec::new(),

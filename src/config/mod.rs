@@ -12,6 +12,7 @@ mod layers;
 mod load;
 mod log_level;
 mod nearest;
+mod overlay;
 mod problem;
 mod reader;
 mod secrets;

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use super::source::Source;
-
 /// One thing that is wrong with the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -19,8 +17,8 @@ pub struct Problem {
 
 impl Problem {
     /// Of the document as a whole.
-    pub(super) fn of_document(source: &Source, message: String) -> Problem {
-        Problem { origin: source.name(), key: None, message, line: None }
+    pub(super) fn of_document(origin: String, message: String) -> Problem {
+        Problem { origin, key: None, message, line: None }
     }
 }
 

@@ -47,7 +47,7 @@ impl Source {
     pub fn can_be_read_again(&self) -> Result<(), Problems> {
         match self {
             Source::File(path) => files::is_regular(path)
-                .map_err(|error| Problems(vec![Problem::of_document(self, files::unreadable(&error))])),
+                .map_err(|error| Problems(vec![Problem::of_document(self.name(), files::unreadable(&error))])),
             Source::BuiltIn(..) | Source::Nowhere(_) => Ok(()),
         }
     }
@@ -58,13 +58,13 @@ impl Source {
             // A pipe will do: a run may get a document that was decrypted on the way.
             Source::File(path) => std::fs::File::open(path)
                 .and_then(|file| files::read_all(file, LARGEST))
-                .map_err(|error| Problem::of_document(self, format!("cannot be read: {error}"))),
+                .map_err(|error| Problem::of_document(self.name(), format!("cannot be read: {error}"))),
             Source::BuiltIn(_, text) => Ok((*text).to_owned()),
             Source::Nowhere(places) if !environment.overlays_anything() => {
                 let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
                 let places = places.join(" or ");
                 let message = format!("no file at {places}; name one with --config, or try --demo, which needs none");
-                Err(Problem::of_document(self, message))
+                Err(Problem::of_document(self.name(), message))
             }
             Source::Nowhere(_) => Ok(String::new()),
         }

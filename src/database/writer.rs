@@ -175,7 +175,7 @@ impl Writer {
         let is_away = self.away_until.is_some_and(|until| Instant::now() < until);
         let mut pauses = backoff::pauses(if is_away { 1 } else { backoff::TRIES });
         loop {
-            let operation = self.watch.pulse.begin("a write to the database", self.sink.timeout());
+            let operation = self.watch.liveness.begin("a write to the database", self.sink.timeout());
             let written = self.sink.write(lines.clone()).await;
             drop(operation);
             let Err(failure) = written else {

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod credentials;
 pub mod event;
 pub mod flatten;
+pub mod interval;
 pub mod plan;
 pub mod point;
 pub mod series;

@@ -7,7 +7,6 @@ mod journal;
 pub mod liveness;
 pub mod logging;
 pub mod metrics;
-pub mod operations;
 pub mod panics;
 pub mod redact;
 pub mod status;
