@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod bot;
 pub mod calendar;
 pub mod clock;
+pub mod compare;
 pub mod credentials;
 pub mod event;
 pub mod flatten;

@@ -10,15 +10,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::database::WriteFailure;
+use crate::database::line_protocol::Encoder;
 use crate::database::writer::{Parcel, WriteError, Written};
 use crate::domain::backoff::TRIES;
 use crate::domain::calendar;
 use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
 use crate::domain::flatten::{self, Asked, complete_through, flatten};
 use crate::domain::plan;
-use crate::domain::point::Encoder;
 use crate::domain::series::{Series, Window, day_after};
-use crate::observe::panics::words_of;
 use crate::observe::status::recent::DAYS;
 use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
 use crate::platform::failure::Failure;
@@ -65,7 +64,7 @@ pub type Told = (usize, SeriesEvent);
 
 /// What ended a task before its time. Its place in the source is in the log.
 pub fn defect(ended: JoinError) -> SeriesFailure {
-    failure::defect(ended.try_into_panic().map_or("its task was ended", |panic| words_of(&*panic)))
+    failure::defect(if ended.is_panic() { "it panicked, see the log for the place" } else { "the task was cancelled" })
 }
 
 /// Runs all jobs side by side. The channel ends when the last of them has.

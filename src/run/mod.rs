@@ -337,7 +337,9 @@ pub fn clients(
     let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, uptime: env.uptime, ask: env.ask };
     let platform = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
     let sink = if env.dry_run { Sink::stdout() } else { (env.open)(&config.destination)? };
-    let writer = writer::start(sink, platform.places().clone(), env.watch.clone(), env.stop.clone());
+    let places = platform.places().clone();
+    let expected = Box::new(move || places.in_hand());
+    let writer = writer::start(sink, expected, env.watch.clone(), env.stop.clone());
     let include_open = config.schedule.include_open;
     Ok(Arc::new(Clients { platform, writer, include_open, purpose, stop: env.stop.clone() }))
 }
