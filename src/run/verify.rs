@@ -1,6 +1,6 @@
 //! `--verify`: compares what the database has with what the platform tells.
 
-use super::{RunError, Env};
+use super::{Env, RunError};
 use crate::config::Config;
 use crate::domain::series::Series;
 use crate::state::backfill::Range;
@@ -23,11 +23,6 @@ pub struct Options {
 /// # Errors
 ///
 /// If either side cannot be read in full.
-pub async fn run(
-    _config: &Config,
-    _series: Vec<Series>,
-    _options: Options,
-    _around: &Env,
-) -> Result<bool, RunError> {
+pub async fn run(_config: &Config, _series: Vec<Series>, _options: Options, _around: &Env) -> Result<bool, RunError> {
     Err(anyhow::anyhow!("--verify is not built yet").into())
 }
