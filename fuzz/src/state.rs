@@ -66,8 +66,8 @@ fn check_watermarks(folder: &Path, content: &[u8]) {
     expected.values().for_each(|progress| check_plan(*progress));
 
     // Something new, so that there is something to save.
-    let (new, known) = (key("new", "st-new"), Progress { since: TODAY, through: None, apart: false });
-    loaded.set(new.clone(), Progress { apart: loaded.get(&new).is_none_or(|before| !before.apart), ..known });
+    let (new, known) = (key("new", "st-new"), Progress { since: TODAY, through: None });
+    loaded.set(new.clone(), known);
     wait_for(loaded.save()).unwrap();
     let again = Watermarks::load(folder, Timestamp::UNIX_EPOCH, false).unwrap();
     assert!(expected.keys().all(|key| again.get(key) == loaded.get(key)) && again.get(&new) == loaded.get(&new));
@@ -159,8 +159,7 @@ fn entries(value: &Value) -> impl Iterator<Item = (SeriesKey, &Value)> {
 }
 
 fn progress(entry: &Value) -> Progress {
-    let apart = entry["apart"] == true;
-    Progress { since: day(entry["since"].as_str().unwrap()), through: entry["through"].as_str().map(day), apart }
+    Progress { since: day(entry["since"].as_str().unwrap()), through: entry["through"].as_str().map(day) }
 }
 
 fn day(text: &str) -> Date {

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use super::layers::{self, Environment, Source};
 use super::problem::Problems;
 use super::reader::Reader;
-use super::values::{cron, duration, is_loopback, service_url};
-use super::{Api, Config, EndDate, Limits, Platform, Schedule, Secrets, Send, bots, destination};
+use super::values::{cron, duration, service_url};
+use super::{Api, Config, Destination, EndDate, Limits, Platform, Schedule, Secrets, Send, bots, destination};
 use crate::domain::slots::Cron;
+use crate::http::{Proxy, is_loopback};
 use crate::observe::logging::{LEVELS, parse_filter};
 
 /// Reads the document and puts the environment over it.
@@ -54,6 +55,17 @@ fn load_for(source: &Source, environment: &Environment, simulated: bool) -> Resu
     let admin = admin(&mut reader);
     let log_level = reader.get("log_level", LEVELS, |text: &String| parse_filter(text).is_ok());
     let bots = bots::read(&mut reader, environment);
+
+    let of_platform = platform.as_ref().filter(|_| !simulated).map(|platform| ("platform.url", &platform.url));
+    let of_database = match &destination {
+        Some(Destination::InfluxDb(database)) => Some(("influxdb.url", &database.url)),
+        _ => None,
+    };
+    for (key, url) in of_platform.into_iter().chain(of_database) {
+        if let Err(error) = Proxy::of(url, |name| environment.get(name).map(Into::into)) {
+            reader.problem(key, error.to_string());
+        }
+    }
 
     let (problems, warnings) = reader.finish();
     match (platform, destination) {

@@ -21,8 +21,7 @@ pub use self::bots::RESERVED_TAGS;
 pub use self::layers::{Environment, Source};
 pub use self::load::{load, load_secrets, load_simulated};
 pub use self::problem::{Problem, Problems};
-pub use self::values::is_loopback;
-use crate::domain::bot::Bot;
+pub use crate::domain::bot::Bot;
 use crate::domain::slots::Cron;
 
 /// A complete, valid configuration.

@@ -137,11 +137,16 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Whether a bot of this name belongs to this shard. Depends on nothing but the name and the number of shards, so
-    /// adding a bot moves no other.
+    /// Whether a bot of this name belongs to this shard.
     pub fn holds(self, bot_name: &str) -> bool {
-        stable_hash(bot_name) % u64::from(self.count) == u64::from(self.index)
+        shard_of(bot_name, self.count) == self.index
     }
+}
+
+/// The number of the shard, out of so many, to which a bot of this name belongs. Each number is hashed with the name, and
+/// the highest hash wins (rendezvous hashing): one shard more takes bots from all others, and moves none between those.
+fn shard_of(bot_name: &str, count: u32) -> u32 {
+    (0..count).max_by_key(|number| stable_hash(&format!("{number}/{bot_name}"))).unwrap_or(0)
 }
 
 /// A hash that stays the same across releases, machines and Rust versions: FNV-1a with a final mix, so that names
@@ -159,6 +164,7 @@ pub fn stable_hash(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
+    use proptest::{prop_assert, proptest};
 
     use super::*;
 
@@ -210,6 +216,21 @@ mod tests {
             }
             let fair = 1000 / count;
             assert!(sizes.iter().all(|&size| size.abs_diff(fair) < fair / 3), "{sizes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_shard_more_takes_its_share_and_moves_no_other_bot(first in 0..1_000_000_u32, count in 1..12_u32) {
+            let mut moved = 0_u32;
+            for name in (first..first + 500).map(|number| format!("bot-{number}")) {
+                let (before, after) = (shard_of(&name, count), shard_of(&name, count + 1));
+                prop_assert!(after == before || after == count, "{name} moved from {before} to {after} of {count} + 1");
+                moved += u32::from(after == count);
+            }
+            let fair = 500 / (count + 1);
+            // Further off than chance gets in a lifetime of tests.
+            prop_assert!(moved.abs_diff(fair) < fair / 2 + 30, "{moved} of 500 bots moved to the last of {count} + 1");
         }
     }
 

@@ -9,7 +9,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::domain::point::Figures;
 use crate::domain::series::Interval;
-use crate::object::Object;
+use crate::object;
 
 /// The days of one answer, each once, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -44,7 +44,7 @@ pub fn parse_v1(body: &[u8], interval: Interval) -> Result<Answer, String> {
         #[serde(default)]
         errors: Vec<IgnoredAny>,
     }
-    let Object(parsed): Object<V1> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let parsed: V1 = object::from_slice(body).map_err(|error| error.to_string())?;
     none_of(&parsed.errors)?;
     let found = i64::try_from(parsed.results.len()).unwrap_or(i64::MAX);
     let mut answer = Answer::default();
@@ -71,19 +71,19 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct V2 {
-        unique_users_trend: Object<Trend>,
-        new_users_trend: Object<Trend>,
-        returning_users_trend: Object<Trend>,
+        unique_users_trend: Trend,
+        new_users_trend: Trend,
+        returning_users_trend: Trend,
         #[serde(default)]
         errors: Vec<IgnoredAny>,
     }
-    let Object(parsed): Object<V2> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let parsed: V2 = object::from_slice(body).map_err(|error| error.to_string())?;
     none_of(&parsed.errors)?;
     let mut answer = Answer::default();
     let days = &mut answer.days;
-    merge(days, parsed.unique_users_trend.0.data_points, interval, |figures| &mut figures.users)?;
-    merge(days, parsed.new_users_trend.0.data_points, interval, |figures| &mut figures.new_users)?;
-    merge(days, parsed.returning_users_trend.0.data_points, interval, |figures| &mut figures.returning_users)?;
+    merge(days, parsed.unique_users_trend.data_points, interval, |figures| &mut figures.users)?;
+    merge(days, parsed.new_users_trend.data_points, interval, |figures| &mut figures.new_users)?;
+    merge(days, parsed.returning_users_trend.data_points, interval, |figures| &mut figures.returning_users)?;
     Ok(answer)
 }
 

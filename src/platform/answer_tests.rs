@@ -104,10 +104,9 @@ fn what_the_documentation_does_not_speak_of_is_passed_over() {
 }
 
 #[test]
-fn a_list_is_no_trend() {
-    let body =
-        br#"{"uniqueUsersTrend":[[]],"newUsersTrend":{"dataPoints":[]},"returningUsersTrend":{"dataPoints":[]}}"#;
-    assert!(parse_v2(body, Interval::Daily).unwrap_err().contains("expected an object"));
+fn a_list_is_no_answer() {
+    assert!(parse_v1(b" [[]]", Interval::Daily).unwrap_err().contains("expected an object"));
+    assert!(parse_v2(b"[[],[],[]]", Interval::Daily).unwrap_err().contains("expected an object"));
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! Asks the platform: one series, one window of days, one channel a request.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use reqwest::Url;
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Response, Url, redirect};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -16,29 +15,19 @@ use super::dates::{date, when_asked};
 use super::failure::{Failure, Refusal};
 use super::limits::limiter::{Limiter, Purpose};
 use super::limits::places::{Hand, Places};
+use super::verdict::{Verdict, least_pause, verdict};
 use crate::config::{self, Api, Send};
-use crate::domain::retry::{self, Verdict};
+use crate::domain::backoff;
+use crate::domain::clock::Clock;
 use crate::domain::series::{ALL_CHANNELS, Interval, Series, Window};
+use crate::http::{LONGEST_ANSWER, Reply, Service, SetupError, TransportError, receive, transport_error};
 use crate::observe::metrics::Watch;
 use crate::observe::redact;
 use crate::platform::limits::uptime::ReadUptime;
 use crate::shutdown::{Stop, Stopped};
 
-/// The longest answer that is read, in bytes: decades of hours fit into it.
-const LONGEST_ANSWER: usize = 16 << 20;
-
-/// Of an answer that is not a success, this much is enough to see what it says.
-const LONGEST_REFUSAL: usize = 64 << 10;
-
 /// How long a request to the platform waits in all for a bot that was asked too often, before it counts as failed.
 pub const PATIENCE: Duration = Duration::from_secs(2 * 3600);
-
-/// How long a connection may be idle and be used again. By the next tick the name may lead elsewhere, where the old
-/// address still answers; and a proxy between may have forgotten the connection.
-pub const LONGEST_IDLE: Duration = Duration::from_secs(10);
-
-/// Tells the time; handed in, so that only the program's entry reads a clock.
-pub type Clock = fn() -> Timestamp;
 
 /// The platform, and the right to ask it.
 #[derive(Debug)]
@@ -118,30 +107,13 @@ impl From<Stopped> for FetchError {
 }
 
 impl Client {
-    /// `tls` is shared with the database's client.
-    ///
     /// # Errors
     ///
-    /// Only where the HTTP client cannot be set up.
-    pub fn new(
-        platform: config::Platform,
-        lasting: Lasting,
-        tls: native_tls::TlsConnector,
-    ) -> Result<Client, reqwest::Error> {
-        let mut http = reqwest::Client::builder()
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .tls_backend_preconfigured(tls)
-            .http1_only()
-            .redirect(redirect::Policy::none())
-            .connect_timeout(connect_timeout(platform.timeout))
-            .timeout(platform.timeout)
-            .pool_idle_timeout(LONGEST_IDLE)
-            .pool_max_idle_per_host(platform.concurrency);
-        if config::is_loopback(&platform.url) {
-            http = http.no_proxy();
-        }
+    /// If the environment names a proxy that cannot be used, or the HTTP client cannot be set up.
+    pub fn new(platform: config::Platform, lasting: Lasting) -> Result<Client, SetupError> {
+        let http = Service::new(&platform.url, platform.timeout)?.client(platform.concurrency)?;
         let places = Places::new(platform.concurrency);
-        Ok(Client { http: http.build()?, platform, places, lasting })
+        Ok(Client { http, platform, places, lasting })
     }
 
     /// How many answers are asked for or not yet written.
@@ -157,7 +129,7 @@ impl Client {
     /// The last failure, or that the program is told to end while it waited; a request in hand is finished first.
     pub async fn fetch(&self, question: Question<'_>, requests: &mut u64, stop: &Stop) -> Result<Fetched, FetchError> {
         let bot = &question.series.bot;
-        let mut pauses = retry::pauses(question.tries);
+        let mut pauses = backoff::pauses(question.tries);
         let (mut throttled, mut waited) = (0, Duration::ZERO);
         loop {
             let permit = self.lasting.limiter.acquire(&bot.id, question.purpose, &self.places, stop).await?;
@@ -179,10 +151,10 @@ impl Client {
             };
             drop(permit.hand);
             tracing::debug!(bot = bot.name, channel = question.series.channel, days = %question.window, "{failure}");
-            let pause = match retry::platform(&failure, question.window.days()) {
+            let pause = match verdict(&failure, question.window.days()) {
                 Verdict::Throttled(delay) if waited < question.patience => {
                     throttled += 1;
-                    let delay = delay.map(|delay| delay.max(retry::least_pause(throttled)));
+                    let delay = delay.map(|delay| delay.max(least_pause(throttled)));
                     waited += delay.unwrap_or(Duration::from_secs(60));
                     // Said when it begins, and ever less often while it lasts.
                     if throttled.is_power_of_two() {
@@ -235,17 +207,16 @@ impl Client {
         header.set_sensitive(true);
         let request = self.request(question).header("auth", header).header(CONTENT_TYPE, "application/json");
         let (began, up_for) = (Instant::now(), (self.lasting.uptime)());
-        let response = (self.lasting.ask)(request).await.map_err(|error| self.network_failure(error))?;
+        let response = (self.lasting.ask)(request).await.map_err(|error| self.failed(transport_error(error)))?;
         // While the machine sleeps, only its uptime goes on.
         let slept_or_not = up_for.and_then(|before| Some((self.lasting.uptime)()?.time.saturating_sub(before.time)));
         let took = began.elapsed().max(slept_or_not.unwrap_or_default());
         let platform_time = date(response.headers()).map(|date| when_asked(date, took, asked_at));
-        if !response.status().is_success() {
-            return Err(Failure::Refused(self.refusal(response, asked_at, &token).await?));
+        let reply = receive(response).await.map_err(|error| self.failed(error))?;
+        if !reply.is_success() {
+            return Err(Failure::Refused(self.refusal(&reply, asked_at, &token)));
         }
-        let status = response.status().as_u16();
-        let body = self.body(response, LONGEST_ANSWER).await?;
-        Ok(Received { status, body, token, asked_at, platform_time })
+        Ok(Received { status: reply.status, body: reply.body, token, asked_at, platform_time })
     }
 
     fn read(&self, received: Received, interval: Interval) -> Result<Fetched, Failure> {
@@ -313,70 +284,24 @@ impl Client {
         url
     }
 
-    async fn refusal(&self, response: Response, now: Timestamp, token: &str) -> Result<Refusal, Failure> {
-        let status = response.status().as_u16();
-        let headers = response.headers();
-        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-        let platform_time = date(headers);
+    fn refusal(&self, reply: &Reply, now: Timestamp, token: &str) -> Refusal {
+        let platform_time = date(&reply.headers);
         // A date to wait for is one of the platform's clock, from which this one may differ.
-        let retry_after = text(RETRY_AFTER).and_then(|header| retry::retry_after(header, platform_time.unwrap_or(now)));
+        let retry_after =
+            reply.header(RETRY_AFTER).and_then(|header| backoff::retry_after(header, platform_time.unwrap_or(now)));
         let clock_ahead = platform_time.map(|platform| now.as_second() - platform.as_second());
-        let body = match self.body(response, LONGEST_REFUSAL).await {
-            Ok(body) => body,
-            Err(Failure::TooLarge(_)) => b"(a long text)".to_vec(),
-            Err(failure) => return Err(failure),
-        };
-        let words = errors_in(&body).unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned());
-        let message = redact::shown(&words, token);
-        Ok(Refusal { status, message, retry_after, clock_ahead })
+        let words = errors_in(&reply.body).unwrap_or_else(|| String::from_utf8_lossy(&reply.body).into_owned());
+        Refusal { status: reply.status, message: redact::shown(&words, token), retry_after, clock_ahead }
     }
 
-    /// The whole body, read piece by piece so that none is too long.
-    async fn body(&self, mut response: Response, longest: usize) -> Result<Vec<u8>, Failure> {
-        let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-        if announced > longest {
-            return Err(Failure::TooLarge(longest));
+    fn failed(&self, error: TransportError) -> Failure {
+        match error {
+            TransportError::TimedOut => Failure::TimedOut(self.platform.timeout),
+            TransportError::Unreachable(words) => Failure::Unreachable(words),
+            TransportError::TooLarge => Failure::TooLarge(LONGEST_ANSWER),
+            TransportError::Encoded(problem) => Failure::Shape(problem),
         }
-        let mut body = Vec::with_capacity(announced);
-        while let Some(piece) = response.chunk().await.map_err(|error| match self.network_failure(error) {
-            Failure::Unreachable(words) => {
-                Failure::Unreachable(format!("it broke off after {} bytes of the answer: {words}", body.len()))
-            }
-            failure => failure,
-        })? {
-            if body.len() + piece.len() > longest {
-                return Err(Failure::TooLarge(longest));
-            }
-            body.extend_from_slice(&piece);
-        }
-        Ok(body)
     }
-
-    fn network_failure(&self, error: reqwest::Error) -> Failure {
-        if error.is_timeout() && !error.is_connect() {
-            return Failure::TimedOut(self.platform.timeout);
-        }
-        Failure::Unreachable(chain(&error.without_url()))
-    }
-}
-
-/// Connecting gets a part of a request's time, so that a host that does not answer at all is not taken for a slow one.
-pub fn connect_timeout(timeout: Duration) -> Duration {
-    (timeout / 2).min(Duration::from_secs(10))
-}
-
-/// What an error and its causes say, each once.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let words = inner.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 /// The words of `{"errors":[{"msg":"…","code":4002}]}`, whatever type the code has.

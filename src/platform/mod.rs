@@ -7,3 +7,4 @@ mod dates;
 pub mod failure;
 pub mod limits;
 pub mod token;
+pub mod verdict;

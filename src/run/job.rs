@@ -10,19 +10,20 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::database::WriteFailure;
+use crate::database::line_protocol::Encoder;
 use crate::database::writer::{Parcel, WriteError, Written};
+use crate::domain::backoff::TRIES;
 use crate::domain::calendar;
 use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
 use crate::domain::flatten::{self, Asked, complete_through, flatten};
 use crate::domain::plan;
-use crate::domain::point::Encoder;
-use crate::domain::retry::{self, TRIES, Verdict};
 use crate::domain::series::{Series, Window, day_after};
 use crate::observe::panics::words_of;
 use crate::observe::status::recent::DAYS;
 use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
 use crate::platform::failure::Failure;
 use crate::platform::limits::limiter::Purpose;
+use crate::platform::verdict::{Verdict, verdict};
 use crate::run::failure;
 use crate::shutdown::Stop;
 
@@ -129,7 +130,7 @@ impl SeriesJob {
     fn goes_on_after(&mut self, window: Window, failure: &Failure) -> bool {
         let is_live = self.live_from.is_some_and(|live_from| live_from <= window.last);
         let refuses_length = matches!(failure, Failure::Refused(refusal) if refusal.status == 413);
-        retry::platform(failure, window.days()) == Verdict::Narrow
+        verdict(failure, window.days()) == Verdict::Narrow
             && plan::narrow(&mut self.windows, window, is_live, refuses_length)
     }
 }

@@ -23,13 +23,14 @@ use self::tick_progress::TickProgress;
 use crate::config::{Config, Destination};
 use crate::database::{Sink, writer};
 use crate::domain::calendar;
+use crate::domain::clock::Clock;
 use crate::domain::plan::{self, Reach};
 use crate::domain::series::{Series, SeriesKey, day_after};
 use crate::observe::logging::Console;
 use crate::observe::metrics::Watch;
 use crate::observe::status::board::Board;
 use crate::platform::ask::Ask;
-use crate::platform::client::{Client, Clock, Lasting};
+use crate::platform::client::{Client, Lasting};
 use crate::platform::limits::ledger::{Clocks, Ledger};
 use crate::platform::limits::limiter::{Limiter, Purpose};
 use crate::platform::limits::uptime::ReadUptime;
@@ -333,11 +334,12 @@ pub fn clients(
     purpose: Purpose,
     env: &Env,
 ) -> Result<Arc<Clients>, anyhow::Error> {
-    let tls = crate::http::connector().context("cannot set up TLS")?;
     let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, uptime: env.uptime, ask: env.ask };
-    let platform = Client::new(config.platform.clone(), lasting, tls).context("cannot set up the platform's client")?;
+    let platform = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
     let sink = if env.dry_run { Sink::stdout() } else { (env.open)(&config.destination)? };
-    let writer = writer::start(sink, platform.places().clone(), env.watch.clone(), env.stop.clone());
+    let places = platform.places().clone();
+    let expected = Box::new(move || places.in_hand());
+    let writer = writer::start(sink, expected, env.watch.clone(), env.stop.clone());
     let include_open = config.schedule.include_open;
     Ok(Arc::new(Clients { platform, writer, include_open, purpose, stop: env.stop.clone() }))
 }

@@ -80,6 +80,7 @@ impl World {
             } else {
                 kore_trend_exporter::config::Api::V1(kore_trend_exporter::config::Send::Query)
             },
+            end_date: kore_trend_exporter::config::EndDate::Included,
             timeout: platform::TIMEOUT,
             max_days_per_request: chosen.max_days,
             concurrency: setup.concurrency,

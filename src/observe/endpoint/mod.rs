@@ -18,10 +18,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 pub use self::server::{Serving, bind};
+use crate::domain::clock::Clock;
 use crate::observe::liveness::Heart;
 use crate::observe::metrics::{Exposition, Metrics};
 use crate::observe::status::board::Board;
-use crate::platform::client::Clock;
 use crate::platform::limits::limiter::Limiter;
 
 /// What is answered from.

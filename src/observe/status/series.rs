@@ -135,16 +135,17 @@ impl SeriesStatus {
             metrics.dropped(&bot.name, Dropped::Refused, failure.refused_points);
         }
         let SeriesFailure { error, advice, kind, .. } = failure.clone();
+        let said = if advice.is_empty() { error.clone() } else { format!("{error}; {advice}") };
         match &mut self.trouble {
             None => {
-                tracing::error!(bot = bot.name, channel, %interval, days = %window, "{error}; {advice}");
+                tracing::error!(bot = bot.name, channel, %interval, days = %window, "{said}");
                 self.trouble = Some(Trouble::begin(now, kind));
             }
             Some(trouble) => {
                 if trouble.again(now, kind) {
                     let (since, times) = (trouble.since, trouble.times);
                     tracing::error!(
-                        bot = bot.name, channel, %interval, days = %window, %since, times, "still failing: {error}; {advice}"
+                        bot = bot.name, channel, %interval, days = %window, %since, times, "still failing: {said}"
                     );
                 }
             }

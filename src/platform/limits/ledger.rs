@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::flush::Flush;
 use super::limiter::Purpose;
-use crate::platform::client::Clock;
+use crate::domain::clock::Clock;
 use crate::platform::limits::uptime::{ReadUptime, Uptime};
 use crate::state::atomic;
 

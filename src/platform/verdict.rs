@@ -1,23 +1,13 @@
-//! Is a failure worth another try, and when: one answer for either side.
+//! What to do about a request to the platform that failed: ask again and when, leave the bot alone, ask for fewer days,
+//! or give up.
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
-use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::fmt::rfc2822;
-use jiff::tz::Offset;
+use super::failure::Failure;
+use crate::domain::backoff::LONGEST_RETRY_DELAY;
 
-use crate::platform::failure::Failure;
-
-/// Attempts at one request within a tick, the first included.
-pub const TRIES: usize = 5;
-
-/// No server makes the program wait longer than this at a time.
+/// No server makes a bot wait longer than this at a time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
-
-/// Before another try at something that fails, no server makes it wait longer than this.
-const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(60);
 
 /// What to do about a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +22,8 @@ pub enum Verdict {
     GiveUp,
 }
 
-/// Judges a failed request to the platform for so many days.
-pub fn platform(failure: &Failure, days: u32) -> Verdict {
+/// Judges a failed request for so many days.
+pub fn verdict(failure: &Failure, days: u32) -> Verdict {
     let refusal = match failure {
         Failure::Unreachable(_) => return Verdict::Retry(Duration::ZERO),
         Failure::TimedOut(_) if days > 1 => return Verdict::Narrow,
@@ -50,6 +40,11 @@ pub fn platform(failure: &Failure, days: u32) -> Verdict {
     }
 }
 
+/// How long a bot is left alone at least that was asked too often for the n-th time in a row, whatever the server says.
+pub fn least_pause(times: u32) -> Duration {
+    Duration::from_secs(1 << times.saturating_sub(1).min(6)).min(LONGEST_RETRY_DELAY)
+}
+
 /// Whether a failure may lie with one of the days asked for, so that others are worth a request of their own.
 pub fn may_be_the_days(failure: &Failure) -> bool {
     match failure {
@@ -59,49 +54,10 @@ pub fn may_be_the_days(failure: &Failure) -> bool {
     }
 }
 
-/// The pauses between the tries at one request: growing, jittered, one fewer than `tries`.
-pub fn pauses(tries: usize) -> impl Iterator<Item = Duration> {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(500))
-        .with_factor(2.0)
-        .with_max_delay(Duration::from_secs(30))
-        .with_max_times(tries.saturating_sub(1))
-        .with_jitter()
-        .build()
-}
-
-/// How long a bot is left alone at least that was asked too often for the n-th time in a row, whatever the server says.
-pub fn least_pause(times: u32) -> Duration {
-    Duration::from_secs(1 << times.saturating_sub(1).min(6)).min(LONGEST_RETRY_DELAY)
-}
-
-/// Reads a `Retry-After` header: seconds, or an HTTP date. A date in the past is no delay.
-pub fn retry_after(header: &str, now: Timestamp) -> Option<Duration> {
-    let header = header.trim();
-    if !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More seconds than a number holds are a long time, too.
-        return Some(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
-    }
-    let seconds = http_date(header)?.as_second() - now.as_second();
-    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
-}
-
-/// Reads the date of an HTTP header, as in `Sun, 06 Nov 1994 08:49:37 GMT`, or in one of the two forms that are
-/// obsolete but, as RFC 9110 has it, still to be understood.
-pub fn http_date(header: &str) -> Option<Timestamp> {
-    let header = header.trim();
-    if let Ok(date) = rfc2822::parse(header) {
-        return Some(date.timestamp());
-    }
-    let obsolete = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
-    let date = obsolete.iter().find_map(|form| DateTime::strptime(form, header).ok())?;
-    Offset::UTC.to_timestamp(date).ok()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::failure::Refusal;
     use super::*;
-    use crate::platform::failure::Refusal;
 
     fn refused(status: u16, message: &str, retry_after: Option<u64>) -> Failure {
         let retry_after = retry_after.map(Duration::from_secs);
@@ -136,7 +92,7 @@ mod tests {
             (Failure::Shape("".into()), 31, Verdict::GiveUp),
             (Failure::TooLarge(1), 31, Verdict::GiveUp),
         ] {
-            assert_eq!(platform(&failure, days), expected, "{failure:?} over {days} days");
+            assert_eq!(verdict(&failure, days), expected, "{failure:?} over {days} days");
         }
     }
 
@@ -160,35 +116,5 @@ mod tests {
         let pauses: Vec<u64> = (0..10).map(|times| least_pause(times).as_secs()).collect();
         assert_eq!(pauses, [1, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(least_pause(u32::MAX).as_secs(), 60);
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = "2026-11-22T12:00:00Z".parse().unwrap();
-        for (header, expected) in [
-            ("120", Some(120)),
-            (" 0 ", Some(0)),
-            ("99999999999999999999", Some(u64::MAX)),
-            ("Sun, 22 Nov 2026 12:01:30 GMT", Some(90)),
-            ("Sun, 22 Nov 2026 11:00:00 GMT", Some(0)),
-            ("Sunday, 22-Nov-26 12:01:30 GMT", Some(90)),
-            ("Tue Dec  1 12:00:00 2026", Some(9 * 24 * 3600)),
-            ("soon", None),
-            ("-5", None),
-            ("", None),
-        ] {
-            assert_eq!(retry_after(header, now), expected.map(Duration::from_secs), "{header}");
-        }
-    }
-
-    #[test]
-    fn pauses_grow_are_jittered_and_end() {
-        for _ in 0..100 {
-            let pauses: Vec<u128> = pauses(TRIES).map(|pause| pause.as_millis()).collect();
-            assert_eq!(pauses.len(), TRIES - 1);
-            for (pause, least) in pauses.iter().zip([500, 1000, 2000, 4000]) {
-                assert!((least..=2 * least).contains(pause), "{pauses:?}");
-            }
-        }
     }
 }
