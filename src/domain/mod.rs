@@ -9,6 +9,7 @@ pub mod compare;
 pub mod credentials;
 pub mod event;
 pub mod flatten;
+pub mod interval;
 pub mod live_buckets;
 pub mod plan;
 pub mod point;

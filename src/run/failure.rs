@@ -34,8 +34,8 @@ pub(super) fn database(error: &WriteError) -> SeriesFailure {
 
 /// The task itself failed, which is a bug.
 pub(super) fn defect(words: &str) -> SeriesFailure {
-    let advice = "report it with this line; the other series go on".to_owned();
-    plain("defect".to_owned(), format!("a defect in this program: {words}"), advice)
+    let advice = "please report this line; the other series continue".to_owned();
+    plain("defect".to_owned(), format!("internal error: {words}"), advice)
 }
 
 fn plain(kind: String, error: String, advice: String) -> SeriesFailure {
