@@ -53,13 +53,9 @@ impl Found {
         }
     }
 
-    /// How many points of the span stand under other tags, which are not those of another bot that is configured.
-    pub fn elsewhere(&self, span: &Span, bots: &[String]) -> u64 {
-        let own_bot = self.own_tags.get("bot");
-        let is_anothers = |tags: &BTreeMap<String, String>| {
-            tags.get("bot") != own_bot && tags.get("bot").is_some_and(|bot| bots.contains(bot))
-        };
-        self.others.iter().filter(|(tags, time)| span.contains(time) && !is_anothers(tags)).count() as u64
+    /// How many points of the span stand under other tags.
+    pub fn elsewhere(&self, span: &Span) -> u64 {
+        self.others.iter().filter(|(_, time)| span.contains(time)).count() as u64
     }
 }
 
@@ -133,6 +129,28 @@ impl Reader {
             start = week.end;
         }
         Ok(found)
+    }
+
+    /// The times of the first and the last point of the series, in Unix seconds.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    pub async fn history(&self, series: &Series) -> Result<Option<(i64, i64)>, WriteFailure> {
+        match self {
+            Reader::Database(database, generation) => database.history(*generation, series).await,
+            Reader::File(file) => {
+                let (file, series) = (file.clone(), series.clone());
+                let read = tokio::task::spawn_blocking(move || file.read(&series, &(i64::MIN..i64::MAX))).await;
+                let read = read.map_err(std::io::Error::other).flatten();
+                let found = read.map_err(|error| WriteFailure::Unread(error.to_string(), ""))?;
+                Ok(found
+                    .own
+                    .first_key_value()
+                    .zip(found.own.last_key_value())
+                    .map(|((first, _), (last, _))| (*first, *last)))
+            }
+        }
     }
 
     /// The command that would delete what the span has of the series.

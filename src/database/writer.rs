@@ -156,7 +156,11 @@ impl Writer {
     /// Writes all pieces, dividing those that are too large or that hold a line which the database refuses.
     async fn write(&mut self, batch: &[Parcel]) -> Vec<Fate> {
         let mut fates: Vec<Fate> = batch.iter().map(|_| Fate::default()).collect();
-        let whole = batch.iter().enumerate().map(|(parcel, points)| Piece { parcel, points: 0..points.points.len() });
+        let whole = batch.iter().enumerate().map(|(parcel, points)| {
+            let young = pieces::since(self.oldest, &Piece { parcel, points: 0..points.points.len() }, batch);
+            fates[parcel].beyond_retention = young.points.start;
+            young
+        });
         let mut queue: VecDeque<Vec<Piece>> = pieces::bounded(whole.collect(), batch).into();
         let mut searches = 0;
         while let Some(pieces) = queue.pop_front() {

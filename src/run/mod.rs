@@ -24,11 +24,13 @@ pub use self::known_buckets::KnownBuckets;
 use self::running::{News, RunningJobs};
 use self::tick_progress::TickProgress;
 use crate::config::{Config, Destination};
+use crate::database::influxdb::retention::Retention;
+use crate::database::read::Reader;
 use crate::database::{Sink, writer};
 use crate::domain::calendar;
 use crate::domain::clock::Clock;
 use crate::domain::plan::{self, Reach};
-use crate::domain::series::{Series, SeriesKey, day_after};
+use crate::domain::series::{Series, SeriesKey, day_after, days_between};
 use crate::domain::target::Target;
 use crate::observe::console::Console;
 use crate::observe::metrics::Watch;
@@ -222,7 +224,8 @@ pub async fn backfill(
         .collect();
     announce("backfilling", &jobs, range, config)?;
 
-    let clients = clients(config, limiter(config, env)?, Purpose::Backfill, env)?;
+    let oldest = if env.dry_run { i64::MIN } else { oldest_kept(&jobs, config, env).await? };
+    let clients = clients_since(oldest, config, limiter(config, env)?, Purpose::Backfill, env)?;
     env.board.expect(&jobs.iter().map(|job| job.series.clone()).collect::<Vec<_>>());
     let save = !env.dry_run;
     if save {
@@ -298,6 +301,24 @@ fn announce(what: &str, jobs: &[SeriesJob], range: Range, config: &Config) -> Re
     Ok(())
 }
 
+/// From when on the database keeps points, in Unix seconds, as far as it tells. Some databases drop older ones without a
+/// word, so they are not written.
+async fn oldest_kept(jobs: &[SeriesJob], config: &Config, env: &Env) -> Result<i64, RunError> {
+    let Ok(Ok(reader)) = env.stop.or(Reader::open((env.open)(&config.destination)?)).await else { return Ok(i64::MIN) };
+    let Ok(Retention::For(kept)) = env.stop.or(reader.retention()).await else { return Ok(i64::MIN) };
+    let oldest = (env.clock)().saturating_sub(kept).unwrap_or(jiff::Timestamp::MIN);
+    let first_kept = calendar::today(&jiff::tz::TimeZone::UTC, oldest);
+    let older =
+        jobs.iter().filter_map(|job| Some(days_between(job.windows.front()?.first, first_kept))).max().unwrap_or(0);
+    if older > 0 {
+        tracing::warn!(
+            "the bucket keeps points for {} (its retention): skipping {older} days before {first_kept}",
+            verify::in_days(kept)
+        );
+    }
+    Ok(oldest.as_second())
+}
+
 fn cannot_record(folder: &Path) -> String {
     format!("the points are written, their progress cannot be recorded in {}", folder.display())
 }
@@ -359,12 +380,23 @@ pub fn clients(
     purpose: Purpose,
     env: &Env,
 ) -> Result<Arc<Clients>, anyhow::Error> {
+    clients_since(i64::MIN, config, limiter, purpose, env)
+}
+
+/// The same, where points before `oldest`, in Unix seconds, are not written.
+fn clients_since(
+    oldest: i64,
+    config: &Config,
+    limiter: Arc<Limiter>,
+    purpose: Purpose,
+    env: &Env,
+) -> Result<Arc<Clients>, anyhow::Error> {
     let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, uptime: env.uptime, ask: env.ask };
     let platform = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
     let sink = if env.dry_run { Sink::stdout() } else { (env.open)(&config.destination)? };
     let places = platform.places().clone();
     let expected = Box::new(move || places.in_hand());
-    let writer = writer::start(sink, expected, env.watch.clone(), env.stop.clone());
+    let writer = writer::start(sink, oldest, expected, env.watch.clone(), env.stop.clone());
     let (include_open, stored) = (config.schedule.include_open, Arc::clone(&env.stored));
     Ok(Arc::new(Clients { platform, writer, include_open, purpose, verifier: None, stored, stop: env.stop.clone() }))
 }

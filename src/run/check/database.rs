@@ -16,11 +16,7 @@ use crate::run::verify::in_days;
 /// # Errors
 ///
 /// If standard output is closed.
-pub(super) async fn check(
-    config: &InfluxDb,
-    initial_days: u32,
-    report: &mut Report,
-) -> io::Result<Option<Reader>> {
+pub(super) async fn check(config: &InfluxDb, initial_days: u32, report: &mut Report) -> io::Result<Option<Reader>> {
     let database = match InfluxDbSink::new(config) {
         Ok(database) => database,
         Err(error) => {
@@ -49,8 +45,12 @@ pub(super) async fn check(
         Ok(Access::Granted) if config.org.is_empty() => {
             Finding::Ok(format!("the token may write to bucket {}", config.bucket))
         }
-        Ok(Access::Granted) => Finding::Ok(format!("the token may write to bucket {} (org {})", config.bucket, config.org)),
-        Ok(Access::Accepted) => Finding::Ok(format!("the token is accepted, and the database {} exists", config.bucket)),
+        Ok(Access::Granted) => {
+            Finding::Ok(format!("the token may write to bucket {} (org {})", config.bucket, config.org))
+        }
+        Ok(Access::Accepted) => {
+            Finding::Ok(format!("the token is accepted, and the database {} exists", config.bucket))
+        }
         Ok(Access::WillBeCreated) => {
             Finding::Note(format!("the database {} does not exist: the first write creates it", config.bucket))
         }

@@ -16,6 +16,7 @@ use crate::database::read::Reader;
 use crate::domain::bot::Bot;
 use crate::domain::series::Series;
 use crate::platform::client::{Client, Lasting};
+use crate::platform::limits::ledger::Ledger;
 use crate::platform::limits::limiter::Limiter;
 use crate::run::Env;
 
@@ -74,11 +75,9 @@ pub async fn run(config: &Config, name: &str, series: &[Series], env: &Env) -> R
 
 /// The platform, under the limits that other processes leave; nothing is left behind by this one.
 fn client(config: &Config, env: &Env) -> Result<Client, anyhow::Error> {
-    let limiter = match crate::run::existing_ledger(config, env) {
-        Some(ledger) => Limiter::new(config.platform.limits, Some(ledger)),
-        None => Limiter::new(config.platform.limits, None),
-    };
-    let limiter = Arc::new(limiter);
+    let ledger = Some(config.state_dir.join("requests.ledger")).filter(|path| path.exists());
+    let ledger = ledger.and_then(|path| Ledger::open(&path, env.clocks()).ok());
+    let limiter = Arc::new(Limiter::new(config.platform.limits, ledger));
     let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, uptime: env.uptime, ask: env.ask };
     Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")
 }

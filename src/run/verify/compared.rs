@@ -34,8 +34,6 @@ pub struct Verifier {
     pub(super) options: Options,
     refresh_days: u32,
     kept: Option<SignedDuration>,
-    /// The names of all bots that are configured.
-    bots: Vec<String>,
     clock: Clock,
     findings: Mutex<Findings>,
 }
@@ -70,10 +68,9 @@ impl Verifier {
         options: Options,
         refresh_days: u32,
         kept: Option<SignedDuration>,
-        bots: Vec<String>,
         clock: Clock,
     ) -> Verifier {
-        Verifier { reader, options, refresh_days, kept, bots, clock, findings: Mutex::default() }
+        Verifier { reader, options, refresh_days, kept, clock, findings: Mutex::default() }
     }
 
     pub(super) fn findings(&self) -> MutexGuard<'_, Findings> {
@@ -147,7 +144,7 @@ impl Verifier {
         if !comparison.differences.is_empty() {
             shifts.add(&flattened.points, &found.own);
         }
-        let elsewhere = found.elsewhere(&span, &self.bots);
+        let elsewhere = found.elsewhere(&span);
         self.take_in(series, window, comparison, |found| {
             found.elsewhere += elsewhere;
             found.repaired += repaired;
@@ -175,13 +172,7 @@ impl Verifier {
         self.reader.read(series, wide, &clients.stop).await.map_err(WriteError::Failed)
     }
 
-    fn take_in(
-        &self,
-        series: &Series,
-        window: Window,
-        comparison: Comparison,
-        more: impl FnOnce(&mut SeriesFindings),
-    ) {
+    fn take_in(&self, series: &Series, window: Window, comparison: Comparison, more: impl FnOnce(&mut SeriesFindings)) {
         if self.options.json {
             // Whoever closed standard output does not read it.
             let _closed = report::print_differences(&self.reader, series, &comparison.differences);
@@ -207,11 +198,12 @@ impl Verifier {
 
 /// The points that a repair writes.
 fn repairs(comparison: &Comparison) -> Vec<Point> {
-    let point = |difference: &Difference| Some(Point { timestamp: difference.timestamp, figures: difference.platform? });
+    let point =
+        |difference: &Difference| Some(Point { timestamp: difference.timestamp, figures: difference.platform? });
     comparison.differences.iter().filter_map(point).collect()
 }
 
 /// The first instant of a day, in Unix seconds.
-fn start_of(zone: &TimeZone, day: Date) -> i64 {
+pub(in crate::run) fn start_of(zone: &TimeZone, day: Date) -> i64 {
     zone.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().map_or(i64::MAX, Timestamp::as_second)
 }

@@ -10,6 +10,7 @@ use anyhow::Context;
 use jiff::SignedDuration;
 
 pub use self::compared::Verifier;
+pub(in crate::run) use self::compared::start_of;
 use super::job::SeriesJob;
 use super::running::RunningJobs;
 use super::summary::Outcome;
@@ -58,7 +59,7 @@ pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &E
     announce("verifying", &jobs, options.range, config)?;
 
     let sink = (env.open)(&config.destination)?;
-    let reader = env.stop.or(Reader::open(sink)).await.context("shutting down")?;
+    let reader = env.stop.or(Reader::open(sink)).await.map_err(|_| anyhow::anyhow!("shutting down"))?;
     let reader = reader.map_err(|failure| match failure.advice() {
         "" => anyhow::anyhow!("{failure}"),
         advice => anyhow::anyhow!("{failure}; {advice}"),
@@ -70,8 +71,7 @@ pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &E
     if let Some(kept) = kept {
         tracing::info!("the bucket keeps points for {}: older points are not compared", in_days(kept));
     }
-    let bots = config.bots.iter().map(|bot| bot.name.clone()).collect();
-    let verifier = Arc::new(Verifier::new(reader, options, config.schedule.refresh_days, kept, bots, env.clock));
+    let verifier = Arc::new(Verifier::new(reader, options, config.schedule.refresh_days, kept, env.clock));
     let mut clients = clients(config, limiter(config, env)?, Purpose::Backfill, env)?;
     Arc::get_mut(&mut clients).context("the clients are in use already")?.verifier = Some(Arc::clone(&verifier));
     env.board.expect(&series);

@@ -136,11 +136,7 @@ fn table(out: &mut impl Write, rows: &[(&Series, &SeriesFindings, bool)]) -> io:
     Ok(())
 }
 
-fn differences(
-    out: &mut impl Write,
-    findings: &Findings,
-    rows: &[(&Series, &SeriesFindings, bool)],
-) -> io::Result<()> {
+fn differences(out: &mut impl Write, findings: &Findings, rows: &[(&Series, &SeriesFindings, bool)]) -> io::Result<()> {
     if findings.differences.is_empty() {
         return Ok(());
     }
@@ -177,14 +173,18 @@ fn advice(
 ) -> io::Result<()> {
     let sum = |of: fn(&SeriesFindings) -> u64| rows.iter().map(|(_, found, _)| of(found)).sum::<u64>();
     let (repairable, unexpected) = (sum(|found| found.missing + found.different), sum(|found| found.unexpected));
-    let (late, repaired, elsewhere) = (sum(|found| found.late), sum(|found| found.repaired), sum(|found| found.elsewhere));
+    let (late, repaired, elsewhere) =
+        (sum(|found| found.late), sum(|found| found.repaired), sum(|found| found.elsewhere));
     writeln!(out)?;
     if repaired > 0 {
         writeln!(out, "repaired: {repaired} points that were missing or different are written and compared again")?;
     }
     if late > 0 {
-        writeln!(out, "{late} of the differences may be late revisions of the last {refresh_days} days, which the daemon's \
-                       next tick writes")?;
+        writeln!(
+            out,
+            "{late} of the differences may be late revisions of the last {refresh_days} days, which the daemon's \
+                       next tick writes"
+        )?;
     }
     for (series, found, _) in rows {
         if let Some(shifts) = found.shifts.shift() {
@@ -199,16 +199,22 @@ fn advice(
         }
     }
     if elsewhere > 0 {
-        writeln!(out, "{elsewhere} points of the same bots and channels are stored under other tags, from before the \
-                       tags changed")?;
+        writeln!(
+            out,
+            "{elsewhere} points of the same bots and channels are stored under other tags, from before the \
+                       tags changed"
+        )?;
     }
     if repairable > 0 {
         let again = if verifier.options.repair { "could not be repaired" } else { "use --repair to write them" };
         writeln!(out, "{repairable} points are missing or different: {again}")?;
     }
     if unexpected > 0 {
-        writeln!(out, "{unexpected} points are not the platform's, or it no longer keeps them; --verify deletes nothing. \
-                       To delete the ones shown:")?;
+        writeln!(
+            out,
+            "{unexpected} points are not the platform's, or it no longer keeps them; --verify deletes nothing. \
+                       To delete the ones shown:"
+        )?;
         let shown = findings.differences.iter().filter(|(_, difference)| difference.kind == Kind::Unexpected);
         for (series, difference) in shown.take(SHOWN) {
             writeln!(out, "  {}", deletion(&verifier.reader, series, difference))?;
@@ -223,7 +229,12 @@ fn advice(
         return writeln!(out, "{unread} of {} series could not be compared in full, see the log", rows.len());
     }
     if repairable + unexpected == 0 {
-        writeln!(out, "the database equals the platform: {} points of {} series", sum(|found| found.equal), rows.len())?;
+        writeln!(
+            out,
+            "the database equals the platform: {} points of {} series",
+            sum(|found| found.equal),
+            rows.len()
+        )?;
     }
     Ok(())
 }
