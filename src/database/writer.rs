@@ -13,7 +13,7 @@ use crate::domain::backoff;
 use crate::domain::point::{Encoder, Point};
 use crate::domain::series::SeriesKey;
 use crate::observe::metrics::{Watch, Write};
-use crate::platform::limits::places::Places;
+use crate::platform::limits::in_flight::InFlight;
 use crate::shutdown::Stop;
 
 /// Lines that make a write worth sending; InfluxDB wants about so many.
@@ -76,16 +76,16 @@ pub enum WriteError {
 }
 
 /// Starts the writer. It ends when the last sender is dropped.
-pub fn start(sink: Sink, places: Places, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
+pub fn start(sink: Sink, in_flight: InFlight, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
     let (sender, receiver) = mpsc::channel(64);
-    let writer = Writer { sink, places, watch, stop, away_until: None };
+    let writer = Writer { sink, in_flight, watch, stop, away_until: None };
     tokio::spawn(writer.run(receiver));
     sender
 }
 
 struct Writer {
     sink: Sink,
-    places: Places,
+    in_flight: InFlight,
     watch: Watch,
     stop: Stop,
     /// Until when the database counts as away, because the last write failed in spite of all tries. Until then a write
@@ -127,7 +127,7 @@ impl Writer {
         while lines < ENOUGH_LINES {
             let next = match parcels.try_recv() {
                 Ok(parcel) => Some(parcel),
-                Err(_) if batch.len() >= self.places.in_hand() => None,
+                Err(_) if batch.len() >= self.in_flight.answers() => None,
                 Err(_) => tokio::time::timeout_at(deadline, parcels.recv()).await.ok().flatten(),
             };
             let Some(parcel) = next else { break };

@@ -53,7 +53,15 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
         gzip: false,
     };
     let sink = Sink::InfluxDb(Box::new(InfluxDbSink::new(&database).unwrap()));
-    (start(sink, Places::new(8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::never()), kept)
+    (
+        start(
+            sink,
+            crate::platform::limits::in_flight::InFlight::new(8),
+            Watch::new(jiff::Timestamp::UNIX_EPOCH),
+            Stop::never(),
+        ),
+        kept,
+    )
 }
 
 /// Sends `count` points of the bot, whose figures are 0, 1, 2, … and whose hours follow each other.

@@ -20,7 +20,7 @@ use crate::domain::point::Encoder;
 use crate::domain::series::{Series, Window, day_after};
 use crate::observe::panics::words_of;
 use crate::observe::status::recent::DAYS;
-use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
+use crate::platform::client::{Client, FetchError, Fetched, Question, patience};
 use crate::platform::failure::Failure;
 use crate::platform::limits::limiter::Purpose;
 use crate::platform::verdict::{Verdict, verdict};
@@ -102,7 +102,7 @@ async fn run(number: usize, mut job: SeriesJob, clients: Arc<Clients>, events: m
             break SeriesEvent::Stopped(requests);
         }
         let purpose = clients.purpose;
-        let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: PATIENCE };
+        let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: patience(purpose) };
         let failure = match clients.platform.fetch(question, &mut requests, &clients.stop).await {
             Ok(fetched) => match export(&job.series, &encoder, window, fetched, &clients).await {
                 Ok(confirmed) => {
@@ -143,7 +143,7 @@ async fn export(
     fetched: Fetched,
     clients: &Clients,
 ) -> Result<Confirmed, WriteError> {
-    let Fetched { answer, asked_at, platform_time, hand } = fetched;
+    let Fetched { answer, asked_at, platform_time, permit } = fetched;
     let zone = &series.bot.time_zone;
     let recent_from = match clients.purpose {
         Purpose::Live => Some(day_after(window.last, 1 - DAYS as i64)),
@@ -166,7 +166,7 @@ async fn export(
         clients.writer.send(parcel).await.map_err(|_| gone())?;
         told.await.map_err(|_| gone())??
     };
-    drop(hand);
+    drop(permit);
     Ok(Confirmed {
         window,
         complete,
