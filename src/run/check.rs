@@ -202,7 +202,7 @@ async fn right_to_write(database: &InfluxDb) -> Finding {
     match asked.await {
         Ok(()) => good(),
         // A database may say that there is no point in it, after it looked at the token.
-        Err(WriteFailure::Refused { status: 400, message })
+        Err(WriteFailure::Refused(crate::database::Refusal { status: 400, message, .. }))
             if message.contains("point") || message.contains("line") =>
         {
             good()

@@ -1,6 +1,5 @@
 //! What a failure of either side means for a series and for the others, and what a person is told of it. Pure.
 
-use crate::database::WriteFailure;
 use crate::database::writer::WriteError;
 use crate::domain::event::{FailureScope, SeriesFailure};
 use crate::platform::failure::Failure;
@@ -24,25 +23,19 @@ pub(super) fn platform(failure: &Failure) -> SeriesFailure {
 
 /// The points were not taken.
 pub(super) fn database(error: &WriteError) -> SeriesFailure {
+    let failure = plain(error.kind(), error.to_string(), error.advice());
     match error {
-        WriteError::Failed(failure) => SeriesFailure {
-            scope: FailureScope::Database,
-            is_denied: matches!(failure, WriteFailure::Refused { status: 401 | 403, .. }),
-            ..plain(format!("database {}", failure.label()), error.to_string(), failure.advice().to_owned())
-        },
-        WriteError::LinesRefused { count, .. } => {
-            let advice = "see the database's message: another program may have written the field with another type; the \
-                          rest of the series is stored, these days stay owed";
-            let failure = plain("lines refused".to_owned(), error.to_string(), advice.to_owned());
-            SeriesFailure { refused_points: *count, ..failure }
+        WriteError::Failed(cause) => {
+            SeriesFailure { scope: FailureScope::Database, is_denied: cause.is_denied(), ..failure }
         }
+        WriteError::LinesRefused { count, .. } => SeriesFailure { refused_points: *count, ..failure },
     }
 }
 
 /// The task itself failed, which is a bug.
 pub(super) fn defect(words: &str) -> SeriesFailure {
-    let advice = "report it with this line; the other series go on".to_owned();
-    plain("defect".to_owned(), format!("a defect in this program: {words}"), advice)
+    let advice = "please report this line; the other series continue".to_owned();
+    plain("defect".to_owned(), format!("internal error: {words}"), advice)
 }
 
 fn plain(kind: String, error: String, advice: String) -> SeriesFailure {

@@ -11,7 +11,7 @@ use kore_trend_exporter::config::{Config, Destination, Limits, Platform, Schedul
 use kore_trend_exporter::daemon::due::{self, Timetable};
 use kore_trend_exporter::domain::series::Series;
 use kore_trend_exporter::domain::slots::Cron;
-use kore_trend_exporter::observe::logging::Console;
+use kore_trend_exporter::observe::console::Console;
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::limits::limiter::{Limiter, Purpose};
@@ -80,6 +80,7 @@ impl World {
             } else {
                 kore_trend_exporter::config::Api::V1(kore_trend_exporter::config::Send::Query)
             },
+            end_date: kore_trend_exporter::config::EndDate::Included,
             timeout: platform::TIMEOUT,
             max_days_per_request: chosen.max_days,
             concurrency: setup.concurrency,
@@ -127,6 +128,7 @@ fn environment(process: Process, stop: Stop) -> Env {
         show: Show::Nothing,
         board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
         watch,
+        stored: Arc::default(),
     }
 }
 

@@ -22,7 +22,7 @@ use prometheus_client::registry::{Registry, Unit};
 use self::labels::{Bot, BotAndReason, BotAndStatus, BotAndWindow, OneSeries, Version, WriteResult};
 pub use self::text::Exposition;
 use crate::domain::series::SeriesKey;
-use crate::observe::operations::Pulse;
+use crate::observe::liveness::Liveness;
 
 /// The metrics and the registry that holds them.
 #[derive(Debug)]
@@ -53,14 +53,14 @@ pub struct Metrics {
 pub struct Watch {
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Watches over operations.
-    pub pulse: Pulse,
+    /// Watches over what is under way.
+    pub liveness: Liveness,
 }
 
 impl Watch {
     /// Everything at its beginning. `started` is when the process did.
     pub fn new(started: Timestamp) -> Watch {
-        Watch { metrics: Arc::new(Metrics::new(started)), pulse: Pulse::default() }
+        Watch { metrics: Arc::new(Metrics::new(started)), liveness: Liveness::default() }
     }
 }
 
@@ -71,17 +71,20 @@ pub enum Dropped {
     NonexistentHour,
     /// They are older than what the database retains.
     Retention,
+    /// The platform may have deleted the day, for it reports zeros only.
+    ForgottenDay,
     /// The database refused them.
     Refused,
 }
 
 impl Dropped {
-    const ALL: [Dropped; 3] = [Dropped::NonexistentHour, Dropped::Retention, Dropped::Refused];
+    const ALL: [Dropped; 4] = [Dropped::NonexistentHour, Dropped::Retention, Dropped::ForgottenDay, Dropped::Refused];
 
     fn name(self) -> &'static str {
         match self {
             Dropped::NonexistentHour => "nonexistent_hour",
             Dropped::Retention => "retention",
+            Dropped::ForgottenDay => "forgotten_day",
             Dropped::Refused => "refused",
         }
     }
