@@ -1,6 +1,7 @@
 //! From the command line to what is to be exported: the same way at the start and at every reload.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,7 +9,9 @@ use reqwest::Url;
 
 use crate::cli::{Selection, UsageError};
 use crate::config::{self, Config, Destination, Environment, Problems, Source};
+use crate::demo::tokens::own_key;
 use crate::demo::{Behaviour, Platform};
+use crate::domain::bot::Bot;
 use crate::domain::series::Series;
 
 /// Where the configuration comes from, and which part of it counts.
@@ -86,6 +89,9 @@ impl Launch {
     ///
     /// If the command line names what the configuration does not have, or the simulated platform cannot be started.
     pub async fn select(&mut self, mut config: Config) -> Result<Loaded, LaunchError> {
+        if self.demo {
+            encrypt_to_simulation(&mut config.bots)?;
+        }
         let series = self.selection.choose(&config)?;
         if self.demo {
             self.simulate(&mut config).await?;
@@ -110,6 +116,9 @@ impl Launch {
                 url
             }
         };
+        if let Some((platform, _)) = self.simulated.as_ref().filter(|_| config.bots.iter().any(is_encrypting)) {
+            platform.decrypt_with(own_key()?.clone());
+        }
         if let Source::BuiltIn(..) = self.source {
             return Ok(());
         }
@@ -127,4 +136,18 @@ impl Launch {
         }
         Ok(())
     }
+}
+
+fn is_encrypting(bot: &Arc<Bot>) -> bool {
+    bot.encryption.is_some()
+}
+
+/// Bots that encrypt their tokens do so to the key of the simulated platform.
+fn encrypt_to_simulation(bots: &mut [Arc<Bot>]) -> io::Result<()> {
+    for bot in bots.iter_mut().filter(|bot| is_encrypting(bot)) {
+        if let Some(key) = &mut Arc::make_mut(bot).encryption {
+            (key.public_key, key.id) = (own_key()?.public_key()?, None);
+        }
+    }
+    Ok(())
 }

@@ -16,6 +16,7 @@ use super::limits::limiter::{Limiter, NotAsked, Permit, Purpose, Request, Wish};
 use super::outage::Outage;
 use super::reading::{self, Asked};
 use super::request::request;
+use super::token;
 use super::verdict::{Verdict, verdict};
 use crate::config;
 use crate::domain::backoff;
@@ -224,8 +225,7 @@ impl Client {
     async fn attempt(&self, question: Question<'_>) -> Result<Received, Failure> {
         let Question { series, window, .. } = question;
         let asked_at = (self.lasting.clock)();
-        let bot = &series.bot;
-        let token = bot.key.mint(&bot.client_id, asked_at).map_err(|error| Failure::NoToken(error.to_string()))?;
+        let token = token::mint(&series.bot, asked_at).map_err(Failure::NoToken)?;
         let mut header = HeaderValue::from_str(&token).map_err(|error| Failure::NoToken(error.to_string()))?;
         header.set_sensitive(true);
         let request = request(&self.http, &self.platform, series, window).header("auth", header);

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod ask;
 pub mod client;
 mod dates;
+pub(crate) mod encryption;
 pub mod failure;
 pub mod limits;
 mod outage;

@@ -128,8 +128,8 @@ fn a_denied_hour_costs_few_requests_and_a_tick_gives_up_after_ten_minutes() {
                 let (limiter, asked) = (Arc::clone(&limiter), Arc::clone(&asked));
                 tasks.spawn(async move {
                     loop {
-                        let acquired = limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(1), &Stop::never());
-                        let request = match acquired.await {
+                        let (in_flight, stop) = (InFlight::new(1), Stop::never());
+                        let request = match limiter.acquire(wish("st-1", Purpose::Live), &in_flight, &stop).await {
                             Ok(permit) => permit.request,
                             Err(reason) => return reason,
                         };

@@ -99,7 +99,7 @@ fn the_state_is_for_its_owner_only() {
     }
     let files = std::fs::read_dir(workspace.path("deep/er/state")).unwrap().map(|entry| entry.unwrap().file_name());
     let files: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
-    for file in ["watermarks.json", "backfill.json", "requests.ledger", "lock", "backfill.lock"] {
+    for file in ["watermarks.json", "backfill.json", "requests.lock", "lock", "backfill.lock"] {
         assert!(files.iter().any(|name| name == file), "{file}: {files:?}");
     }
     for file in files {

@@ -125,7 +125,7 @@ fn days_that_nobody_asked_for_are_dropped_and_said_once() {
     let asked = held_lines("one", "all", Interval::Hourly, -7);
     let foreign: BTreeSet<_> = all.iter().filter(|line| !asked.contains(line)).collect();
     assert!(!scene.workspace.sorted_lines("engagement.lp").iter().any(|line| foreign.contains(line)));
-    assert!(is_said_once(&output.stderr, "asked for"), "{}", output.stderr);
+    assert!(is_said_once(&output.stderr, "not requested"), "{}", output.stderr);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn where_nobody_listens_five_tries_are_made() {
     workspace.configure(&Template::default());
     let output = workspace.run(&["--once"]).expect_code(1);
     let error = output.stderr.lines().find(|line| line.contains("ERROR") && line.contains("bot=\"support\"")).unwrap();
-    assert!(error.contains("cannot be reached") && error.contains("check platform.url"), "{error}");
+    assert!(error.contains("cannot reach the platform") && error.contains("check platform.url"), "{error}");
     let row = output.stdout.lines().nth(1).unwrap();
     assert_eq!(row.split_whitespace().collect::<Vec<_>>()[..6], ["support", "all", "hourly", "0", "0", "5"]);
 }

@@ -45,7 +45,7 @@ fn check(format: &str) {
     for told in told {
         secrets.canaries.check(&process, told);
     }
-    for file in ["watermarks.json", "requests.ledger", "recent.json", "lock"] {
+    for file in ["watermarks.json", "requests.lock", "recent.json", "lock"] {
         assert!(workspace.path(format!("state/{file}")).exists(), "{file}");
     }
     secrets.check_sent(&platform, &database);

@@ -47,21 +47,21 @@ const FAULTS: [Fault; 6] = [
         name: "the platform is shut",
         patience: Patience::Long,
         inject: |scene| scene.to_platform.shut(),
-        says: "the platform cannot be reached",
+        says: "cannot reach the platform",
         arrives: false,
     },
     Fault {
         name: "the platform's answers are reset",
         patience: Patience::Long,
         inject: |scene| scene.to_platform.add(Way::Back, Toxic::ResetPeer),
-        says: "the platform cannot be reached",
+        says: "cannot reach the platform",
         arrives: false,
     },
     Fault {
         name: "the platform's answers are swallowed",
         patience: Patience::Short,
         inject: |scene| scene.to_platform.add(Way::Back, Toxic::Timeout { timeout: 0 }),
-        says: "the platform sent no complete answer within 500ms",
+        says: "the platform did not answer within 500ms",
         arrives: false,
     },
 ];
@@ -181,7 +181,7 @@ fn a_check_in_a_fault_ends_and_says_which_side_it_is() {
     };
     let scene = Scene::new(Patience::Short);
     scene.to_platform.add(Way::Back, Toxic::Timeout { timeout: 0 });
-    check(&scene, "the platform sent no complete answer within 500ms", "right to write");
+    check(&scene, "the platform did not answer within 500ms", "right to write");
     let scene = Scene::new(Patience::Short);
     scene.to_database.add(Way::Back, Toxic::Timeout { timeout: 0 });
     check(&scene, "the database did not answer within 1s", "platform for support");
