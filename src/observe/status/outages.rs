@@ -70,8 +70,12 @@ impl Outage {
                 self.trouble = Some(Trouble::begin(now, kind));
                 None
             }
-            Some(trouble) if trouble.again(now, kind) => Some((trouble.since, trouble.times)),
-            Some(_) => return,
+            Some(trouble) => {
+                if !trouble.again(now, kind) {
+                    return;
+                }
+                Some((trouble.since, trouble.times))
+            }
         };
         if !self.has_many {
             return say_failure(&series, window, lasts, &error, &advice);
