@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 
-use crate::config::{Config, Environment, Source};
+use crate::config::{Config, Environment, Source, parse_filter};
 use crate::demo;
 use crate::domain::calendar;
 use crate::domain::series::{Series, Shard, day_after};
-use crate::observe::logging::{Format, parse_filter};
+use crate::observe::logging::Format;
 use crate::state::backfill::Range;
 
 /// Exports the Kore.ai User Engagement Trend of chatbots to InfluxDB
@@ -73,6 +73,9 @@ pub struct Arguments {
     /// Print a completion script for this shell, then exit
     #[arg(long, value_name = "SHELL")]
     completions: Option<Shell>,
+    /// Print the manual page, then exit
+    #[arg(long)]
+    man: bool,
 }
 
 /// What the program is to do.
@@ -126,6 +129,8 @@ pub enum Mode {
     Check,
     /// A completion script.
     Completions(Shell),
+    /// The manual page.
+    Man,
 }
 
 /// The part of the configured series that a process is to export.
@@ -175,6 +180,7 @@ impl Arguments {
         };
         let dry_run = self.dry_run;
         let mode = match (self.completions, self.backfill, self.verify) {
+            _ if self.man => Mode::Man,
             (Some(shell), ..) => Mode::Completions(shell),
             (None, Some(range), _) => Mode::Backfill { range, restart: self.restart, dry_run },
             (None, None, Some(range)) => Mode::Verify { range, repair: self.repair, strict: self.strict },

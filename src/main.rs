@@ -10,7 +10,8 @@ use jiff::Timestamp;
 use kore_trend_exporter::cli::{Arguments, Invocation, Mode, UsageError, range_is_sensible};
 use kore_trend_exporter::config::{Config, Destination, Environment, Problems, Source};
 use kore_trend_exporter::domain::calendar;
-use kore_trend_exporter::observe::logging::{self, Console, Format, Log};
+use kore_trend_exporter::observe::console::Console;
+use kore_trend_exporter::observe::logging::{self, Format, Log};
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::panics;
 use kore_trend_exporter::observe::status::board::Board;
@@ -24,7 +25,7 @@ use kore_trend_exporter::shutdown::Stop;
 use kore_trend_exporter::startup::{Launch, LaunchError, Loaded};
 use kore_trend_exporter::state::backfill::BackfillError;
 use kore_trend_exporter::state::watermarks::WatermarkError;
-use kore_trend_exporter::{daemon, database};
+use kore_trend_exporter::{daemon, database, manual};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Something failed; what succeeded is kept.
@@ -53,12 +54,12 @@ fn main() -> ExitCode {
         Ok(invocation) => invocation,
         Err(error) => wrong_usage(&error),
     };
-    if let Mode::Completions(shell) = invocation.mode {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Arguments::command(), env!("CARGO_PKG_NAME"), &mut script);
-        // Nothing is lost where nobody reads on.
-        let _closed = io::stdout().write_all(&script);
-        return ExitCode::SUCCESS;
+    match invocation.mode {
+        Mode::Completions(shell) => {
+            return print(|out| clap_complete::generate(shell, &mut Arguments::command(), env!("CARGO_PKG_NAME"), out));
+        }
+        Mode::Man => return print(|out| out.extend(manual::page(Arguments::command()))),
+        _ => {}
     }
     let console = Console::default();
     let log = logging::start(invocation.log_format, invocation.log_level.as_deref(), &environment, &console);
@@ -128,7 +129,7 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
             return Ok(verify::run(&config, series, options, &around).await?);
         }
         Mode::Check => return Ok(check::run(&config, &launch.source.name(), &series, &around).await?),
-        Mode::Completions(_) => return Ok(true),
+        Mode::Completions(_) | Mode::Man => return Ok(true),
     };
     if !around.dry_run {
         summarize(&rows, &launch, &config);
@@ -196,6 +197,14 @@ async fn told_to_end() {
         }
         std::process::exit(i32::from(FAILED));
     });
+}
+
+/// Prints what is generated and ends the program well: nothing is lost where nobody reads on.
+fn print(generate: impl FnOnce(&mut Vec<u8>)) -> ExitCode {
+    let mut text = Vec::new();
+    generate(&mut text);
+    let _closed = io::stdout().write_all(&text);
+    ExitCode::SUCCESS
 }
 
 fn wrong_usage(error: &UsageError) -> ! {

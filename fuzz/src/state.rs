@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use kore_trend_exporter::domain::bot::Bot;
+use kore_trend_exporter::domain::credentials::{Algorithm, SigningKey};
 use kore_trend_exporter::domain::plan::{Progress, Reach, tick};
 use kore_trend_exporter::domain::series::{Interval, Series, SeriesKey, Window, day_after, days_between};
 use kore_trend_exporter::domain::target::Target;

@@ -198,7 +198,7 @@ impl Daemon {
     pub(super) fn say_wakeups(&self, set: Result<(), anyhow::Error>) {
         if let Err(error) = set {
             // The beat finds what is due as well.
-            tracing::warn!("{error:#}: ticks start up to {:?} late", self.heart.every());
+            tracing::warn!("{error:#}: ticks start up to {:?} late", self.liveness.every());
         }
     }
 

@@ -76,7 +76,8 @@ impl WriteFailure {
     pub(super) fn while_reading(self, bucket: &str) -> WriteFailure {
         match self {
             WriteFailure::Refused(refusal) if matches!(refusal.meaning, Meaning::Denied | Meaning::Absent) => {
-                let words = format!("the token may not read bucket {bucket} ({}: {:?})", refusal.status, refusal.message);
+                let words =
+                    format!("the token may not read bucket {bucket} ({}: {:?})", refusal.status, refusal.message);
                 WriteFailure::Unread(words, wordings::READ_TOKEN)
             }
             WriteFailure::Refused(refusal) if refusal.meaning != Meaning::Passing => {

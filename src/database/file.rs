@@ -82,7 +82,12 @@ impl LineFile {
     /// What to do to delete the lines of the series in a span of time.
     pub(super) fn deletion(&self, series: &Series, span: &Span) -> String {
         let prefix = Encoder::new(series).prefix();
-        format!("delete the lines of {prefix} with times from {} to {} from {}", span.start, span.end - 1, self.path.display())
+        format!(
+            "delete the lines of {prefix} with times from {} to {} from {}",
+            span.start,
+            span.end - 1,
+            self.path.display()
+        )
     }
 }
 

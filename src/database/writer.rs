@@ -186,7 +186,7 @@ impl Writer {
         let mut tries = 0;
         loop {
             tries += 1;
-            let operation = self.watch.pulse.begin("a write to the database", self.sink.timeout());
+            let operation = self.watch.liveness.begin("a write to the database", self.sink.timeout());
             let written = self.sink.write(lines.clone()).await;
             drop(operation);
             let Err(failure) = written else {

@@ -109,7 +109,7 @@ mod tests {
 
     use super::*;
     use crate::domain::bot::test_bot;
-    use crate::domain::token::{Algorithm, SigningKey};
+    use crate::domain::credentials::{Algorithm, SigningKey};
 
     fn now() -> Timestamp {
         "2026-08-06T12:00:00Z".parse().unwrap()

@@ -48,7 +48,8 @@ fn what_is_withheld_or_out_of_bounds_is_not_compared() {
     let database = stored(&[point(0, 7), point(3, 7), point(5, 6)]);
     let bounds = Bounds { compared: HOUR..6 * HOUR, withheld: vec![3 * HOUR..4 * HOUR], late_from: 5 * HOUR };
     let found = compare(&expected, &database, &bounds);
-    let told: Vec<_> = found.differences.iter().map(|one| (one.timestamp / HOUR, one.kind, one.late_revision)).collect();
+    let told: Vec<_> =
+        found.differences.iter().map(|one| (one.timestamp / HOUR, one.kind, one.late_revision)).collect();
     assert_eq!(told, [(1, Kind::Missing, false), (5, Kind::Different, true)]);
 }
 

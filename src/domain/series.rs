@@ -1,4 +1,4 @@
-//! The nouns that everything else speaks of: an interval, a series, a window of days, a shard of the bots.
+//! A series, a window of days, a shard of the bots.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,32 +7,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::bot::Bot;
-
-/// How long one bucket of a series is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Interval {
-    /// One figure an hour of the bot's local day.
-    Hourly,
-    /// One figure a local day. Not the sum of its hours: a person may come back.
-    Daily,
-}
-
-impl Interval {
-    /// The name used in the configuration, in metric labels and in the state files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Interval::Hourly => "hourly",
-            Interval::Daily => "daily",
-        }
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+pub use super::interval::Interval;
 
 /// The channel name that stands for "no channel filter": every user once, whichever channels they used.
 pub const ALL_CHANNELS: &str = "all";
@@ -46,6 +21,19 @@ pub struct Series {
     pub channel: String,
     /// How long its buckets are.
     pub interval: Interval,
+}
+
+impl Bot {
+    /// The series of a bot: every channel with every interval.
+    pub fn series(self: &Arc<Self>) -> impl Iterator<Item = Series> + '_ {
+        self.channels.iter().flat_map(move |channel| {
+            self.intervals.iter().map(move |&interval| Series {
+                bot: Arc::clone(self),
+                channel: channel.clone(),
+                interval,
+            })
+        })
+    }
 }
 
 impl Series {
@@ -142,11 +130,16 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// Whether a bot of this name belongs to this shard. Depends on nothing but the name and the number of shards, so
-    /// adding a bot moves no other.
+    /// Whether a bot of this name belongs to this shard.
     pub fn holds(self, bot_name: &str) -> bool {
-        stable_hash(bot_name) % u64::from(self.count) == u64::from(self.index)
+        shard_of(bot_name, self.count) == self.index
     }
+}
+
+/// The number of the shard, out of so many, to which a bot of this name belongs. Each number is hashed with the name, and
+/// the highest hash wins (rendezvous hashing): one shard more takes bots from all others, and moves none between those.
+fn shard_of(bot_name: &str, count: u32) -> u32 {
+    (0..count).max_by_key(|number| stable_hash(&format!("{number}/{bot_name}"))).unwrap_or(0)
 }
 
 /// A hash that stays the same across releases, machines and Rust versions: FNV-1a with a final mix, so that names
@@ -164,16 +157,9 @@ pub fn stable_hash(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
+    use proptest::{prop_assert, proptest};
 
     use super::*;
-
-    #[test]
-    fn an_interval_has_one_name_everywhere() {
-        for (interval, name) in [(Interval::Hourly, "hourly"), (Interval::Daily, "daily")] {
-            assert_eq!((interval.name(), interval.to_string().as_str()), (name, name));
-            assert_eq!(serde_json::to_value(interval).unwrap(), name);
-        }
-    }
 
     #[test]
     fn halves_cover_the_window_without_overlap() {
@@ -215,6 +201,21 @@ mod tests {
             }
             let fair = 1000 / count;
             assert!(sizes.iter().all(|&size| size.abs_diff(fair) < fair / 3), "{sizes:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_shard_more_takes_its_share_and_moves_no_other_bot(first in 0..1_000_000_u32, count in 1..12_u32) {
+            let mut moved = 0_u32;
+            for name in (first..first + 500).map(|number| format!("bot-{number}")) {
+                let (before, after) = (shard_of(&name, count), shard_of(&name, count + 1));
+                prop_assert!(after == before || after == count, "{name} moved from {before} to {after} of {count} + 1");
+                moved += u32::from(after == count);
+            }
+            let fair = 500 / (count + 1);
+            // Further off than chance gets in a lifetime of tests.
+            prop_assert!(moved.abs_diff(fair) < fair / 2 + 30, "{moved} of 500 bots moved to the last of {count} + 1");
         }
     }
 

@@ -184,7 +184,7 @@ impl Client {
     /// One request, counted and watched over.
     async fn timed(&self, question: Question<'_>) -> Result<Received, Failure> {
         let began = Instant::now();
-        let operation = self.lasting.watch.pulse.begin("a request to the platform", self.platform.timeout);
+        let operation = self.lasting.watch.liveness.begin("a request to the platform", self.platform.timeout);
         let answered = self.attempt(question).await;
         drop(operation);
         let bot = &question.series.bot.name;

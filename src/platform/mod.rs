@@ -6,4 +6,5 @@ pub mod client;
 mod dates;
 pub mod failure;
 pub mod limits;
+pub mod token;
 pub mod verdict;

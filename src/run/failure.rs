@@ -23,19 +23,19 @@ pub(super) fn platform(failure: &Failure) -> SeriesFailure {
 
 /// The points were not taken.
 pub(super) fn database(error: &WriteError) -> SeriesFailure {
-    let plain = plain(error.kind(), error.to_string(), error.advice());
+    let failure = plain(error.kind(), error.to_string(), error.advice());
     match error {
-        WriteError::Failed(failure) => {
-            SeriesFailure { scope: FailureScope::Database, is_denied: failure.is_denied(), ..plain }
+        WriteError::Failed(cause) => {
+            SeriesFailure { scope: FailureScope::Database, is_denied: cause.is_denied(), ..failure }
         }
-        WriteError::LinesRefused { count, .. } => SeriesFailure { refused_points: *count, ..plain },
+        WriteError::LinesRefused { count, .. } => SeriesFailure { refused_points: *count, ..failure },
     }
 }
 
 /// The task itself failed, which is a bug.
 pub(super) fn defect(words: &str) -> SeriesFailure {
-    let advice = "report it with this line; the other series go on".to_owned();
-    plain("defect".to_owned(), format!("a defect in this program: {words}"), advice)
+    let advice = "please report this line; the other series continue".to_owned();
+    plain("defect".to_owned(), format!("internal error: {words}"), advice)
 }
 
 fn plain(kind: String, error: String, advice: String) -> SeriesFailure {

@@ -21,7 +21,6 @@ use crate::domain::plan;
 use crate::domain::point::Point;
 use crate::domain::series::{Series, Window, day_after};
 use crate::domain::target::Target;
-use crate::observe::panics::words_of;
 use crate::observe::status::recent::DAYS;
 use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
 use crate::platform::failure::Failure;
@@ -79,7 +78,7 @@ pub type Told = (usize, SeriesEvent);
 
 /// What ended a task before its time. Its place in the source is in the log.
 pub fn defect(ended: JoinError) -> SeriesFailure {
-    failure::defect(ended.try_into_panic().map_or("its task was ended", |panic| words_of(&*panic)))
+    failure::defect(if ended.is_panic() { "it panicked, see the log for the place" } else { "the task was cancelled" })
 }
 
 /// Runs all jobs side by side. The channel ends when the last of them has.

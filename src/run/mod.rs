@@ -30,7 +30,7 @@ use crate::domain::clock::Clock;
 use crate::domain::plan::{self, Reach};
 use crate::domain::series::{Series, day_after};
 use crate::domain::target::Target;
-use crate::observe::logging::Console;
+use crate::observe::console::Console;
 use crate::observe::metrics::Watch;
 use crate::observe::status::board::Board;
 use crate::platform::ask::Ask;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::Limits;
-use crate::observe::logging::Console;
+use crate::observe::console::Console;
 use crate::platform::limits::limiter::Purpose;
 use crate::run::job::SeriesJob;
 

@@ -11,7 +11,7 @@ use kore_trend_exporter::config::{Config, Destination, Limits, Platform, Schedul
 use kore_trend_exporter::daemon::due::{self, Timetable};
 use kore_trend_exporter::domain::series::Series;
 use kore_trend_exporter::domain::slots::Cron;
-use kore_trend_exporter::observe::logging::Console;
+use kore_trend_exporter::observe::console::Console;
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::limits::limiter::{Limiter, Purpose};

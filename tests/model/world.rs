@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use jiff::civil::Date;
 use kore_trend_exporter::config::Limits;
 use kore_trend_exporter::domain::bot::Bot;
+use kore_trend_exporter::domain::credentials::{Algorithm, SigningKey};
 use kore_trend_exporter::domain::series::{Interval, Series};
-use kore_trend_exporter::domain::token::{Algorithm, SigningKey};
 use kore_trend_exporter::state::watermarks::Watermarks;
 use tokio::sync::Notify;
 

@@ -11,8 +11,8 @@ use influxdb2_structmap::value::Value as FluxValue;
 use secrecy::ExposeSecret;
 
 use super::InfluxDbSink;
-use crate::database::failure::Refusal;
 use crate::database::WriteFailure;
+use crate::database::failure::Refusal;
 use crate::domain::compare::Value;
 use crate::http::{Service, chain};
 
@@ -79,7 +79,8 @@ pub(super) struct Row {
 
 fn row(record: FluxRecord) -> Option<Row> {
     let FluxRecord { table, mut values } = record;
-    let (Some(FluxValue::TimeRFC(time)), Some(FluxValue::String(field))) = (values.remove("_time"), values.remove("_field"))
+    let (Some(FluxValue::TimeRFC(time)), Some(FluxValue::String(field))) =
+        (values.remove("_time"), values.remove("_field"))
     else {
         return None;
     };

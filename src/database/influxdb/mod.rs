@@ -10,8 +10,8 @@ pub mod retention;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::{Method, RequestBuilder};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
+use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::WriteFailure;
@@ -72,7 +72,7 @@ impl InfluxDbSink {
     }
 
     fn read_token(&self) -> &SecretString {
-        &self.database.token
+        self.database.read_token.as_ref().unwrap_or(&self.database.token)
     }
 
     fn secret(&self) -> &str {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 
 pub use self::server::{Serving, bind};
 use crate::domain::clock::Clock;
-use crate::observe::liveness::Heart;
+use crate::observe::liveness::Liveness;
 use crate::observe::metrics::{Exposition, Metrics};
 use crate::observe::status::board::Board;
 use crate::platform::limits::limiter::Limiter;
@@ -33,8 +33,8 @@ pub struct Admin {
     pub limiter: Arc<Limiter>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Whether the daemon's loop goes on.
-    pub heart: Arc<Heart>,
+    /// Whether the daemon's loop makes progress.
+    pub liveness: Liveness,
     /// Tells the time.
     pub clock: Clock,
     /// When the daemon started.
@@ -84,7 +84,7 @@ async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Respons
 }
 
 async fn health(State(admin): State<Arc<Admin>>) -> (StatusCode, String) {
-    match admin.heart.trouble() {
+    match admin.liveness.trouble() {
         None => (StatusCode::OK, "ok\n".to_owned()),
         Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")),
     }

@@ -22,7 +22,7 @@ use prometheus_client::registry::{Registry, Unit};
 use self::labels::{Bot, BotAndReason, BotAndStatus, BotAndWindow, OneSeries, Version, WriteResult};
 pub use self::text::Exposition;
 use crate::domain::series::SeriesKey;
-use crate::observe::operations::Pulse;
+use crate::observe::liveness::Liveness;
 
 /// The metrics and the registry that holds them.
 #[derive(Debug)]
@@ -53,14 +53,14 @@ pub struct Metrics {
 pub struct Watch {
     /// Counts.
     pub metrics: Arc<Metrics>,
-    /// Watches over operations.
-    pub pulse: Pulse,
+    /// Watches over what is under way.
+    pub liveness: Liveness,
 }
 
 impl Watch {
     /// Everything at its beginning. `started` is when the process did.
     pub fn new(started: Timestamp) -> Watch {
-        Watch { metrics: Arc::new(Metrics::new(started)), pulse: Pulse::default() }
+        Watch { metrics: Arc::new(Metrics::new(started)), liveness: Liveness::default() }
     }
 }
 

@@ -144,6 +144,7 @@ fn what_explains_the_program_exits_with_0_and_goes_to_stdout() {
     for (arguments, words) in [
         (&["--help"][..], &["--backfill <FROM..TO>", "--demo", "KORE_TREND_CONFIG", "--completions <SHELL>"][..]),
         (&["--version"], &[concat!("kore-trend-exporter ", env!("CARGO_PKG_VERSION"))]),
+        (&["--man"], &[".TH kore-trend-exporter 1", "EXIT STATUS"]),
         (&["--completions", "bash"], &["complete -F", "--backfill"]),
         (&["--completions", "zsh"], &["#compdef kore-trend-exporter", "--backfill"]),
         (&["--completions", "fish"], &["complete -c kore-trend-exporter", "backfill"]),

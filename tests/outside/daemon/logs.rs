@@ -56,17 +56,25 @@ fn json_lines_carry_bot_channel_and_interval() {
     assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["message"].is_string()));
 }
 
+/// What a failing run writes to a file, under a variable that says where the journal is.
+fn log_in_a_file(journal: impl Fn(&std::fs::Metadata) -> String) -> String {
+    let workspace = Workspace::with(&Template::default());
+    let file = std::fs::File::create(workspace.path("log")).unwrap();
+    let mut command = workspace.command();
+    command.arg("--once").env("JOURNAL_STREAM", journal(&file.metadata().unwrap())).stderr(file);
+    assert_eq!(command.status().unwrap().code(), Some(1));
+    workspace.read("log")
+}
+
 #[test]
-fn under_the_journal_lines_have_no_time_of_their_own() {
-    let bots = bots(["support"], "");
-    let platform = SimulatedPlatform::well(&bots);
-    let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &bots, ..Template::default() };
-    let variables = [("JOURNAL_STREAM", "8:12345")];
-    let workspace = Workspace::with(&template);
-    let daemon = Daemon::start_with(&workspace, &[], &variables);
-    daemon.wait_for_log("tick ended", 1);
-    let log = daemon.end().stderr;
-    assert!(log.lines().all(|line| line.trim_start().starts_with("INFO ") || line.starts_with(" WARN ")), "{log}");
+fn lines_have_no_time_of_their_own_where_standard_error_is_the_journal() {
+    use std::os::unix::fs::MetadataExt;
+    let log = log_in_a_file(|file| format!("{}:{}", file.dev(), file.ino()));
+    assert!(!log.is_empty() && log.lines().all(|line| ["<3>", "<4>", "<6>"].contains(&&line[..3])), "{log}");
+    for elsewhere in ["8:12345", "0:0", "", ":", "nonsense"] {
+        let log = log_in_a_file(|_| elsewhere.to_owned());
+        assert!(!log.is_empty() && log.lines().all(|line| line.starts_with("20")), "{elsewhere}: {log}");
+    }
 }
 
 #[test]

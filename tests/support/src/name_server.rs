@@ -50,6 +50,11 @@ impl NameServer {
         NameServer { address, says, asked }
     }
 
+    /// Where it is asked.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
     /// What it says from now on.
     pub fn say(&self, says: Says) {
         *self.says.lock().unwrap() = says;

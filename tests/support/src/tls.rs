@@ -43,7 +43,8 @@ impl Front {
         certificate.set_pubkey(&key).unwrap();
         certificate.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
         certificate.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
-        let address = SubjectAlternativeName::new().ip("127.0.0.1").build(&certificate.x509v3_context(None, None));
+        let mut address = SubjectAlternativeName::new();
+        let address = address.ip("127.0.0.1").dns("platform.test").build(&certificate.x509v3_context(None, None));
         certificate.append_extension(address.unwrap()).unwrap();
         certificate.append_extension(BasicConstraints::new().ca().build().unwrap()).unwrap();
         certificate.sign(&key, MessageDigest::sha256()).unwrap();

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use super::escape::{Text, bot_link, cut};
 use super::heat_map::{Axes, busiest, picture};
 use super::words::{ago, counted, minute, rough, seconds_between};
+use crate::config;
 use crate::domain::series::Interval;
 use crate::observe::status::view::{BotView, Condition, FailureView, SeriesView};
 
@@ -130,7 +131,7 @@ fn end_of_day(start: Zoned) -> Option<Timestamp> {
 
 /// The bot's zone; that of Greenwich if this machine knows no such zone, which the configuration does not let through.
 fn zone(bot: &BotView) -> TimeZone {
-    TimeZone::get(&bot.zone).unwrap_or(TimeZone::UTC)
+    config::time_zone(&bot.zone).unwrap_or(TimeZone::UTC)
 }
 
 /// A zone as it is shown.

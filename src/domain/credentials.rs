@@ -1,9 +1,99 @@
-//! The platform's public key, to which an app may insist that tokens are encrypted.
+//! What a bot's app proves itself with: the key that signs its tokens, and the platform's key that encrypts them.
+//! Only data; the tokens themselves are made by the platform's side.
 
+use std::fmt;
+
+use jsonwebtoken::EncodingKey;
 use openssl::bn::BigNum;
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use serde::Deserialize;
+
+/// The signature algorithms that the platform's app dialog offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    Hs256,
+    /// HMAC with SHA-512.
+    Hs512,
+    /// RSA (PKCS #1 v1.5) with SHA-256.
+    Rs256,
+    /// RSA (PKCS #1 v1.5) with SHA-512.
+    Rs512,
+}
+
+impl Algorithm {
+    /// Reads the name that the configuration uses, as in `HS256`.
+    pub fn parse(name: &str) -> Option<Algorithm> {
+        let all = [Algorithm::Hs256, Algorithm::Hs512, Algorithm::Rs256, Algorithm::Rs512];
+        all.into_iter().find(|algorithm| algorithm.name() == name)
+    }
+
+    /// The name that the configuration uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Hs256 => "HS256",
+            Algorithm::Hs512 => "HS512",
+            Algorithm::Rs256 => "RS256",
+            Algorithm::Rs512 => "RS512",
+        }
+    }
+
+    /// Whether it signs with a private key instead of a shared secret.
+    pub fn is_rsa(self) -> bool {
+        matches!(self, Algorithm::Rs256 | Algorithm::Rs512)
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a token is signed with; its `Debug` shows the algorithm only.
+#[derive(Clone)]
+pub struct SigningKey {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key: EncodingKey,
+}
+
+impl SigningKey {
+    /// The raw bytes of a shared secret, which must not be empty.
+    pub fn hmac(algorithm: Algorithm, secret: &[u8]) -> SigningKey {
+        SigningKey { algorithm, key: EncodingKey::from_secret(secret) }
+    }
+
+    /// A private RSA key in PEM (PKCS #1 or PKCS #8).
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what is wrong with the key, and shows nothing of it.
+    pub fn rsa(algorithm: Algorithm, pem: &[u8]) -> Result<SigningKey, String> {
+        let refuse_encrypted = |_: &mut [u8]| Ok(0);
+        let key = PKey::private_key_from_pem_callback(pem, refuse_encrypted).and_then(|key| key.rsa());
+        let key = key.map_err(|_| "is not an unencrypted RSA private key in PEM format".to_owned())?;
+        if key.size() < 256 {
+            return Err(format!("the RSA key has {} bits, must have at least 2048", key.size() * 8));
+        }
+        let der = key.private_key_to_der().map_err(|_| "the RSA key cannot be used".to_owned())?;
+        Ok(SigningKey { algorithm, key: EncodingKey::from_rsa_der(&der) })
+    }
+}
+
+impl PartialEq for SigningKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.key.as_bytes() == other.key.as_bytes()
+    }
+}
+
+impl Eq for SigningKey {}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({:?})", self.algorithm)
+    }
+}
 
 /// How the key of one token's content is encrypted to the platform (RFC 7518, section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +241,20 @@ mod tests {
             text.replace('+', "-").replace('/', "_").trim_end_matches('=').to_owned()
         };
         format!(r#"{{"kty":"RSA","n":"{}","e":"{}"{more}}}"#, number(rsa.n()), number(rsa.e()))
+    }
+
+    #[test]
+    fn a_key_that_cannot_sign_is_refused() {
+        let small = rsa(1024).private_key_to_pem().unwrap();
+        for (pem, problem) in [(b"not a key".to_vec(), "not an unencrypted RSA private key"), (small, "1024 bits")] {
+            let error = SigningKey::rsa(Algorithm::Rs256, &pem).unwrap_err();
+            assert!(error.contains(problem), "{error}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        assert_eq!(format!("{:?}", SigningKey::hmac(Algorithm::Hs256, b"hunter2")), "SigningKey(Hs256)");
     }
 
     #[test]
