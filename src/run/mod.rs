@@ -199,11 +199,11 @@ fn say_forgotten(rows: &[Row]) {
 }
 
 fn cannot_record(folder: &Path) -> String {
-    format!("the points are written, their progress cannot be recorded in {}", folder.display())
+    format!("the points are written, but the progress cannot be saved in {}", folder.display())
 }
 
 fn say_left(config: &Config) {
-    tracing::warn!("requests in hand did not end within {:?}: leaving them", config.shutdown_grace);
+    tracing::warn!("requests in flight did not finish within {:?}: giving up on them", config.shutdown_grace);
 }
 
 /// Makes the state folder and takes the lock of those who move watermarks. It is free again when the file is dropped.
@@ -217,7 +217,7 @@ pub fn take_folder(state_dir: &Path) -> Result<File, anyhow::Error> {
 
 fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> {
     atomic::make_folder(state_dir).with_context(|| {
-        format!("the state folder {} cannot be made; set state_dir to one that can", state_dir.display())
+        format!("the state folder {} cannot be created; check its parent's permissions, or set state_dir", state_dir.display())
     })?;
     let path = state_dir.join(lock);
     let held = atomic::lock(&path).with_context(|| {
@@ -226,7 +226,7 @@ fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> 
     held.with_context(|| {
         let holder = std::fs::read_to_string(&path).unwrap_or_default();
         format!(
-            "another {who} (process {}) uses the state folder {}: stop it, or give this one a state_dir of its own",
+            "another {who} (process {}) is using the state folder {}: stop it, or use a different state_dir",
             holder.trim(),
             state_dir.display()
         )
