@@ -24,8 +24,8 @@ pub(super) fn platform(failure: &Failure) -> SeriesFailure {
     };
     let scope = match failure {
         Failure::Unreachable(_) | Failure::Away(_) => FailureScope::Platform,
-        Failure::Refused(refusal) if matches!(refusal.status, 502 | 503) => FailureScope::Platform,
         Failure::Refused(refusal) if is_denied || refusal.is_throttling() => FailureScope::Bot,
+        Failure::Refused(refusal) if matches!(refusal.status, 502 | 503) => FailureScope::Platform,
         Failure::NoToken(_) | Failure::RateLimited(_) => FailureScope::Bot,
         _ => FailureScope::Series,
     };
