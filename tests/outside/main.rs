@@ -20,4 +20,5 @@ mod documentation;
 mod faults;
 mod grafana;
 mod harness;
+mod map;
 mod servers;
