@@ -125,7 +125,7 @@ impl SeriesStatus {
         let lasted = SignedDuration::from_secs(now.duration_since(trouble.since).as_secs().max(0));
         let ticks =
             if trouble.times == 1 { "one failed tick".to_owned() } else { format!("{} failed ticks", trouble.times) };
-        tracing::info!(bot = bot.name, channel, %interval, "well again after {lasted:#} and {ticks}");
+        tracing::info!(bot = bot.name, channel, %interval, "recovered after {lasted:#} and {ticks}");
     }
 
     fn failed(&mut self, failure: &SeriesFailure, window: Window, now: Timestamp, metrics: &Metrics) {
