@@ -197,8 +197,7 @@ impl Board {
                     channel: key.channel.clone(),
                     interval: key.interval,
                     since: failure.map(|(since, _)| since),
-                    error: failure
-                        .map_or("no tick of it has ended yet".to_owned(), |(_, failure)| failure.error.clone()),
+                    error: failure.map_or("not fetched yet".to_owned(), |(_, failure)| failure.error.clone()),
                     advice: failure.map(|(_, failure)| failure.advice.clone()),
                 }
             })
@@ -246,9 +245,9 @@ impl Board {
         };
         match (before, saved.err()) {
             (None, Some(error)) => {
-                tracing::error!("the state folder cannot be written: {error}; the export goes on, check the disk");
+                tracing::error!("cannot write the state folder: {error}; exporting continues, check the disk");
             }
-            (Some(_), None) => tracing::info!("the state folder can be written again"),
+            (Some(_), None) => tracing::info!("the state folder is writable again"),
             _ => {}
         }
     }
@@ -288,7 +287,7 @@ impl Board {
             state_problem: known
                 .state_problem
                 .clone()
-                .or_else(|| limiter.has_unwritten().then(|| "requests cannot be put on record".to_owned())),
+                .or_else(|| limiter.has_unwritten().then(|| "requests cannot be recorded".to_owned())),
         }
     }
 
