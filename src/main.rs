@@ -104,6 +104,7 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
         show: if progress { Show::Bar } else { Show::Lines },
         board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
         watch,
+        stored: Arc::default(),
     };
     let rows = match mode {
         Mode::Daemon => {

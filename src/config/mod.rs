@@ -182,6 +182,16 @@ pub enum Destination {
     File(PathBuf),
 }
 
+impl Destination {
+    /// What tells it from any other, whatever the token and the other keys: no secret is in it.
+    pub fn identity(&self) -> String {
+        match self {
+            Destination::InfluxDb(database) => format!("{} {:?} {:?}", database.url, database.org, database.bucket),
+            Destination::File(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
+        }
+    }
+}
+
 /// The database and the right to write to it.
 #[derive(Clone, Debug)]
 pub struct InfluxDb {

@@ -3,7 +3,7 @@
 //! Counters, watermarks and the limiter's memory stay; a running tick ends with what it began with. Files are read off
 //! the loop, and for a bounded time: whatever they turn out to be, neither the loop nor a shutdown waits for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use tokio::task::JoinError;
 
 use super::Daemon;
 use crate::config::{self, Config, Problems, Secrets};
-use crate::domain::series::Series;
+use crate::domain::series::{Series, SeriesKey};
+use crate::domain::target::Target;
 use crate::observe::endpoint::Serving;
 use crate::platform::limits::limiter::{Limiter, Purpose};
 use crate::run::job::Clients;
@@ -169,11 +170,15 @@ impl Daemon {
     /// Exports these series from now on, and no others.
     pub(super) async fn export_these(&mut self, series: Vec<Series>) {
         self.env.board.expect(&series);
-        for key in series.iter().map(Series::key) {
-            if let Some(progress) = self.watermarks.get(&key) {
-                self.env.board.set_progress(&key, progress);
+        run::targets::say_changes(&self.config, &series, &self.watermarks, (self.env.clock)());
+        let identity = self.config.destination.identity();
+        for one in &series {
+            if let Some(progress) = self.watermarks.get(&one.key(), &Target::new(&identity, &one.bot)) {
+                self.env.board.set_progress(&one.key(), progress);
             }
         }
+        let keys: HashSet<SeriesKey> = series.iter().map(Series::key).collect();
+        self.env.stored.keep_only(|key| keys.contains(key));
         let mut by_bot: BTreeMap<String, Vec<Series>> = BTreeMap::new();
         for series in series {
             by_bot.entry(series.bot.name.clone()).or_default().push(series);

@@ -130,6 +130,7 @@ impl Daemon {
     /// Says and counts a tick that has ended.
     pub(super) fn tick_over(&mut self, tick: Option<TickView>) {
         let Some(tick) = tick else { return };
+        self.env.board.say_outages((self.env.clock)());
         self.env.watch.metrics.tick((self.env.clock)(), tick.took);
         let TickView { bots, series, failed, points, requests, took, .. } = &tick;
         let next = self.timetable.next().first().map_or_else(|| "none".to_owned(), |next| next.at.to_string());

@@ -48,6 +48,8 @@ pub struct Written {
     pub points: usize,
     /// Not stored, for they are older than what the bucket retains; asking again cannot help.
     pub beyond_retention: usize,
+    /// Whether a try failed before: nobody knows what of it the database still takes, and when.
+    pub is_doubtful: bool,
 }
 
 /// Why the points of a series are not confirmed.
@@ -113,6 +115,7 @@ struct Writer {
 #[derive(Debug, Default)]
 struct Fate {
     beyond_retention: usize,
+    is_doubtful: bool,
     refused: Vec<(Range<usize>, WriteFailure)>,
     failure: Option<WriteFailure>,
 }
@@ -153,7 +156,13 @@ impl Writer {
         let mut queue: VecDeque<Vec<Piece>> = pieces::bounded(whole.collect(), batch).into();
         let mut searches = 0;
         while let Some(pieces) = queue.pop_front() {
-            let Err(failure) = self.send(&pieces, batch).await else { continue };
+            let failure = match self.send(&pieces, batch).await {
+                Ok(tries) => {
+                    pieces.iter().for_each(|piece| fates[piece.parcel].is_doubtful |= tries > 1);
+                    continue;
+                }
+                Err(failure) => failure,
+            };
             let may_search = searches < MOST_SEARCHES;
             match judge(&failure, &pieces, batch, may_search, &mut fates) {
                 Next::Nothing => {}
@@ -169,18 +178,21 @@ impl Writer {
         fates
     }
 
-    async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<(), WriteFailure> {
+    /// Returns the number of tries.
+    async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<u32, WriteFailure> {
         let lines = self.sink.pack(pieces::encode(pieces, batch))?;
         let is_away = self.away_until.is_some_and(|until| Instant::now() < until);
         let mut pauses = backoff::pauses(if is_away { 1 } else { backoff::TRIES });
+        let mut tries = 0;
         loop {
+            tries += 1;
             let operation = self.watch.liveness.begin("a write to the database", self.sink.timeout());
             let written = self.sink.write(lines.clone()).await;
             drop(operation);
             let Err(failure) = written else {
                 self.watch.metrics.wrote(Write::Success);
                 self.away_until = None;
-                return Ok(());
+                return Ok(tries);
             };
             self.watch.metrics.wrote(if failure.is_passing() { Write::Failure } else { Write::Refused });
             tracing::debug!("a write failed: {failure}");
@@ -207,6 +219,7 @@ impl Writer {
             (None, None) => Ok(Written {
                 points: parcel.points.len().saturating_sub(fate.beyond_retention),
                 beyond_retention: fate.beyond_retention,
+                is_doubtful: fate.is_doubtful,
             }),
         };
         // Nobody listens any more where a series was ended by a stop.

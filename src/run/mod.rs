@@ -5,7 +5,9 @@ mod failure;
 pub mod job;
 pub mod progress;
 mod running;
+mod known_buckets;
 pub mod summary;
+pub mod targets;
 mod tick_progress;
 pub mod verify;
 
@@ -18,6 +20,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::oneshot;
 
+pub use self::known_buckets::KnownBuckets;
 use self::running::{News, RunningJobs};
 use self::tick_progress::TickProgress;
 use crate::config::{Config, Destination};
@@ -26,6 +29,7 @@ use crate::domain::calendar;
 use crate::domain::clock::Clock;
 use crate::domain::plan::{self, Reach};
 use crate::domain::series::{Series, SeriesKey, day_after};
+use crate::domain::target::Target;
 use crate::observe::console::Console;
 use crate::observe::metrics::Watch;
 use crate::observe::status::board::Board;
@@ -34,7 +38,7 @@ use crate::platform::client::{Client, Lasting};
 use crate::platform::limits::ledger::{Clocks, Ledger};
 use crate::platform::limits::limiter::{Limiter, Purpose};
 use crate::platform::limits::uptime::ReadUptime;
-use crate::run::job::{Clients, SeriesJob};
+use crate::run::job::{Clients, LiveDays, SeriesJob};
 use crate::run::progress::Show;
 use crate::run::summary::{Outcome, Row};
 use crate::shutdown::Stop;
@@ -67,6 +71,8 @@ pub struct Env {
     pub watch: Watch,
     /// Told everything that happens to a series.
     pub board: Arc<Board>,
+    /// What the database is known to hold.
+    pub stored: Arc<KnownBuckets>,
 }
 
 impl Env {
@@ -99,6 +105,7 @@ pub async fn once(config: &Config, series: Vec<Series>, env: &Env) -> Result<Vec
     let _lock = if env.dry_run { None } else { Some(take_folder(&config.state_dir)?) };
     let watermarks = Watermarks::load(&config.state_dir, (env.clock)(), !env.dry_run)?;
     let clients = clients(config, limiter(config, env)?, Purpose::Live, env)?;
+    targets::say_changes(config, &series, &watermarks, (env.clock)());
     env.board.expect(&series);
     let (done, until) = oneshot::channel::<()>();
     let ticking = async {
@@ -108,6 +115,8 @@ pub async fn once(config: &Config, series: Vec<Series>, env: &Env) -> Result<Vec
     };
     let saving = watermarks.keep_saving(async { drop(until.await) }, |saved| env.board.state_saved(saved));
     let (ticked, ()) = tokio::join!(ticking, saving);
+    env.board.say_outages((env.clock)());
+    say_forgotten(&ticked.rows);
     if ticked.was_left {
         say_left(config);
     }
@@ -138,17 +147,21 @@ pub async fn tick(
         initial_days: config.schedule.initial_days,
         max_days: config.platform.max_days_per_request,
     };
-    let mut progresses = Vec::with_capacity(series.len());
+    let identity = config.destination.identity();
+    let (mut progresses, mut targets) = (Vec::with_capacity(series.len()), Vec::with_capacity(series.len()));
     let jobs: Vec<SeriesJob> = series
         .into_iter()
         .map(|series| {
-            let (known, today) = (watermarks.get(&series.key()), calendar::today(&series.bot.time_zone, now));
+            let target = Target::new(&identity, &series.bot);
+            let known = watermarks.get(&series.key(), &target);
+            let today = calendar::today(&series.bot.time_zone, now);
             if let Some(known) = known {
                 env.board.set_progress(&series.key(), known);
             }
             let plan = plan::tick(known, today, reach);
             progresses.push(TickProgress::new(known, today, reach, &plan));
-            SeriesJob { series, windows: plan.windows.into(), live_from: Some(plan.live_from) }
+            targets.push(target.clone());
+            SeriesJob { series, windows: plan.windows.into(), live: Some(LiveDays { from: plan.live_from, target }) }
         })
         .collect();
 
@@ -170,7 +183,7 @@ pub async fn tick(
             );
         }
         env.board.set_progress(&series.key(), progress);
-        watermarks.set(series.key(), progress);
+        watermarks.set(series.key(), progress, targets[number].clone());
     }
     Ticked { rows: run.rows, was_left: run.was_left }
 }
@@ -204,7 +217,7 @@ pub async fn backfill(
         .map(|series| {
             let today = calendar::today(&series.bot.time_zone, now);
             let windows = progress.enlist(&series, today, max_days).into();
-            SeriesJob { series, windows, live_from: None }
+            SeriesJob { series, windows, live: None }
         })
         .collect();
     announce(&jobs, range, config)?;
@@ -230,6 +243,8 @@ pub async fn backfill(
     if run.was_left {
         say_left(config);
     }
+    env.board.say_outages((env.clock)());
+    say_forgotten(&run.rows);
     let is_done = |key: &SeriesKey| today_of.get(key).is_none_or(|today| progress.is_done(key, *today));
     let is_early = |row: &&mut Row| row.outcome() == Outcome::Complete && !is_done(&row.series().key());
     let too_early: Vec<&mut Row> = run.rows.iter_mut().filter(is_early).collect();
@@ -249,6 +264,16 @@ pub async fn backfill(
         }
     }
     Ok(run.rows)
+}
+
+fn say_forgotten(rows: &[Row]) {
+    let days: usize = rows.iter().map(Row::forgotten_days).sum();
+    if days > 0 {
+        tracing::warn!(
+            "the platform returned only zeros for {days} days older than 28 days: not written, the platform may have \
+             deleted them"
+        );
+    }
 }
 
 /// Says what a backfill will do and the least time it can take.
@@ -340,8 +365,8 @@ pub fn clients(
     let places = platform.places().clone();
     let expected = Box::new(move || places.in_hand());
     let writer = writer::start(sink, expected, env.watch.clone(), env.stop.clone());
-    let include_open = config.schedule.include_open;
-    Ok(Arc::new(Clients { platform, writer, include_open, purpose, stop: env.stop.clone() }))
+    let (include_open, stored) = (config.schedule.include_open, Arc::clone(&env.stored));
+    Ok(Arc::new(Clients { platform, writer, include_open, purpose, stored, stop: env.stop.clone() }))
 }
 
 /// Whether everything that was asked for is confirmed.

@@ -23,6 +23,9 @@ use crate::shutdown::Stop;
 /// How often progress is made durable while jobs run, at most.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
+/// How long a failure that may stop others, too, waits for them before it is said.
+const SAY_AFTER: Duration = Duration::from_secs(60);
+
 /// Jobs under way.
 pub(super) struct RunningJobs {
     events: Receiver<Told>,
@@ -30,6 +33,7 @@ pub(super) struct RunningJobs {
     windows: Vec<u64>,
     progress: ProgressReport,
     save_due: Option<Instant>,
+    say_due: Option<Instant>,
     deadline: Option<Instant>,
     stop: Stop,
     grace: Duration,
@@ -64,6 +68,7 @@ impl RunningJobs {
             progress: ProgressReport::start(&jobs, &env.console, env.show, limits, clients.purpose),
             events: job::start(jobs, clients),
             save_due: None,
+            say_due: None,
             deadline: None,
             stop: env.stop.clone(),
             grace: config.shutdown_grace,
@@ -86,6 +91,10 @@ impl RunningJobs {
                 () = sleep_until(self.save_due.unwrap_or(later)), if self.save_due.is_some() => {
                     self.save_due = None;
                     return Some((0, News::SaveNow));
+                }
+                () = sleep_until(self.say_due.unwrap_or(later)), if self.say_due.is_some() => {
+                    self.say_due = None;
+                    self.board.say_outages((self.clock)());
                 }
                 () = tokio::time::sleep(Duration::from_secs(60)) => self.progress.line(),
                 () = self.stop.told(), if stop_not_seen => {
@@ -122,6 +131,7 @@ impl RunningJobs {
             }
             SeriesEvent::Failed { failure, requests, .. } => {
                 row.end(Outcome::Failed, requests);
+                self.say_due.get_or_insert_with(|| Instant::now() + SAY_AFTER);
                 self.progress.give_up(&bot.id, self.windows[number]);
                 let now = (self.clock)();
                 let platform_time =

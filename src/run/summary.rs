@@ -19,6 +19,7 @@ pub struct Row {
     points: u64,
     beyond_retention: u64,
     nonexistent: u64,
+    forgotten_days: usize,
     requests: u64,
     /// The newest days' users; a bounded number of them, however long the range.
     users: BTreeMap<Date, i64>,
@@ -45,6 +46,7 @@ impl Row {
             points: 0,
             beyond_retention: 0,
             nonexistent: 0,
+            forgotten_days: 0,
             requests: 0,
             users: BTreeMap::new(),
             outcome: Outcome::Unfinished,
@@ -66,12 +68,18 @@ impl Row {
         (self.days, self.points, self.requests)
     }
 
+    /// Days of zeros that were not written, for the platform may have deleted them.
+    pub fn forgotten_days(&self) -> usize {
+        self.forgotten_days
+    }
+
     /// Adds a confirmed window.
     pub fn add(&mut self, confirmed: &Confirmed) {
         self.days += u64::from(confirmed.window.days());
         self.points += confirmed.points as u64;
         self.beyond_retention += confirmed.beyond_retention as u64;
         self.nonexistent += confirmed.nonexistent.len() as u64;
+        self.forgotten_days += confirmed.forgotten.days;
         self.requests += confirmed.requests;
         self.users.extend(confirmed.days.iter().copied());
         while self.users.len() > SPARK_DAYS {
@@ -93,10 +101,13 @@ impl Row {
             Outcome::Unfinished => remarks.push("not finished".to_owned()),
         }
         if self.beyond_retention > 0 {
-            remarks.push(format!("{} points beyond retention", self.beyond_retention));
+            remarks.push(format!("{} points older than the retention", self.beyond_retention));
         }
         if self.nonexistent > 0 {
-            remarks.push(format!("{} in hours that never were", self.nonexistent));
+            remarks.push(format!("{} in hours skipped by daylight saving", self.nonexistent));
+        }
+        if self.forgotten_days > 0 {
+            remarks.push(format!("{} days of zeros not written", self.forgotten_days));
         }
         remarks.retain(|remark| !remark.is_empty());
         remarks.join("  ")
@@ -138,7 +149,7 @@ impl fmt::Display for Summary<'_> {
         let complete = self.0.iter().filter(|row| row.outcome == Outcome::Complete).count();
         writeln!(
             f,
-            "{complete} of {} series complete: {} points, {} requests (users by day: of an hourly series its busiest hour)",
+            "{complete} of {} series complete: {} points, {} requests (users by day; for hourly series, the busiest hour)",
             self.0.len(),
             total(|row| row.points),
             total(|row| row.requests)
@@ -174,6 +185,7 @@ mod tests {
             requests: 2,
             newest: None,
             nonexistent: Vec::new(),
+            forgotten: Default::default(),
             oddity: None,
             recent: Vec::new(),
             days: (0..4).map(|day| (day_after(first, day), day * 10)).collect(),

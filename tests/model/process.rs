@@ -129,6 +129,7 @@ fn environment(process: Process, stop: Stop) -> Env {
         show: Show::Nothing,
         board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
         watch,
+        stored: Arc::default(),
     }
 }
 

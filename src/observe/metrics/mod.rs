@@ -71,21 +71,21 @@ pub enum Dropped {
     NonexistentHour,
     /// They are older than what the database retains.
     Retention,
+    /// The platform may have deleted the day, for it reports zeros only.
+    ForgottenDay,
     /// The database refused them.
     Refused,
-    /// The platform may have forgotten their day: it is old, and all zeros.
-    ForgottenDay,
 }
 
 impl Dropped {
-    const ALL: [Dropped; 4] = [Dropped::NonexistentHour, Dropped::Retention, Dropped::Refused, Dropped::ForgottenDay];
+    const ALL: [Dropped; 4] = [Dropped::NonexistentHour, Dropped::Retention, Dropped::ForgottenDay, Dropped::Refused];
 
     fn name(self) -> &'static str {
         match self {
             Dropped::NonexistentHour => "nonexistent_hour",
             Dropped::Retention => "retention",
-            Dropped::Refused => "refused",
             Dropped::ForgottenDay => "forgotten_day",
+            Dropped::Refused => "refused",
         }
     }
 }

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::outages::Outages;
 use super::recent::Recent;
 use super::series::SeriesStatus;
 use super::view::{BotView, Condition, NextTick, TickView, Used, View};
-use crate::domain::event::SeriesEvent;
+use crate::domain::event::{FailureScope, SeriesEvent};
 use crate::domain::plan::Progress;
 use crate::domain::series::{Interval, Series, SeriesKey};
 use crate::observe::metrics::Metrics;
@@ -28,6 +29,7 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct Known {
     series: BTreeMap<SeriesKey, SeriesStatus>,
+    outages: Outages,
     ticks: VecDeque<TickView>,
     next: Vec<NextTick>,
     running: BTreeSet<String>,
@@ -79,6 +81,8 @@ impl Board {
             known.series.insert(key, status);
         }
         self.forget(before.into_keys().collect(), &known);
+        let Known { series, outages, .. } = &mut *known;
+        outages.keep_only(|key| series.contains_key(key));
         // Only now, for a bot whose id was corrected has the labels of the one that is gone.
         for key in new {
             self.metrics.add(&key);
@@ -112,12 +116,26 @@ impl Board {
         if let SeriesEvent::Failed { failure, .. } = event {
             known.denied |= failure.is_denied;
         }
-        if let Some(status) = known.series.get_mut(&series.key()) {
-            let before = status.condition;
-            status.saw(event, now, &self.metrics);
-            let has_changed = status.condition != before;
-            known.has_news |= has_changed;
+        let Some(status) = known.series.get_mut(&series.key()) else { return };
+        let before = status.condition;
+        status.saw(event, now, &self.metrics);
+        let has_changed = status.condition != before;
+        known.has_news |= has_changed;
+        match event {
+            SeriesEvent::Failed { failure, window, .. } if failure.scope != FailureScope::Series => {
+                known.outages.failed(series, *window, failure);
+            }
+            SeriesEvent::Failed { .. } => known.outages.left(series, false, now),
+            SeriesEvent::Done => known.outages.left(series, true, now),
+            SeriesEvent::Confirmed(_) | SeriesEvent::Stopped(_) => {}
         }
+    }
+
+    /// Says which failures stop how many series, once for each. To be called when a tick is over, and now and then.
+    pub fn say_outages(&self, now: Timestamp) {
+        let mut known = self.lock();
+        let next = known.next.first().map(|next| next.at);
+        known.outages.say(next, now);
     }
 
     /// Whether anything has changed for the worse or the better since this was asked last.

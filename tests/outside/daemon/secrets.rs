@@ -39,7 +39,7 @@ fn check(lines: &str, file: &str, [old, new]: [&str; 2], variables: &[(&str, &st
     gate.open();
     daemon.wait_until_ready();
     assert_eq!((daemon.value(DENIED), daemon.value(ASKED)), (Some(1.0), Some(1.0)), "{}", daemon.log());
-    assert_eq!((daemon.logged(SAID).len(), daemon.logged("recovered after").len()), (1, 1), "{}", daemon.log());
+    assert_eq!((daemon.logged(SAID).len(), daemon.logged("recovered").len()), (1, 1), "{}", daemon.log());
     daemon.end();
 }
 

@@ -71,6 +71,7 @@ fn run_daemon() {
             show: Show::Nothing,
             board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
             watch,
+            stored: Arc::default(),
         };
         daemon::run(launch, loaded, log, around).await.unwrap();
     });
