@@ -16,7 +16,6 @@ use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::panics;
 use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::ask::over_the_network;
-use kore_trend_exporter::platform::limits::uptime;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::{Row, Summary};
 use kore_trend_exporter::run::{self as export, Env, RunError};
@@ -94,7 +93,6 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
     let watch = Watch::new(Timestamp::now());
     let mut around = Env {
         clock: Timestamp::now,
-        uptime: uptime::read,
         ask: over_the_network,
         open: database::open,
         stop: Stop::after(told_to_end()),

@@ -11,10 +11,10 @@ pub(super) fn platform(failure: &Failure) -> SeriesFailure {
         _ => (false, None),
     };
     let scope = match failure {
-        Failure::Unreachable(_) => FailureScope::Platform,
+        Failure::Unreachable(_) | Failure::Away(_) => FailureScope::Platform,
         Failure::Refused(refusal) if matches!(refusal.status, 502 | 503) => FailureScope::Platform,
         Failure::Refused(refusal) if is_denied || refusal.is_throttling() => FailureScope::Bot,
-        Failure::NoToken(_) => FailureScope::Bot,
+        Failure::NoToken(_) | Failure::RateLimited(_) => FailureScope::Bot,
         _ => FailureScope::Series,
     };
     let kind = format!("platform {}", failure.label());

@@ -13,7 +13,7 @@ pub mod verify;
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,9 +35,8 @@ use crate::observe::metrics::Watch;
 use crate::observe::status::board::Board;
 use crate::platform::ask::Ask;
 use crate::platform::client::{Client, Lasting};
-use crate::platform::limits::ledger::{Clocks, Ledger};
+use crate::platform::limits::ledger::Ledger;
 use crate::platform::limits::limiter::{Limiter, Purpose};
-use crate::platform::limits::uptime::ReadUptime;
 use crate::run::job::{Clients, LiveDays, SeriesJob};
 use crate::run::progress::Show;
 use crate::run::summary::{Outcome, Row};
@@ -51,8 +50,6 @@ use crate::state::watermarks::{WatermarkError, Watermarks};
 pub struct Env {
     /// Tells the time.
     pub clock: Clock,
-    /// Tells how long the machine has been up.
-    pub uptime: ReadUptime,
     /// The way to the platform.
     pub ask: Ask,
     /// Opens the configured destination.
@@ -73,13 +70,6 @@ pub struct Env {
     pub board: Arc<Board>,
     /// What the database is known to hold.
     pub stored: Arc<KnownBuckets>,
-}
-
-impl Env {
-    /// What the count of requests goes by.
-    pub fn clocks(&self) -> Clocks {
-        Clocks { clock: self.clock, uptime: self.uptime }
-    }
 }
 
 /// Why a run could not begin or not be recorded.
@@ -339,12 +329,14 @@ fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> 
 ///
 /// If its file in the state folder cannot be opened.
 pub fn limiter(config: &Config, env: &Env) -> Result<Arc<Limiter>, anyhow::Error> {
-    let path: PathBuf = config.state_dir.join("requests.ledger");
-    let ledger = match env.dry_run {
-        // What others use counts, but nothing is remembered.
-        true => Ledger::open_to_read(&path, env.clocks()).ok(),
-        false => Some(Ledger::open(&path, env.clocks()).with_context(|| format!("cannot open {}", path.display()))?),
-    };
+    let ledger =
+        match env.dry_run {
+            // What others use counts, but nothing is remembered.
+            true => Ledger::open_to_read(&config.state_dir, env.clock).ok(),
+            false => Some(Ledger::open(&config.state_dir, env.clock).with_context(|| {
+                format!("cannot record requests in the state folder {}", config.state_dir.display())
+            })?),
+        };
     Ok(Arc::new(Limiter::new(config.platform.limits, ledger)))
 }
 
@@ -359,11 +351,11 @@ pub fn clients(
     purpose: Purpose,
     env: &Env,
 ) -> Result<Arc<Clients>, anyhow::Error> {
-    let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, uptime: env.uptime, ask: env.ask };
+    let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, ask: env.ask };
     let platform = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
     let sink = if env.dry_run { Sink::stdout() } else { (env.open)(&config.destination)? };
-    let places = platform.places().clone();
-    let expected = Box::new(move || places.in_hand());
+    let in_flight = platform.in_flight().clone();
+    let expected = Box::new(move || in_flight.answers());
     let writer = writer::start(sink, expected, env.watch.clone(), env.stop.clone());
     let (include_open, stored) = (config.schedule.include_open, Arc::clone(&env.stored));
     Ok(Arc::new(Clients { platform, writer, include_open, purpose, stored, stop: env.stop.clone() }))

@@ -25,7 +25,7 @@ use kore_trend_exporter::state::watermarks::Watermarks;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::time::{uptime, wall_clock};
+use crate::time::wall_clock;
 use crate::world::{Process, World, current, lock};
 use crate::{database, freshness, platform};
 
@@ -119,7 +119,6 @@ fn environment(process: Process, stop: Stop) -> Env {
     };
     Env {
         clock: wall_clock,
-        uptime,
         ask,
         open,
         stop,
