@@ -185,7 +185,8 @@ async fn export(
             let news = stored.news(flattened.points, asked_at);
             let written = write(series, encoder, news.clone(), clients).await;
             match &written {
-                Ok(written) if !written.is_doubtful => stored.remember(&news),
+                // Which of them were dropped nobody says.
+                Ok(written) if !written.is_doubtful && written.beyond_retention == 0 => stored.remember(&news),
                 _ => stored.forget(),
             }
             written?

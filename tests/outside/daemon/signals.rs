@@ -66,7 +66,7 @@ fn it_ends_well_when_the_grace_is_over() {
     let (_platform, _gate, _workspace, daemon) = with_a_request_in_hand("200ms");
     daemon.signal("TERM");
     let log = daemon.finish(0).stderr;
-    assert!(log.contains("requests in hand did not end within 200ms"), "{log}");
+    assert!(log.contains("requests in flight did not finish within 200ms"), "{log}");
 }
 
 #[test]

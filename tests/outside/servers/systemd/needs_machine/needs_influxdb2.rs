@@ -53,11 +53,11 @@ fn the_service_has_no_privileges() {
 fn no_other_user_and_no_environment_has_the_secrets() {
     let service = Service::started();
     let machine = &service.machine;
-    let credentials = format!("/run/credentials/{DAEMON}");
-    assert_eq!(machine.sh(&format!("cat {credentials}/kore-trend-exporter_support.client_secret")).trim_end(), CLIENT_SECRET);
+    let credentials = format!("/run/credentials/{DAEMON}/kore-trend-exporter_");
+    assert_eq!(machine.sh(&format!("cat {credentials}support.client_secret")).trim_end(), CLIENT_SECRET);
     for secret in [
-        format!("{credentials}/kore-trend-exporter_support.client_secret"),
-        format!("{credentials}/kore-trend-exporter_influxdb.token"),
+        format!("{credentials}support.client_secret"),
+        format!("{credentials}influxdb.token"),
         format!("{SECRETS}/support.client_secret"),
         format!("{SECRETS}/influxdb.token"),
         "/var/lib/kore-trend-exporter/lock".to_owned(),
@@ -164,6 +164,23 @@ fn the_last_words_are_the_services_also_where_the_journal_is_slow() {
     let told = machine.journalctl(&format!("--unit={DAEMON} --output=json"));
     let problem = told.lines().find(|line| line.contains("bots.support.time_zone")).unwrap_or_else(|| panic!("{told}"));
     assert!(problem.contains("\"PRIORITY\":\"3\""), "{problem}");
+}
+
+#[test]
+#[ignore = "needs the servers that tests/run brings"]
+fn a_bot_is_added_by_its_secret_and_a_restart() {
+    let sales = "[bots.sales]\nid = \"st-sales\"\nclient_id = \"cs-sales\"\n";
+    let secret = "the secret of sales, long enough";
+    let platform = SimulatedPlatform::well(&format!("{BOT}{sales}client_secret = \"{secret}\"\n"));
+    let service = Service::installed(platform);
+    let machine = &service.machine;
+    machine.sh(&format!("systemctl start {DAEMON}"));
+    service.wait_for_points("all");
+    machine.install(&format!("{SECRETS}/sales.client_secret"), "600", secret);
+    service.configure(&format!("channels = [\"all\"]\n{sales}"));
+    machine.sh(&format!("systemctl restart {DAEMON}"));
+    let is_there = || service.database.points().iter().any(|(_, tags, ..)| tags["bot"] == "sales").then_some(());
+    wait_for("the points of the bot that was added", is_there);
 }
 
 #[test]

@@ -21,7 +21,7 @@ pub(super) const BOT: &str = "[bots.support]\nid = \"st-support\"\nclient_id = \
     client_secret = \"the secret of support, long enough\"\n";
 pub(super) const CLIENT_SECRET: &str = "the secret of support, long enough";
 
-/// The folder that the units load as credentials.
+/// The folder whose files the units pass on as credentials.
 pub(super) const SECRETS: &str = "/etc/kore-trend-exporter/credentials";
 
 /// The machine and both ends.
