@@ -21,5 +21,4 @@ mod documentation;
 mod faults;
 mod grafana;
 mod harness;
-mod map;
 mod servers;
