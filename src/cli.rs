@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 
-use crate::config::{Config, Environment, Source};
+use crate::config::{Config, Environment, Source, parse_filter};
 use crate::demo;
 use crate::domain::calendar;
 use crate::domain::series::{Series, Shard, day_after};
-use crate::observe::logging::{Format, parse_filter};
+use crate::observe::logging::Format;
 use crate::state::backfill::Range;
 
 /// Exports the Kore.ai User Engagement Trend of chatbots to InfluxDB
@@ -28,21 +28,30 @@ pub struct Arguments {
     /// Export these days (YYYY-MM-DD, both inclusive; FROM.. = through yesterday), then exit
     #[arg(long, value_name = "FROM..TO", value_parser = parse_range, groups = ["mode", "one_shot"])]
     backfill: Option<Range>,
+    /// Compare these days in the database with the platform, then exit (FROM.. = through yesterday)
+    #[arg(long, value_name = "FROM..TO", value_parser = parse_range, group = "mode")]
+    verify: Option<Range>,
     /// Prove configuration, credentials and both services, then exit
     #[arg(long, group = "mode")]
     check: bool,
-    /// With any mode: a simulated platform inside the process; needs nothing else
+    /// With any mode: use a simulated platform inside the process; needs nothing else
     #[arg(long)]
     demo: bool,
-    /// The configuration; default ./config.toml, then /etc/kore-trend-exporter/config.toml
+    /// Configuration file; default ./config.toml, then /etc/kore-trend-exporter/config.toml
     #[arg(short, long, value_name = "FILE", env = "KORE_TREND_CONFIG")]
     config: Option<PathBuf>,
-    /// With --once or --backfill: line protocol on stdout; writes nothing, remembers nothing
+    /// With --once or --backfill: print line protocol to stdout; write nothing, remember nothing
     #[arg(long, requires = "one_shot")]
     dry_run: bool,
     /// With --backfill: forget the progress of an interrupted run
     #[arg(long, requires = "backfill")]
     restart: bool,
+    /// With --verify: write what is missing or different, then compare it again
+    #[arg(long, requires = "verify")]
+    repair: bool,
+    /// With --verify: count late revisions of the last refresh_days as differences, too
+    #[arg(long, requires = "verify")]
+    strict: bool,
     /// Only this bot (repeatable)
     #[arg(long, value_name = "NAME")]
     bot: Vec<String>,
@@ -52,13 +61,13 @@ pub struct Arguments {
     /// Only the bots of shard I of N (0-based); also from JOB_COMPLETION_INDEX + KORE_TREND_SHARDS
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     shard: Option<Shard>,
-    /// How log lines look
+    /// Log format
     #[arg(long, value_enum, default_value_t = Format::Auto)]
     log_format: Format,
-    /// Which log lines are written: error, warn, info, debug, trace, or directives by module; default log_level of the configuration, else info
+    /// Log level: off, error, warn, info, debug, trace, or directives by module; default: log_level of the configuration, else info
     #[arg(long, value_name = "FILTER", value_parser = parse_filter)]
     log_level: Option<String>,
-    /// Show no progress bar
+    /// Do not show a progress bar
     #[arg(long)]
     no_progress: bool,
     /// Print a completion script for this shell, then exit
@@ -107,6 +116,15 @@ pub enum Mode {
         /// Whether lines go to standard output and nothing is remembered.
         dry_run: bool,
     },
+    /// A comparison of a range of days.
+    Verify {
+        /// Which days.
+        range: Range,
+        /// Whether what is missing or different is written.
+        repair: bool,
+        /// Whether late revisions count as differences.
+        strict: bool,
+    },
     /// No export, only questions.
     Check,
     /// A completion script.
@@ -135,14 +153,21 @@ impl Arguments {
     ///
     /// What cannot be meant, in words for the user.
     pub fn resolve(self, environment: &Environment, now: Timestamp) -> Result<Invocation, UsageError> {
-        if let Some(range) = &self.backfill {
+        for (flag, range) in [("--backfill", &self.backfill), ("--verify", &self.verify)] {
+            let Some(range) = range else { continue };
             // The earliest zone of the world: what lies after its today does so everywhere.
             let everywhere = TimeZone::fixed(Offset::constant(14));
-            range_is_sensible(range, calendar::today(&everywhere, now))?;
+            range_is_sensible(flag, range, calendar::today(&everywhere, now))?;
         }
         // clap does not ask for what the mode that was chosen excludes.
-        if self.restart && self.backfill.is_none() {
-            return Err(UsageError("--restart goes with --backfill".to_owned()));
+        for (flag, is_set, mode, is_chosen) in [
+            ("--restart", self.restart, "--backfill", self.backfill.is_some()),
+            ("--repair", self.repair, "--verify", self.verify.is_some()),
+            ("--strict", self.strict, "--verify", self.verify.is_some()),
+        ] {
+            if is_set && !is_chosen {
+                return Err(UsageError(format!("{flag} requires {mode}")));
+            }
         }
         let shard = match self.shard {
             Some(shard) => Some(shard),
@@ -154,13 +179,14 @@ impl Arguments {
             None => Source::default_place(),
         };
         let dry_run = self.dry_run;
-        let mode = match (self.completions, self.backfill) {
+        let mode = match (self.completions, self.backfill, self.verify) {
             _ if self.man => Mode::Man,
-            (Some(shell), _) => Mode::Completions(shell),
-            (None, Some(range)) => Mode::Backfill { range, restart: self.restart, dry_run },
-            (None, None) if self.once => Mode::Once { dry_run },
-            (None, None) if self.check => Mode::Check,
-            (None, None) => Mode::Daemon,
+            (Some(shell), ..) => Mode::Completions(shell),
+            (None, Some(range), _) => Mode::Backfill { range, restart: self.restart, dry_run },
+            (None, None, Some(range)) => Mode::Verify { range, repair: self.repair, strict: self.strict },
+            (None, None, None) if self.once => Mode::Once { dry_run },
+            (None, None, None) if self.check => Mode::Check,
+            (None, None, None) => Mode::Daemon,
         };
         Ok(Invocation {
             mode,
@@ -199,13 +225,13 @@ impl Selection {
 /// # Errors
 ///
 /// What is wrong with it.
-pub fn range_is_sensible(range: &Range, today: Date) -> Result<(), UsageError> {
-    let refuse = |why: String| Err(UsageError(format!("--backfill {range}: {why}")));
+pub fn range_is_sensible(flag: &str, range: &Range, today: Date) -> Result<(), UsageError> {
+    let refuse = |why: String| Err(UsageError(format!("{flag} {range}: {why}")));
     match range.to {
         Some(to) if to < range.from => refuse("the range ends before it begins".to_owned()),
         Some(to) if to > today => refuse("the range ends after today".to_owned()),
         None if range.from > day_after(today, -1) => {
-            refuse(format!("the range ends yesterday, {}, before it begins", day_after(today, -1)))
+            refuse(format!("the range begins after it ends: an open range ends yesterday, {}", day_after(today, -1)))
         }
         _ => Ok(()),
     }
@@ -216,7 +242,7 @@ fn all_known(flag: &str, named: &[String], known: &BTreeSet<&str>) -> Result<(),
         None => Ok(()),
         Some(unknown) => {
             let known: Vec<&str> = known.iter().copied().collect();
-            Err(UsageError(format!("{flag} {unknown}: not configured; there are: {}", known.join(", "))))
+            Err(UsageError(format!("{flag} {unknown}: not configured; configured: {}", known.join(", "))))
         }
     }
 }
@@ -248,7 +274,7 @@ fn parse_range(text: &str) -> Result<Range, String> {
 }
 
 fn parse_day(text: &str) -> Result<Date, String> {
-    let wrong = |error: &dyn Display| format!("{text:?} is not a day such as 2026-08-06: {error}");
+    let wrong = |error: &dyn Display| format!("{text:?} is not a date such as 2026-08-06: {error}");
     let shape = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     if !shape {
         return Err(wrong(&"it must be YYYY-MM-DD"));
@@ -284,6 +310,9 @@ mod tests {
         assert_eq!(mode(&["--check"]), Mode::Check);
         let range = Range { from: date(2026, 1, 1), to: None };
         assert_eq!(mode(&["--backfill", "2026-01-01.."]), Mode::Backfill { range, restart: false, dry_run: false });
+        let verify = |repair, strict| Mode::Verify { range, repair, strict };
+        assert_eq!(mode(&["--verify", "2026-01-01.."]), verify(false, false));
+        assert_eq!(mode(&["--verify", "2026-01-01..", "--repair", "--strict"]), verify(true, true));
     }
 
     #[test]
@@ -303,6 +332,16 @@ mod tests {
             &["--backfill", "2026-01-02..2026-01-01"],
             &["--backfill", "2026-01-02..2999-01-01"],
             &["--backfill", "2999-01-02.."],
+            &["--verify", "2999-01-02.."],
+            &["--verify", "2026-01-02..2026-01-01"],
+            &["--once", "--verify", "2026-01-01.."],
+            &["--backfill", "2026-01-01..", "--verify", "2026-01-01.."],
+            &["--verify", "2026-01-01..", "--dry-run"],
+            &["--verify", "2026-01-01..", "--restart"],
+            &["--repair"],
+            &["--once", "--repair"],
+            &["--check", "--strict"],
+            &["--backfill", "2026-01-01..", "--strict"],
             &["--shard", "3/3"],
             &["--shard", "1"],
             &["--shard", "0/0"],

@@ -1,6 +1,7 @@
 //! From the command line to what is to be exported: the same way at the start and at every reload.
 
 use std::io;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::Url;
@@ -20,6 +21,7 @@ pub struct Launch {
     pub selection: Selection,
     /// Whether the platform is simulated.
     pub demo: bool,
+    was_loaded: bool,
     simulated: Option<(Platform, Url)>,
 }
 
@@ -44,26 +46,51 @@ pub enum LaunchError {
     /// The simulated platform cannot be started.
     #[error("the simulated platform cannot be started: {0}")]
     Simulation(#[from] io::Error),
+    /// What the configuration names does not let itself be read.
+    #[error("reading the configuration and the files that it names took longer than {0:?}")]
+    TooSlow(Duration),
 }
 
 impl Launch {
     /// Nothing is read yet.
     pub fn new(source: Source, environment: Environment, selection: Selection, demo: bool) -> Launch {
-        Launch { source, environment, selection, demo, simulated: None }
+        Launch { source, environment, selection, demo, was_loaded: false, simulated: None }
     }
 
     /// Reads the configuration, secrets included.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, all of it.
+    /// Everything that is wrong with it.
     pub async fn load(&mut self) -> Result<Loaded, LaunchError> {
+        let config = self.reader()()?;
+        self.select(config).await
+    }
+
+    /// What reads the configuration, wherever that may take its time.
+    pub fn reader(&self) -> impl FnOnce() -> Result<Config, Problems> + Send + 'static {
         let load = if self.demo { config::load_simulated } else { config::load };
-        let mut config = load(&self.source, &self.environment)?;
+        let (source, environment) = (self.source.clone(), self.environment.clone());
+        let again = self.was_loaded;
+        move || {
+            if again {
+                source.can_be_read_again()?;
+            }
+            load(&source, &environment)
+        }
+    }
+
+    /// The series of a configuration that was read, which is exported from now on.
+    ///
+    /// # Errors
+    ///
+    /// If the command line names what the configuration does not have, or the simulated platform cannot be started.
+    pub async fn select(&mut self, mut config: Config) -> Result<Loaded, LaunchError> {
         let series = self.selection.choose(&config)?;
         if self.demo {
             self.simulate(&mut config).await?;
         }
+        self.was_loaded = true;
         Ok(Loaded { config, series })
     }
 

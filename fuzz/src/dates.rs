@@ -63,7 +63,7 @@ fn check_range(text: &str) {
     let Mode::Backfill { range, .. } = invocation.mode else { panic!("{:?}", invocation.mode) };
     assert_eq!(range.to_string(), text);
     let today = calendar::today(&TimeZone::UTC, now);
-    if range_is_sensible(&range, today).is_ok() {
+    if range_is_sensible("--backfill", &range, today).is_ok() {
         let window = range.window(day_after(today, 1)).unwrap_or_else(|| panic!("{range} has no days"));
         assert_eq!(window.first, range.from);
         for max_days in [1, 31, u32::MAX] {

@@ -10,8 +10,9 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 use influxdb_line_protocol::{FieldValue, parse_lines};
 use kore_trend_exporter::config::{self, Environment};
-use kore_trend_exporter::database::gzip::Gzip;
-use kore_trend_exporter::domain::point::{Encoder, Figures, Point};
+use kore_trend_exporter::database::influxdb::gzip;
+use kore_trend_exporter::database::line_protocol::Encoder;
+use kore_trend_exporter::domain::point::{Figures, Point};
 use kore_trend_exporter::domain::series::Series;
 
 use super::configuration::written;
@@ -108,12 +109,9 @@ fn check_lines(series: &Series, points: &[Point], tags: &BTreeMap<&str, &str>) {
     }
 }
 
-/// Through the compressor, which keeps its memory from one text to the next, and back.
+/// Through the compressor and back.
 fn unpacked(parts: &[Vec<u8>]) -> String {
-    thread_local! {
-        static GZIP: Gzip = Gzip::default();
-    }
-    let packed = GZIP.with(|gzip| gzip.pack(parts.iter().cloned())).unwrap();
+    let packed = gzip::pack(parts.iter().cloned()).unwrap();
     let mut text = String::new();
     GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
     text

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
-use kore_trend_exporter::config::Bot;
+use kore_trend_exporter::domain::bot::Bot;
+use kore_trend_exporter::domain::credentials::{Algorithm, SigningKey};
 use kore_trend_exporter::domain::plan::{Progress, Reach, tick};
 use kore_trend_exporter::domain::series::{Interval, Series, SeriesKey, Window, day_after, days_between};
+use kore_trend_exporter::domain::target::Target;
 use kore_trend_exporter::observe::status::memory;
-use kore_trend_exporter::platform::token::{Algorithm, SigningKey};
 use kore_trend_exporter::state::backfill::{self, BackfillError, BackfillProgress, Range};
 use kore_trend_exporter::state::watermarks::{self, WatermarkError, Watermarks};
 use serde_json::Value;
@@ -61,22 +62,25 @@ fn check_watermarks(folder: &Path, content: &[u8]) {
     let Some(value) = value else { return };
     assert_eq!(value["version"], 1);
     let expected: BTreeMap<SeriesKey, Progress> = entries(&value).map(|(key, entry)| (key, progress(entry))).collect();
-    let holds = |marks: &Watermarks| expected.iter().all(|(key, progress)| marks.get(key) == Some(*progress));
+    let holds = |marks: &Watermarks| {
+        expected.iter().all(|(key, progress)| marks.kept(key).map(|(progress, _)| progress) == Some(*progress))
+    };
     assert!(holds(&loaded), "{expected:?}");
     expected.values().for_each(|progress| check_plan(*progress));
 
     // Something new, so that there is something to save.
-    let (new, known) = (key("new", "st-new"), Progress { since: TODAY, through: None, apart: false });
-    loaded.set(new.clone(), Progress { apart: loaded.get(&new).is_none_or(|before| !before.apart), ..known });
+    let (new, known) = (key("new", "st-new"), Progress { since: TODAY, through: None });
+    let target = |destination: &str| Target { destination: destination.to_owned(), tags: "tags".to_owned() };
+    let other = loaded.kept(&new).is_some_and(|(_, before)| before == Some(target("one")));
+    loaded.set(new.clone(), known, target(if other { "two" } else { "one" }));
     wait_for(loaded.save()).unwrap();
     let again = Watermarks::load(folder, Timestamp::UNIX_EPOCH, false).unwrap();
-    assert!(expected.keys().all(|key| again.get(key) == loaded.get(key)) && again.get(&new) == loaded.get(&new));
+    assert!(expected.keys().all(|key| again.kept(key) == loaded.kept(key)) && again.kept(&new) == loaded.kept(&new));
     let first = std::fs::read(&path).unwrap();
     let again = Watermarks::load(folder, Timestamp::UNIX_EPOCH, true).unwrap();
-    for progress in [known, loaded.get(&new).unwrap()] {
-        again.set(new.clone(), Progress { through: Some(TODAY), ..progress });
-        again.set(new.clone(), progress);
-    }
+    let (_, target) = loaded.kept(&new).unwrap();
+    again.set(new.clone(), Progress { through: Some(TODAY), ..known }, target.clone().unwrap());
+    again.set(new.clone(), known, target.unwrap());
     wait_for(again.save()).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), first, "saved, loaded and saved again");
 }
@@ -159,8 +163,7 @@ fn entries(value: &Value) -> impl Iterator<Item = (SeriesKey, &Value)> {
 }
 
 fn progress(entry: &Value) -> Progress {
-    let apart = entry["apart"] == true;
-    Progress { since: day(entry["since"].as_str().unwrap()), through: entry["through"].as_str().map(day), apart }
+    Progress { since: day(entry["since"].as_str().unwrap()), through: entry["through"].as_str().map(day) }
 }
 
 fn day(text: &str) -> Date {
@@ -177,6 +180,7 @@ fn series(key: &SeriesKey) -> Series {
         id: key.bot_id.clone(),
         client_id: "cs-1".to_owned(),
         key: SigningKey::hmac(Algorithm::Hs256, b"a secret"),
+        encryption: None,
         time_zone: TimeZone::UTC,
         channels: vec![key.channel.clone()],
         intervals: vec![key.interval],

@@ -3,13 +3,16 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::layers::{self, Environment, Source};
+use super::environment::Environment;
+use super::layers;
+use super::log_level::{LEVELS, parse_filter};
 use super::problem::Problems;
 use super::reader::Reader;
-use super::values::{cron, duration, is_loopback, service_url};
-use super::{Api, Config, Limits, Platform, Schedule, Secrets, Send, bots, destination};
+use super::source::Source;
+use super::values::{cron, duration, service_url};
+use super::{Api, Config, Destination, EndDate, Limits, Platform, Schedule, Secrets, Send, bots, destination};
 use crate::domain::slots::Cron;
-use crate::observe::logging::{LEVELS, parse_filter};
+use crate::http::{Proxy, is_loopback};
 
 /// Reads the document and puts the environment over it.
 ///
@@ -35,15 +38,16 @@ pub fn load_simulated(source: &Source, environment: &Environment) -> Result<Conf
 ///
 /// If the document cannot be read at all.
 pub fn load_secrets(source: &Source, environment: &Environment) -> Result<Secrets, Problems> {
-    let figment = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
-    let mut reader = Reader::new(figment, source.name());
+    source.can_be_read_again()?;
+    let layers = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
+    let mut reader = Reader::new(layers, source.name());
     let destination = destination::read(&mut reader, environment);
     Ok(Secrets { bots: bots::read(&mut reader, environment), destination })
 }
 
 fn load_for(source: &Source, environment: &Environment, simulated: bool) -> Result<Config, Problems> {
-    let figment = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
-    let mut reader = Reader::new(figment, source.name());
+    let layers = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
+    let mut reader = Reader::new(layers, source.name());
     reader.simulated = simulated;
 
     let state_dir = reader.get("state_dir", "the path of a folder", |path: &PathBuf| !path.as_os_str().is_empty());
@@ -54,6 +58,17 @@ fn load_for(source: &Source, environment: &Environment, simulated: bool) -> Resu
     let admin = admin(&mut reader);
     let log_level = reader.get("log_level", LEVELS, |text: &String| parse_filter(text).is_ok());
     let bots = bots::read(&mut reader, environment);
+
+    let of_platform = platform.as_ref().filter(|_| !simulated).map(|platform| ("platform.url", &platform.url));
+    let of_database = match &destination {
+        Some(Destination::InfluxDb(database)) => Some(("influxdb.url", &database.url)),
+        _ => None,
+    };
+    for (key, url) in of_platform.into_iter().chain(of_database) {
+        if let Err(error) = Proxy::of(url, |name| environment.get(name).map(Into::into)) {
+            reader.problem(key, error.to_string());
+        }
+    }
 
     let (problems, warnings) = reader.finish();
     match (platform, destination) {
@@ -74,8 +89,8 @@ fn load_for(source: &Source, environment: &Environment, simulated: bool) -> Resu
 
 /// systemd's folder for the service, else `./state`.
 fn default_state_dir(environment: &Environment) -> PathBuf {
-    let folders = environment.get("STATE_DIRECTORY").unwrap_or("state");
-    PathBuf::from(folders.split(':').next().unwrap_or(folders))
+    let folders = environment.get("STATE_DIRECTORY").unwrap_or_default();
+    PathBuf::from(folders.split(':').find(|folder| !folder.is_empty()).unwrap_or("state"))
 }
 
 fn schedule(reader: &mut Reader) -> Schedule {
@@ -103,7 +118,7 @@ fn platform(reader: &mut Reader) -> Option<Platform> {
         && !is_loopback(url)
     {
         let host = url.host_str().unwrap_or_default();
-        reader.warnings.push(format!("platform.url leads to {host} by http://: tokens travel unencrypted, use https"));
+        reader.warnings.push(format!("platform.url uses http:// to {host}: tokens travel unencrypted, use https://"));
     }
     let api: String = reader
         .get("platform.api", "\"v1\" or \"v2\"", |api| ["v1", "v2"].contains(&String::as_str(api)))
@@ -115,6 +130,9 @@ fn platform(reader: &mut Reader) -> Option<Platform> {
             Some(send) if send == "both" => Send::Both,
             _ => Send::Query,
         };
+    let end_date = reader.get("platform.end_date", "\"included\" or \"excluded\"", |text| {
+        ["included", "excluded"].contains(&String::as_str(text))
+    });
     let limits = Limits {
         per_minute: reader.get("platform.per_minute", whole, |n| *n >= 1).unwrap_or(60),
         per_hour: reader.get("platform.per_hour", whole, |n| *n >= 1).unwrap_or(1800),
@@ -122,8 +140,9 @@ fn platform(reader: &mut Reader) -> Option<Platform> {
     };
     for (key, value, documented) in [("per_minute", limits.per_minute, 60), ("per_hour", limits.per_hour, 1800)] {
         if value > documented {
-            let warning =
-                format!("platform.{key} is {value}: the platform documents {documented}, and denies what is above");
+            let warning = format!(
+                "platform.{key} is {value}, above the platform's documented limit of {documented}: requests beyond it are denied"
+            );
             reader.warnings.push(warning);
         }
     }
@@ -135,6 +154,7 @@ fn platform(reader: &mut Reader) -> Option<Platform> {
             .get("platform.concurrency", "a whole number from 1 to 1000", |n| (1..=1000).contains(n))
             .unwrap_or(8),
         limits,
+        end_date: if end_date.as_deref() == Some("excluded") { EndDate::Excluded } else { EndDate::Included },
         url: url?,
     })
 }

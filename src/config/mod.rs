@@ -1,31 +1,41 @@
 //! What the program is told to do: types that cannot be wrong once built. [`load`] builds them and reports
 //! every problem at once.
 
+mod bot_keys;
+mod bot_values;
 mod bots;
 mod destination;
+mod document;
+mod environment;
+mod files;
 mod layers;
 mod load;
+mod log_level;
+mod nearest;
+mod overlay;
 mod problem;
 mod reader;
 mod secrets;
+mod shown;
+mod source;
 mod values;
+mod zones;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
-pub use self::bots::RESERVED_TAGS;
-pub use self::layers::{Environment, Source};
+pub use self::environment::Environment;
 pub use self::load::{load, load_secrets, load_simulated};
+pub use self::log_level::parse_filter;
 pub use self::problem::{Problem, Problems};
-pub use self::values::is_loopback;
-use crate::domain::series::{Interval, Series};
+pub use self::source::Source;
+pub use self::zones::find as time_zone;
+pub use crate::domain::bot::Bot;
 use crate::domain::slots::Cron;
-use crate::platform::token::SigningKey;
 
 /// A complete, valid configuration.
 #[derive(Clone, Debug)]
@@ -77,9 +87,10 @@ impl Config {
         if let (Destination::InfluxDb(mine), Some(Destination::InfluxDb(found))) =
             (&mut fresh.destination, &found.destination)
             && (&mine.url, &mine.org, &mine.bucket) == (&found.url, &found.org, &found.bucket)
-            && mine.token.expose_secret() != found.token.expose_secret()
+            && mine.tokens() != found.tokens()
         {
             mine.token = found.token.clone();
+            mine.read_token = found.read_token.clone();
             changed = true;
         }
         changed.then_some(fresh)
@@ -118,6 +129,17 @@ pub struct Platform {
     pub concurrency: usize,
     /// How often one bot may be asked.
     pub limits: Limits,
+    /// Whether an answer holds the last day asked for.
+    pub end_date: EndDate,
+}
+
+/// What the platform makes of the last day of a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndDate {
+    /// It is part of the answer.
+    Included,
+    /// It is not: the last day that is wanted needs a day more in the question.
+    Excluded,
 }
 
 /// The version of the platform's API.
@@ -160,74 +182,52 @@ pub enum Destination {
     File(PathBuf),
 }
 
+impl Destination {
+    /// What tells it from any other, whatever the token and the other keys: no secret is in it.
+    pub fn identity(&self) -> String {
+        match self {
+            Destination::InfluxDb(database) => format!("{} {:?} {:?}", database.url, database.org, database.bucket),
+            Destination::File(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
+        }
+    }
+}
+
 /// The database and the right to write to it.
 #[derive(Clone, Debug)]
 pub struct InfluxDb {
-    /// Scheme, host and port; never a path.
+    /// Scheme, host, port and, behind a reverse proxy, a path without a trailing slash.
     pub url: Url,
-    /// The organization's name or id.
+    /// The organization's name or id; empty where the database has none.
     pub org: String,
-    /// The bucket's name or id.
+    /// The bucket's name or id; of InfluxDB 1 `database/retention policy`.
     pub bucket: String,
     /// An API token that may write to the bucket.
     pub token: SecretString,
+    /// A token that may read from the bucket, where the other one may not.
+    pub read_token: Option<SecretString>,
+    /// The language of questions; `None`: by what the database says it is.
+    pub read: Option<ReadLanguage>,
     /// The time one write may take.
     pub timeout: Duration,
     /// Whether bodies are compressed.
     pub gzip: bool,
 }
 
-/// One virtual assistant and the app that may read its figures.
-#[derive(Clone, Debug)]
-pub struct Bot {
-    /// The name of its table in the configuration: the `bot` tag.
-    pub name: String,
-    /// The platform's id of it, usually `st-…`: the `bot_id` tag.
-    pub id: String,
-    /// The app's client id, usually `cs-…`.
-    pub client_id: String,
-    /// What its tokens are signed with.
-    pub key: SigningKey,
-    /// The zone its days and hours are in.
-    pub time_zone: TimeZone,
-    /// The channels to ask for, each once.
-    pub channels: Vec<String>,
-    /// The intervals to ask for, each once.
-    pub intervals: Vec<Interval>,
-    /// Tags of its own, by key.
-    pub tags: Vec<(String, String)>,
-    /// A schedule of its own.
-    pub cron: Option<Cron>,
+impl InfluxDb {
+    /// The token that may write and the one that may read.
+    fn tokens(&self) -> (&str, Option<&str>) {
+        (self.token.expose_secret(), self.read_token.as_ref().map(ExposeSecret::expose_secret))
+    }
 }
 
-impl Bot {
-    /// Its series: every channel with every interval.
-    pub fn series(self: &Arc<Self>) -> impl Iterator<Item = Series> + '_ {
-        self.channels.iter().flat_map(move |channel| {
-            self.intervals.iter().map(move |&interval| Series {
-                bot: Arc::clone(self),
-                channel: channel.clone(),
-                interval,
-            })
-        })
-    }
+/// The language that a database is asked in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadLanguage {
+    /// InfluxDB 2's own, over its query API.
+    Flux,
+    /// What every generation understands, over `/query`.
+    InfluxQl,
 }
 
 #[cfg(test)]
 mod tests;
-
-/// A bot as tests need one: `st-NAME`, every channel, hourly, in UTC.
-#[cfg(test)]
-pub(crate) fn test_bot(name: &str) -> Bot {
-    Bot {
-        name: name.to_owned(),
-        id: format!("st-{name}"),
-        client_id: format!("cs-{name}"),
-        key: SigningKey::hmac(crate::platform::token::Algorithm::Hs256, b"a secret"),
-        time_zone: TimeZone::UTC,
-        channels: vec![crate::domain::series::ALL_CHANNELS.to_owned()],
-        intervals: vec![Interval::Hourly],
-        tags: Vec::new(),
-        cron: None,
-    }
-}

@@ -1,12 +1,12 @@
 //! Values that several sections hold: cron lines, durations, addresses of services.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use reqwest::Url;
 
-use super::reader::{Reader, quoted};
+use super::reader::Reader;
+use super::shown::{HIDDEN, quoted};
 use crate::domain::slots::Cron;
 
 /// The schedule at `path`, if there is a valid one.
@@ -47,7 +47,7 @@ pub(super) fn service_url(reader: &mut Reader, path: &str, default: &str) -> Opt
     let url = parse_url(&text);
     if url.is_none() {
         let may_hold_a_secret = text.contains(['@', '?', '#']);
-        let found = if may_hold_a_secret { "an address that is not shown".to_owned() } else { quoted(&text) };
+        let found = if may_hold_a_secret { HIDDEN.to_owned() } else { quoted(&text) };
         let allowed = "an http:// or https:// address without credentials, query or fragment";
         reader.problem(path, format!("found {found}, must be {allowed}"));
     }
@@ -61,34 +61,4 @@ fn parse_url(text: &str) -> Option<Url> {
     let plain =
         url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     (plain && url.has_host() && ["http", "https"].contains(&url.scheme())).then_some(url)
-}
-
-/// Whether the address is on this machine: nobody listens on the way, and no proxy is asked, which would be another
-/// machine's and be told the token.
-pub fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        for (url, expected) in [
-            ("http://localhost:8086", true),
-            ("http://127.0.0.1", true),
-            ("http://127.9.9.9:1", true),
-            ("http://[::1]:8086", true),
-            ("http://127.0.0.1.example.com", false),
-            ("http://127.example.com", false),
-            ("http://localhost.example.com", false),
-            ("http://10.0.0.1", false),
-            ("http://[::2]", false),
-        ] {
-            assert_eq!(is_loopback(&url.parse().unwrap()), expected, "{url}");
-        }
-    }
 }

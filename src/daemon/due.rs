@@ -1,4 +1,4 @@
-//! When ticks are due: which schedules have come, and which come next. Pure; takes `now`.
+//! Which schedules are due, and when the next ones are. Pure; takes `now`.
 //!
 //! Each schedule keeps the one slot that comes next. Whatever wakes the daemon up, a slot is due once it is not in the
 //! future, and due once: slots that were missed together, by a suspended machine or a clock that was set forward, are
@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::config::{Bot, Schedule};
+use crate::config::Schedule;
+use crate::domain::bot::Bot;
 use crate::domain::series::stable_hash;
 use crate::domain::slots::Cron;
 use crate::observe::status::view::NextTick;
@@ -18,7 +19,7 @@ const CORRECTION: SignedDuration = SignedDuration::from_mins(1);
 
 /// All schedules of a configuration.
 #[derive(Debug, Default)]
-pub struct Agenda {
+pub struct Timetable {
     slots: BTreeMap<String, Slot>,
 }
 
@@ -39,7 +40,7 @@ pub struct Due {
     pub bots: Vec<String>,
 }
 
-impl Agenda {
+impl Timetable {
     /// Takes over the schedules of these bots. One that was there before keeps its place: what is due now stays due.
     pub fn set<'a>(&mut self, bots: impl IntoIterator<Item = &'a Bot>, schedule: &Schedule, now: Timestamp) {
         let mut before = std::mem::take(&mut self.slots);
@@ -100,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::test_bot;
+    use crate::domain::bot::test_bot;
 
     fn at(text: &str) -> Timestamp {
         format!("2026-08-06T{text}Z").parse().unwrap()
@@ -117,52 +118,52 @@ mod tests {
         }
     }
 
-    fn agenda(line: &str, now: &str) -> Agenda {
-        let mut agenda = Agenda::default();
+    fn timetable(line: &str, now: &str) -> Timetable {
+        let mut timetable = Timetable::default();
         let bot = test_bot("support");
-        agenda.set([&bot], &schedule(line), at(now));
-        agenda
+        timetable.set([&bot], &schedule(line), at(now));
+        timetable
     }
 
-    fn due(agenda: &mut Agenda, now: &str) -> Vec<Timestamp> {
-        agenda.due(at(now)).into_iter().map(|due| due.at).collect()
+    fn due(timetable: &mut Timetable, now: &str) -> Vec<Timestamp> {
+        timetable.due(at(now)).into_iter().map(|due| due.at).collect()
     }
 
     #[test]
     fn a_slot_is_due_once() {
-        let mut agenda = agenda("0 10 * * * *", "12:00:00");
-        assert_eq!(due(&mut agenda, "12:09:59"), []);
-        assert_eq!(due(&mut agenda, "12:10:00"), [at("12:10:00")]);
-        assert_eq!(due(&mut agenda, "12:10:00"), []);
-        assert_eq!(due(&mut agenda, "12:40:00"), []);
-        assert_eq!(agenda.next()[0].at, at("13:10:00"));
+        let mut timetable = timetable("0 10 * * * *", "12:00:00");
+        assert_eq!(due(&mut timetable, "12:09:59"), []);
+        assert_eq!(due(&mut timetable, "12:10:00"), [at("12:10:00")]);
+        assert_eq!(due(&mut timetable, "12:10:00"), []);
+        assert_eq!(due(&mut timetable, "12:40:00"), []);
+        assert_eq!(timetable.next()[0].at, at("13:10:00"));
     }
 
     #[test]
     fn slots_that_were_missed_together_are_one_tick() {
-        let mut agenda = agenda("0 */10 * * * *", "12:00:00");
-        assert_eq!(due(&mut agenda, "15:12:00"), [at("12:10:00")]);
-        assert_eq!(due(&mut agenda, "15:13:00"), []);
-        assert_eq!(due(&mut agenda, "15:20:00"), [at("15:20:00")]);
+        let mut timetable = timetable("0 */10 * * * *", "12:00:00");
+        assert_eq!(due(&mut timetable, "15:12:00"), [at("12:10:00")]);
+        assert_eq!(due(&mut timetable, "15:13:00"), []);
+        assert_eq!(due(&mut timetable, "15:20:00"), [at("15:20:00")]);
     }
 
     #[test]
     fn a_clock_that_is_set_back_loses_no_tick_and_a_correction_repeats_none() {
-        let mut agenda = agenda("0 10 * * * *", "12:00:00");
-        assert_eq!(due(&mut agenda, "12:10:00").len(), 1);
-        assert_eq!(due(&mut agenda, "12:09:58"), []);
-        assert_eq!(due(&mut agenda, "12:10:01"), [], "a correction of two seconds");
-        assert_eq!(due(&mut agenda, "06:00:00"), []);
-        assert_eq!(due(&mut agenda, "06:10:00"), [at("06:10:00")]);
+        let mut timetable = timetable("0 10 * * * *", "12:00:00");
+        assert_eq!(due(&mut timetable, "12:10:00").len(), 1);
+        assert_eq!(due(&mut timetable, "12:09:58"), []);
+        assert_eq!(due(&mut timetable, "12:10:01"), [], "a correction of two seconds");
+        assert_eq!(due(&mut timetable, "06:00:00"), []);
+        assert_eq!(due(&mut timetable, "06:10:00"), [at("06:10:00")]);
     }
 
     #[test]
     fn a_clock_that_goes_back_by_a_minute_is_set_and_not_corrected() {
         let again = |back: &str| {
-            let mut agenda = agenda("0 10 * * * *", "12:00:00");
-            assert_eq!(due(&mut agenda, "12:10:00").len(), 1);
-            assert_eq!(due(&mut agenda, back), []);
-            due(&mut agenda, "12:10:00").len()
+            let mut timetable = timetable("0 10 * * * *", "12:00:00");
+            assert_eq!(due(&mut timetable, "12:10:00").len(), 1);
+            assert_eq!(due(&mut timetable, back), []);
+            due(&mut timetable, "12:10:00").len()
         };
         assert_eq!((again("12:09:00"), again("12:09:01")), (1, 0));
     }
@@ -170,25 +171,25 @@ mod tests {
     #[test]
     fn a_bot_may_have_a_schedule_of_its_own() {
         let own = Bot { cron: Some(Cron::parse("0 0 * * * *").unwrap()), ..test_bot("sales") };
-        let mut agenda = Agenda::default();
-        agenda.set([&own, &test_bot("support"), &test_bot("care")], &schedule("0 10 * * * *"), at("12:30:00"));
-        let next: Vec<(Timestamp, usize)> = agenda.next().iter().map(|next| (next.at, next.bots)).collect();
+        let mut timetable = Timetable::default();
+        timetable.set([&own, &test_bot("support"), &test_bot("care")], &schedule("0 10 * * * *"), at("12:30:00"));
+        let next: Vec<(Timestamp, usize)> = timetable.next().iter().map(|next| (next.at, next.bots)).collect();
         assert_eq!(next, [(at("13:00:00"), 1), (at("13:10:00"), 2)]);
-        assert!(agenda.lines().eq(["0 0 * * * *", "0 10 * * * *"]));
-        assert_eq!(agenda.due(at("13:00:00"))[0].bots, ["sales"]);
+        assert!(timetable.lines().eq(["0 0 * * * *", "0 10 * * * *"]));
+        assert_eq!(timetable.due(at("13:00:00"))[0].bots, ["sales"]);
     }
 
     #[test]
     fn a_reload_neither_loses_nor_doubles_a_slot() {
-        let mut agenda = agenda("0 10 * * * *", "12:00:00");
+        let mut timetable = timetable("0 10 * * * *", "12:00:00");
         let bots = [test_bot("support"), test_bot("sales")];
-        agenda.set(&bots, &schedule("0 10 * * * *"), at("12:10:00"));
-        assert_eq!(agenda.due(at("12:10:00"))[0].bots.len(), 2);
-        agenda.set(&bots, &schedule("0 10 * * * *"), at("12:10:00"));
-        assert_eq!(agenda.due(at("12:10:00")), []);
-        agenda.set(&bots, &schedule("0 */10 * * * *"), at("12:10:00"));
-        assert_eq!(agenda.due(at("12:10:00")), []);
-        assert_eq!(agenda.next()[0].at, at("12:20:00"));
+        timetable.set(&bots, &schedule("0 10 * * * *"), at("12:10:00"));
+        assert_eq!(timetable.due(at("12:10:00"))[0].bots.len(), 2);
+        timetable.set(&bots, &schedule("0 10 * * * *"), at("12:10:00"));
+        assert_eq!(timetable.due(at("12:10:00")), []);
+        timetable.set(&bots, &schedule("0 */10 * * * *"), at("12:10:00"));
+        assert_eq!(timetable.due(at("12:10:00")), []);
+        assert_eq!(timetable.next()[0].at, at("12:20:00"));
     }
 
     #[test]
@@ -207,13 +208,13 @@ mod tests {
         /// before the next look is over, and no slot has two.
         #[test]
         fn every_slot_has_its_tick(steps in prop::collection::vec(1..5000_i64, 1..60)) {
-            let mut agenda = agenda("0 */15 * * * *", "00:00:00");
+            let mut timetable = timetable("0 */15 * * * *", "00:00:00");
             let mut now = at("00:00:00");
             for step in steps {
                 let before = now;
                 now = now.saturating_add(SignedDuration::from_secs(step)).unwrap();
                 let slots = now.as_second() / 900 - before.as_second() / 900;
-                prop_assert_eq!(agenda.due(now).len(), usize::from(slots > 0));
+                prop_assert_eq!(timetable.due(now).len(), usize::from(slots > 0));
             }
         }
 
@@ -230,14 +231,14 @@ mod tests {
                 60 => "0 * * * * *",
                 _ => "0 */15 * * * *",
             };
-            let mut agenda = agenda(line, "00:00:00");
+            let mut timetable = timetable(line, "00:00:00");
             let mut now = at("00:00:00");
             for (seconds, step) in steps {
                 now = now.saturating_add(SignedDuration::from_secs(step)).unwrap();
                 let (mut ticks, mut silence) = (0, 0);
                 for _ in 0..seconds {
                     now = now.saturating_add(SignedDuration::from_secs(1)).unwrap();
-                    let due = agenda.due(now).len() as i64;
+                    let due = timetable.due(now).len() as i64;
                     prop_assert!(due <= 1);
                     ticks += due;
                     silence = if due > 0 { 0 } else { silence + 1 };

@@ -1,36 +1,85 @@
-//! Taking over another configuration while the daemon runs: whole or not at all, without a tick lost or doubled.
+//! Reloads the configuration: all of it or nothing, without a tick lost or doubled.
 //!
-//! Counters, watermarks and the limiter's memory stay; a running tick ends with what it began with.
+//! Counters, watermarks and the limiter's memory stay; a running tick ends with what it began with. Files are read off
+//! the loop, and for a bounded time: whatever they turn out to be, neither the loop nor a shutdown waits for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinError;
 
 use super::Daemon;
-use crate::config::{self, Config, Problems};
-use crate::domain::series::Series;
+use crate::config::{self, Config, Problems, Secrets};
+use crate::domain::series::{Series, SeriesKey};
+use crate::domain::target::Target;
 use crate::observe::endpoint::Serving;
 use crate::platform::limits::limiter::{Limiter, Purpose};
-use crate::run::job::Means;
-use crate::run::{self, Surroundings};
+use crate::run::job::Clients;
+use crate::run::{self, Env};
 use crate::startup::{LaunchError, Loaded};
 
+/// How long reading the configuration and what it names may take.
+const LONGEST_READ: Duration = Duration::from_secs(10);
+
+/// Read again off the loop; `None` if that took too long.
+pub(super) enum Reread {
+    Configuration(Option<Result<Config, Problems>>),
+    Secrets(Option<Result<Secrets, Problems>>),
+}
+
 /// What live ticks work with under this configuration.
-pub(super) fn live_means(
-    config: &Config,
-    limiter: &Arc<Limiter>,
-    around: &Surroundings,
-) -> Result<Arc<Means>, anyhow::Error> {
-    run::means(config, Arc::clone(limiter), Purpose::Live, around)
+pub(super) fn live_clients(config: &Config, limiter: &Arc<Limiter>, env: &Env) -> Result<Arc<Clients>, anyhow::Error> {
+    run::clients(config, Arc::clone(limiter), Purpose::Live, env)
+}
+
+async fn off_the_loop<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::time::timeout(LONGEST_READ, tokio::task::spawn_blocking(read)).await.ok()?.ok()
 }
 
 impl Daemon {
-    /// Reads the configuration again. What is new, and what failed, is then asked for at once.
-    pub(super) async fn reload(&mut self) {
+    /// Begins to read the configuration again.
+    pub(super) fn begin_reload(&mut self) {
         self.manager.reloading();
+        let read = self.launch.reader();
+        self.reading.spawn(async { Reread::Configuration(off_the_loop(read).await) });
+    }
+
+    /// Credentials that were not accepted may have been replaced where they are kept: begins to read them again.
+    pub(super) fn reread_secrets_if_denied(&mut self) {
+        if self.env.simulated || !self.reading.is_empty() || !self.env.board.take_denied() {
+            return;
+        }
+        let (source, environment) = (self.launch.source.clone(), self.launch.environment.clone());
+        let read = move || config::load_secrets(&source, &environment);
+        self.reading.spawn(async { Reread::Secrets(off_the_loop(read).await) });
+    }
+
+    /// Something was read again.
+    pub(super) async fn reread(&mut self, reread: Result<Reread, JoinError>) {
+        match reread {
+            Ok(Reread::Configuration(read)) => self.reload(read).await,
+            Ok(Reread::Secrets(Some(Ok(found)))) => self.take_over_secrets(&found).await,
+            Ok(Reread::Secrets(Some(Err(problems)))) => {
+                tracing::warn!("credentials were rejected and could not be re-read: {problems}");
+            }
+            Ok(Reread::Secrets(None)) | Err(_) => {
+                tracing::warn!("credentials were rejected and could not be re-read within {LONGEST_READ:?}");
+            }
+        }
+    }
+
+    /// Takes over the configuration that was read. Bots with new or failing series are then started at once.
+    async fn reload(&mut self, read: Option<Result<Config, Problems>>) {
         // What is said in the log, and the part of it that anyone may see.
-        let hidden = "something that the log names";
-        let taken = match self.launch.load().await {
+        let hidden = "see the log";
+        let loaded = match read {
+            Some(Ok(config)) => self.launch.select(config).await,
+            Some(Err(problems)) => Err(problems.into()),
+            None => Err(LaunchError::TooSlow(LONGEST_READ)),
+        };
+        let taken = match loaded {
             Ok(loaded) => self.take_over(loaded).await.map_err(|error| vec![(format!("{error:#}"), hidden.to_owned())]),
             Err(LaunchError::Configuration(Problems(problems))) => Err(problems
                 .into_iter()
@@ -41,7 +90,7 @@ impl Daemon {
         match taken {
             Ok(()) => {
                 tracing::info!("configuration reloaded");
-                self.around.board.reloaded(Vec::new());
+                self.env.board.reloaded(Vec::new());
                 self.say_schedule();
                 if self.config.schedule.run_on_start {
                     self.start_unwell();
@@ -51,39 +100,25 @@ impl Daemon {
                 for (problem, _) in &problems {
                     tracing::error!("{problem}");
                 }
-                tracing::error!(
-                    "the configuration is not reloaded: the old one stays in force; correct it and reload again"
-                );
-                self.around.board.reloaded(problems.into_iter().map(|(_, key)| key).collect());
+                tracing::error!("reload refused, keeping the old configuration; fix the errors above and reload again");
+                self.env.board.reloaded(problems.into_iter().map(|(_, key)| key).collect());
             }
         }
         let status = self.view().sentence();
         self.manager.ready(status);
     }
 
-    /// A secret was not accepted: it may have been replaced where it is kept. Nothing else of the configuration is
-    /// taken over, for nobody asked to.
-    pub(super) async fn read_secrets_again(&mut self) {
-        if self.around.simulated {
-            return;
-        }
-        let found = match config::load_secrets(&self.launch.source, &self.launch.environment) {
-            Ok(found) => found,
-            Err(problems) => {
-                tracing::warn!("credentials were not accepted and cannot be read again: {problems}");
-                return;
-            }
-        };
-        let Some(config) = self.config.with_secrets(&found) else { return };
-        tracing::info!("credentials were not accepted and have changed where they are kept: using the new ones");
-        let series = self.launch.selection.choose(&config);
-        let taken = match series {
+    /// Only secrets are re-read; everything else waits for SIGHUP.
+    async fn take_over_secrets(&mut self, found: &Secrets) {
+        let Some(config) = self.config.with_secrets(found) else { return };
+        tracing::info!("credentials were rejected; loaded the changed ones");
+        let taken = match self.launch.selection.choose(&config) {
             Ok(series) => self.take_over(Loaded { config, series }).await,
             Err(error) => Err(error.into()),
         };
         match taken {
             Ok(()) => self.start_unwell(),
-            Err(error) => tracing::error!("the new credentials cannot be used: {error:#}"),
+            Err(error) => tracing::error!("the changed credentials cannot be used: {error:#}"),
         }
     }
 
@@ -94,11 +129,14 @@ impl Daemon {
             tracing::warn!("{warning}");
         }
         if config.state_dir != self.config.state_dir {
-            tracing::warn!("state_dir stays {} until the next start", self.config.state_dir.display());
+            tracing::warn!(
+                "a changed state_dir takes effect at the next start; still using {}",
+                self.config.state_dir.display()
+            );
             config.state_dir.clone_from(&self.config.state_dir);
         }
         // What may fail comes before what changes anything.
-        let means = live_means(&config, &self.limiter, &self.around)?;
+        let clients = live_clients(&config, &self.limiter, &self.env)?;
         let serving = match config.admin {
             address if address == self.config.admin => None,
             None => Some(None),
@@ -107,7 +145,7 @@ impl Daemon {
         if let Some(serving) = serving {
             self.serving = serving;
         }
-        self.means = means;
+        self.clients = clients;
         self.limiter.set_limits(config.platform.limits);
         self.log.set_level(config.log_level.as_deref());
         self.config = Arc::new(config);
@@ -134,39 +172,43 @@ impl Daemon {
 
     /// Exports these series from now on, and no others.
     pub(super) async fn export_these(&mut self, series: Vec<Series>) {
-        self.around.board.expect(&series);
-        for key in series.iter().map(Series::key) {
-            if let Some(progress) = self.watermarks.get(&key) {
-                self.around.board.set_progress(&key, progress);
+        self.env.board.expect(&series);
+        run::targets::say_changes(&self.config, &series, &self.watermarks, (self.env.clock)());
+        let identity = self.config.destination.identity();
+        for one in &series {
+            if let Some(progress) = self.watermarks.get(&one.key(), &Target::new(&identity, &one.bot)) {
+                self.env.board.set_progress(&one.key(), progress);
             }
         }
+        let keys: HashSet<SeriesKey> = series.iter().map(Series::key).collect();
+        self.env.stored.keep_only(|key| keys.contains(key));
         let mut by_bot: BTreeMap<String, Vec<Series>> = BTreeMap::new();
         for series in series {
             by_bot.entry(series.bot.name.clone()).or_default().push(series);
         }
         let bots = by_bot.values().filter_map(|series| Some(series.first()?.bot.as_ref()));
         // What is due up to now is due under the old schedules.
-        let now = (self.around.clock)();
-        self.ring(now);
-        self.agenda.set(bots, &self.config.schedule, now);
-        let set = self.alarm.set(self.agenda.lines().collect()).await;
-        self.say_alarm(set);
-        self.around.board.set_next(self.agenda.next());
+        let now = (self.env.clock)();
+        self.begin_due(now);
+        self.timetable.set(bots, &self.config.schedule, now);
+        let set = self.wakeups.set(self.timetable.lines().collect()).await;
+        self.say_wakeups(set);
+        self.env.board.set_next(self.timetable.next());
         self.series = by_bot;
     }
 
-    /// Says that the alarm will not ring, if so.
-    pub(super) fn say_alarm(&self, set: Result<(), anyhow::Error>) {
+    /// Says that nothing will wake the daemon at its slots, if so.
+    pub(super) fn say_wakeups(&self, set: Result<(), anyhow::Error>) {
         if let Err(error) = set {
             // The beat finds what is due as well.
-            tracing::warn!("{error:#}: ticks start up to {:?} late", self.heart.every());
+            tracing::warn!("{error:#}: ticks start up to {:?} late", self.liveness.every());
         }
     }
 
     /// Says what is exported, and when the next ticks are.
     pub(super) fn say_schedule(&self) {
         let series: usize = self.series.values().map(Vec::len).sum();
-        let next = self.agenda.next();
+        let next = self.timetable.next();
         let ticks: Vec<String> =
             next.iter().take(3).map(|next| format!("{} for {} bots", next.at, next.bots)).collect();
         let more = if next.len() > 3 { ", …" } else { "" };

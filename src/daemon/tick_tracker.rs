@@ -16,35 +16,38 @@ pub(super) type Number = u64;
 
 /// Ticks that are not over, and bots that wait for their delay.
 #[derive(Debug, Default)]
-pub(super) struct Rounds {
+pub(super) struct TickTracker {
     opened: Number,
-    open: HashMap<Number, Round>,
+    open: HashMap<Number, OpenTick>,
     starts: BTreeMap<(Instant, u64), Start>,
     planned: u64,
+    /// Bots with a running tick, and how many ticks of theirs were skipped meanwhile.
+    running: HashMap<String, u32>,
 }
 
 /// A bot that is to start.
 #[derive(Debug)]
 pub(super) struct Start {
     /// The tick it takes part in.
-    pub(super) round: Number,
+    pub(super) tick: Number,
     /// Its name.
     pub(super) bot: String,
-    /// Which of its series.
-    pub(super) scope: Scope,
 }
 
-/// The series of a bot that take part, as they are when it starts.
+/// What it means that the time of a bot has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// All of them.
-    All,
-    /// Those that are not well: new ones, and those whose last tick failed.
-    Unwell,
+pub(super) enum Turn {
+    /// It starts, and runs until it is said to be [free](TickTracker::bot_is_free).
+    Starts,
+    /// Its last tick still runs: this one is skipped. The next one asks for everything that is owed, so nothing is lost.
+    Skipped {
+        /// Whether it is the first one that this long tick makes fall out.
+        is_first: bool,
+    },
 }
 
 #[derive(Debug)]
-struct Round {
+struct OpenTick {
     due: Timestamp,
     since: Instant,
     /// Bots that have not ended, and did not fall out.
@@ -52,20 +55,20 @@ struct Round {
     sums: TickView,
 }
 
-impl Rounds {
+impl TickTracker {
     /// A tick begins: these bots take part, each after its delay. It was due at `due`.
-    pub(super) fn open(&mut self, due: Timestamp, starts: Vec<(String, Scope, Duration)>) {
+    pub(super) fn open(&mut self, due: Timestamp, starts: Vec<(String, Duration)>) {
         if starts.is_empty() {
             return;
         }
         self.opened += 1;
-        let (round, now) = (self.opened, Instant::now());
+        let (tick, now) = (self.opened, Instant::now());
         let sums =
             TickView { started: due, took: Duration::ZERO, bots: 0, series: 0, failed: 0, points: 0, requests: 0 };
-        self.open.insert(round, Round { due, since: now, pending: starts.len(), sums });
-        for (bot, scope, delay) in starts {
+        self.open.insert(tick, OpenTick { due, since: now, pending: starts.len(), sums });
+        for (bot, delay) in starts {
             self.planned += 1;
-            self.starts.insert((now + delay, self.planned), Start { round, bot, scope });
+            self.starts.insert((now + delay, self.planned), Start { tick, bot });
         }
     }
 
@@ -80,20 +83,44 @@ impl Rounds {
         (first.key().0 <= Instant::now()).then(|| first.remove())
     }
 
+    /// The time of this bot has come.
+    pub(super) fn turn(&mut self, bot: &str) -> Turn {
+        match self.running.get_mut(bot) {
+            None => {
+                self.running.insert(bot.to_owned(), 0);
+                Turn::Starts
+            }
+            Some(skipped) => {
+                *skipped += 1;
+                Turn::Skipped { is_first: *skipped == 1 }
+            }
+        }
+    }
+
+    /// Whether a tick of this bot runs.
+    pub(super) fn is_running(&self, bot: &str) -> bool {
+        self.running.contains_key(bot)
+    }
+
+    /// The tick of this bot does not run any more. Returns how many were skipped meanwhile.
+    pub(super) fn bot_is_free(&mut self, bot: &str) -> u32 {
+        self.running.remove(bot).unwrap_or(0)
+    }
+
     /// No bot starts any more. Returns the ticks that are over with that.
     pub(super) fn forget_starts(&mut self) -> Vec<TickView> {
         let starts = std::mem::take(&mut self.starts);
-        starts.into_values().filter_map(|start| self.fall_out(start.round)).collect()
+        starts.into_values().filter_map(|start| self.fall_out(start.tick)).collect()
     }
 
     /// A bot does not take part after all. Returns the tick if it is over with that and anyone took part.
-    pub(super) fn fall_out(&mut self, round: Number) -> Option<TickView> {
-        self.one_less(round)
+    pub(super) fn fall_out(&mut self, tick: Number) -> Option<TickView> {
+        self.one_less(tick)
     }
 
     /// A bot has ended. Returns the tick if it is over with that.
-    pub(super) fn bot_ended(&mut self, round: Number, ticked: &Ticked) -> Option<TickView> {
-        if let Some(Round { sums, .. }) = self.open.get_mut(&round) {
+    pub(super) fn bot_ended(&mut self, tick: Number, ticked: &Ticked) -> Option<TickView> {
+        if let Some(OpenTick { sums, .. }) = self.open.get_mut(&tick) {
             sums.bots += 1;
             sums.series += ticked.rows.len();
             for row in &ticked.rows {
@@ -103,16 +130,16 @@ impl Rounds {
                 sums.failed += usize::from(row.outcome() != Outcome::Complete);
             }
         }
-        self.one_less(round)
+        self.one_less(tick)
     }
 
-    fn one_less(&mut self, round: Number) -> Option<TickView> {
-        let state = self.open.get_mut(&round)?;
+    fn one_less(&mut self, tick: Number) -> Option<TickView> {
+        let state = self.open.get_mut(&tick)?;
         state.pending -= 1;
         if state.pending > 0 {
             return None;
         }
-        let Round { due, since, sums, .. } = self.open.remove(&round)?;
+        let OpenTick { due, since, sums, .. } = self.open.remove(&tick)?;
         (sums.bots > 0).then(|| TickView { started: due, took: since.elapsed(), ..sums })
     }
 }
@@ -121,8 +148,19 @@ impl Rounds {
 mod tests {
     use super::*;
 
-    fn bots(delays: &[(&str, u64)]) -> Vec<(String, Scope, Duration)> {
-        delays.iter().map(|(bot, seconds)| ((*bot).to_owned(), Scope::All, Duration::from_secs(*seconds))).collect()
+    fn bots(delays: &[(&str, u64)]) -> Vec<(String, Duration)> {
+        delays.iter().map(|(bot, seconds)| ((*bot).to_owned(), Duration::from_secs(*seconds))).collect()
+    }
+
+    #[test]
+    fn a_bot_has_one_tick_at_a_time_and_what_comes_meanwhile_is_skipped() {
+        let mut tracker = TickTracker::default();
+        assert_eq!((tracker.turn("a"), tracker.turn("b")), (Turn::Starts, Turn::Starts));
+        assert_eq!(tracker.turn("a"), Turn::Skipped { is_first: true });
+        assert_eq!(tracker.turn("a"), Turn::Skipped { is_first: false });
+        assert_eq!((tracker.bot_is_free("a"), tracker.bot_is_free("b")), (2, 0));
+        assert!(!tracker.is_running("a"));
+        assert_eq!(tracker.turn("a"), Turn::Starts);
     }
 
     fn nothing() -> Ticked {
@@ -131,27 +169,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_tick_is_over_when_its_last_bot_has_ended() {
-        let mut rounds = Rounds::default();
-        rounds.open(Timestamp::UNIX_EPOCH, bots(&[("a", 20), ("b", 0), ("c", 10)]));
+        let mut tracker = TickTracker::default();
+        tracker.open(Timestamp::UNIX_EPOCH, bots(&[("a", 20), ("b", 0), ("c", 10)]));
         let mut started = Vec::new();
-        while let Some(at) = rounds.next_start() {
+        while let Some(at) = tracker.next_start() {
             tokio::time::sleep_until(at).await;
-            started.push(rounds.take_start().unwrap().bot);
+            started.push(tracker.take_start().unwrap().bot);
         }
         assert_eq!(started, ["b", "c", "a"]);
-        assert!(rounds.bot_ended(1, &nothing()).is_none());
-        assert!(rounds.fall_out(1).is_none());
-        let tick = rounds.bot_ended(1, &nothing()).unwrap();
+        assert!(tracker.bot_ended(1, &nothing()).is_none());
+        assert!(tracker.fall_out(1).is_none());
+        let tick = tracker.bot_ended(1, &nothing()).unwrap();
         assert_eq!((tick.bots, tick.took), (2, Duration::from_secs(20)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_tick_in_which_nobody_took_part_is_none() {
-        let mut rounds = Rounds::default();
-        rounds.open(Timestamp::UNIX_EPOCH, bots(&[("a", 5), ("b", 6)]));
-        assert!(rounds.take_start().is_none(), "its delay is not over");
-        assert!(rounds.fall_out(1).is_none());
-        assert!(rounds.fall_out(1).is_none());
-        assert!(rounds.open.is_empty());
+        let mut tracker = TickTracker::default();
+        tracker.open(Timestamp::UNIX_EPOCH, bots(&[("a", 5), ("b", 6)]));
+        assert!(tracker.take_start().is_none(), "its delay is not over");
+        assert!(tracker.fall_out(1).is_none());
+        assert!(tracker.fall_out(1).is_none());
+        assert!(tracker.open.is_empty());
     }
 }

@@ -13,19 +13,19 @@ use uuid::Uuid;
 const MESSAGES: usize = 16;
 
 /// A scheduler with one job for each cron line.
-pub(super) struct Alarm {
+pub(super) struct Wakeups {
     scheduler: JobScheduler,
     jobs: BTreeMap<String, Uuid>,
-    ring: mpsc::Sender<()>,
+    wake: mpsc::Sender<()>,
 }
 
-impl Alarm {
+impl Wakeups {
     /// Starts it without any jobs. The receiver is told when a slot has come.
-    pub(super) async fn start() -> Result<(Alarm, mpsc::Receiver<()>), anyhow::Error> {
+    pub(super) async fn start() -> Result<(Wakeups, mpsc::Receiver<()>), anyhow::Error> {
         let scheduler = JobScheduler::new_with_channel_size(MESSAGES).await.context("cannot set up the scheduler")?;
         scheduler.start().await.context("cannot start the scheduler")?;
-        let (ring, rung) = mpsc::channel(1);
-        Ok((Alarm { scheduler, jobs: BTreeMap::new(), ring }, rung))
+        let (wake, woken) = mpsc::channel(1);
+        Ok((Wakeups { scheduler, jobs: BTreeMap::new(), wake }, woken))
     }
 
     /// The same after the clock went back: a job waits for the slot that it was made for, and would be silent until the
@@ -35,7 +35,7 @@ impl Alarm {
         self.set(lines).await
     }
 
-    /// Rings at the slots of these lines and no others. A line that was there before keeps its job.
+    /// Wakes the daemon at these schedules only. A line that was there before keeps its job.
     pub(super) async fn set(&mut self, lines: BTreeSet<&str>) -> Result<(), anyhow::Error> {
         let gone: Vec<String> = self.jobs.keys().filter(|line| !lines.contains(line.as_str())).cloned().collect();
         for line in gone {
@@ -47,10 +47,10 @@ impl Alarm {
             if self.jobs.contains_key(line) {
                 continue;
             }
-            let ring = self.ring.clone();
+            let wake = self.wake.clone();
             let job = Job::new(line, move |_, _| {
-                // A ring that is not heard yet is as good as another one.
-                let _rings_already = ring.try_send(());
+                // One that is not heard yet is as good as another one.
+                let _is_awake_already = wake.try_send(());
             });
             let job = job.with_context(|| format!("cannot schedule \"{line}\""))?;
             let id = self.scheduler.add(job).await.with_context(|| format!("cannot schedule \"{line}\""))?;

@@ -1,11 +1,17 @@
 //! A file of line protocol: whole lines only, on the disk before anything counts as written.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, File};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::state::atomic::make_folder;
+use influxdb_line_protocol::{FieldValue, parse_lines};
+
+use super::line_protocol::{Encoder, measurement};
+use super::read::{Found, Span};
+use crate::domain::compare::Value;
+use crate::domain::series::Series;
 
 /// A file that lines are appended to. It is opened for each write, so it may be moved away at any time.
 #[derive(Clone, Debug)]
@@ -23,7 +29,7 @@ impl LineFile {
     ///
     /// # Errors
     ///
-    /// What the disk said.
+    /// If the file or its folder cannot be written.
     pub fn append(&self, lines: &[u8]) -> io::Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         make_folder(folder)?;
@@ -42,6 +48,98 @@ impl LineFile {
         }
         Ok(())
     }
+}
+
+/// No line of a file that is read may be longer, in bytes.
+const LONGEST_LINE: u64 = 1 << 20;
+
+impl LineFile {
+    /// What the file has of the series in a span of time; of several lines of one point the last one counts.
+    pub(super) fn read(&self, series: &Series, span: &Span) -> io::Result<Found> {
+        let mut found = Found::of(series);
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+            Err(error) => return Err(error),
+        };
+        let (mut file, mut line) = (BufReader::new(file), Vec::new());
+        loop {
+            line.clear();
+            (&mut file).take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+            if line.len() as u64 == LONGEST_LINE {
+                return Err(io::Error::other(format!("{} has a line that is too long", self.path.display())));
+            }
+            // What has no end yet was never confirmed.
+            if line.pop() != Some(b'\n') {
+                return Ok(found);
+            }
+            if time_of(&line).is_some_and(|time| span.contains(&time)) {
+                take_in(&line, series, &mut found);
+            }
+        }
+    }
+
+    /// What to do to delete the lines of the series in a span of time.
+    pub(super) fn deletion(&self, series: &Series, span: &Span) -> String {
+        let prefix = Encoder::new(series).prefix();
+        format!(
+            "delete the lines of {prefix} with times from {} to {} from {}",
+            span.start,
+            span.end - 1,
+            self.path.display()
+        )
+    }
+}
+
+/// The time at a line's end, in Unix seconds; cheaper than to read the line.
+fn time_of(line: &[u8]) -> Option<i64> {
+    let start = line.iter().rposition(|byte| *byte == b' ')? + 1;
+    std::str::from_utf8(&line[start..]).ok()?.parse().ok()
+}
+
+fn take_in(line: &[u8], series: &Series, found: &mut Found) {
+    let Ok(text) = std::str::from_utf8(line) else { return };
+    for line in parse_lines(text).flatten() {
+        let Some(time) = line.timestamp else { continue };
+        let tags: BTreeMap<String, String> =
+            line.series.tag_set.iter().flatten().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let is = |key: &str, wanted: &str| tags.get(key).is_some_and(|value| value == wanted);
+        let is_wanted = line.series.measurement.as_str() == measurement(series.interval)
+            && is("channel", &series.channel)
+            && (is("bot", &series.bot.name) || is("bot_id", &series.bot.id));
+        if is_wanted {
+            found.replace(&tags, time);
+            for (field, value) in &line.field_set {
+                found.add(tags.clone(), time, field.to_string(), value_of(value));
+            }
+        }
+    }
+}
+
+fn value_of(value: &FieldValue<'_>) -> Value {
+    match value {
+        FieldValue::I64(value) => Value::Integer(*value),
+        FieldValue::U64(value) => Value::Unsigned(*value),
+        FieldValue::F64(value) => Value::Float(*value),
+        FieldValue::String(value) => Value::Text(value.to_string()),
+        FieldValue::Boolean(value) => Value::Boolean(*value),
+    }
+}
+
+/// Makes the folder and those above it, each one's name safe on the disk.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let made: Vec<&Path> = folder.ancestors().take_while(is_new).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    for parent in made.into_iter().filter_map(Path::parent) {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        match File::open(parent).and_then(|parent| parent.sync_all()) {
+            // A folder may be entered and not be read; it is the disk's own time then.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 /// Where the file ends, after cutting off a line that a crash left unfinished: it was never confirmed.

@@ -1,9 +1,16 @@
-//! Where points go. A sink takes whole lines and says whether they are safe; [`writer`] decides which points go into
-//! one write and what a refusal means for each series.
+//! Where points go: line protocol, InfluxDB in all its generations, a file, and what a refusal means. It uses the domain,
+//! the HTTP client that both services share, and metrics. It never asks the platform, and never decides what is owed.
+//!
+//! A [`Sink`] takes whole lines and says whether they are safe; [`writer`] decides which points go into one write, and
+//! what its failure means for each series.
 
+mod failure;
 pub mod file;
-pub mod gzip;
 pub mod influxdb;
+pub mod line_protocol;
+mod pieces;
+pub mod read;
+pub mod wordings;
 pub mod writer;
 
 use std::io::Write;
@@ -13,6 +20,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bytes::Bytes;
 
+pub use self::failure::{Refusal, WriteFailure};
 use self::file::LineFile;
 use self::influxdb::InfluxDbSink;
 use crate::config::Destination;
@@ -40,29 +48,10 @@ pub fn open(destination: &Destination) -> Result<Sink, anyhow::Error> {
     Ok(match destination {
         Destination::File(path) => Sink::File(LineFile::new(path.clone())),
         Destination::InfluxDb(database) => {
-            let tls = crate::http::connector().context("cannot set up TLS")?;
-            let opened = InfluxDbSink::new(database, tls).context("cannot set up the database's client")?;
+            let opened = InfluxDbSink::new(database).context("cannot set up the database's client")?;
             Sink::InfluxDb(Box::new(opened))
         }
     })
-}
-
-/// Why lines were not taken.
-#[derive(Clone, Debug, PartialEq)]
-pub enum WriteFailure {
-    /// No connection, or one that broke off.
-    Unreachable(String),
-    /// No answer within the configured time.
-    TimedOut(Duration),
-    /// The database answered something else than a success.
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// The database's words.
-        message: String,
-    },
-    /// The file or standard output cannot be written.
-    Io(String),
 }
 
 impl Sink {
@@ -128,62 +117,3 @@ async fn blocking(write: impl FnOnce() -> std::io::Result<()> + Send + 'static) 
     let written = tokio::task::spawn_blocking(write).await;
     written.map_err(std::io::Error::other).flatten().map_err(|error| WriteFailure::Io(error.to_string()))
 }
-
-impl WriteFailure {
-    /// A status, or a word for what came instead.
-    pub fn label(&self) -> String {
-        match self {
-            WriteFailure::Unreachable(_) => "unreachable".to_owned(),
-            WriteFailure::TimedOut(_) => "timeout".to_owned(),
-            WriteFailure::Refused { status, .. } => status.to_string(),
-            WriteFailure::Io(_) => "io".to_owned(),
-        }
-    }
-
-    /// Whether the same write may well succeed a moment later.
-    pub fn is_passing(&self) -> bool {
-        match self {
-            WriteFailure::Unreachable(_) | WriteFailure::TimedOut(_) => true,
-            WriteFailure::Refused { status, .. } => matches!(status, 408 | 429 | 500..=599),
-            WriteFailure::Io(_) => false,
-        }
-    }
-
-    /// The next step for the person on call.
-    pub fn advice(&self) -> &'static str {
-        match self {
-            WriteFailure::Unreachable(_) => {
-                "check influxdb.url, the name server, the network and whether the database runs"
-            }
-            WriteFailure::TimedOut(_) => {
-                "check the network and the load of the database; where they are only slow, raise influxdb.timeout"
-            }
-            WriteFailure::Refused { status: 401 | 403, .. } => {
-                "check influxdb.token: it must be valid and may write to the bucket"
-            }
-            WriteFailure::Refused { status: 404, .. } => "check influxdb.org and influxdb.bucket: both must exist",
-            WriteFailure::Refused { status: 400 | 422, .. } => {
-                "another program may have written a field of the same name with another type; see the database's words"
-            }
-            WriteFailure::Refused { status: 300..=399, .. } => {
-                "redirects are not followed, for they would carry the token: set influxdb.url to the new address"
-            }
-            WriteFailure::Refused { status: 413, .. } => "raise the size of a request that the proxy or database takes",
-            WriteFailure::Refused { .. } => "see the database's log",
-            WriteFailure::Io(_) => "check the space on the disk and the permissions of the file",
-        }
-    }
-}
-
-impl std::fmt::Display for WriteFailure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            WriteFailure::Unreachable(error) => write!(f, "the database cannot be reached: {error}"),
-            WriteFailure::TimedOut(limit) => write!(f, "the database did not answer within {limit:?}"),
-            WriteFailure::Refused { status, message } => write!(f, "the database answered {status}: {message:?}"),
-            WriteFailure::Io(error) => write!(f, "the points cannot be written: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for WriteFailure {}

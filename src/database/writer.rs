@@ -8,22 +8,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::line_protocol::Encoder;
+use super::pieces::{self, ENOUGH_LINES, Piece};
+use super::wordings::Meaning;
 use super::{Sink, WriteFailure};
-use crate::domain::point::{Encoder, Point};
-use crate::domain::retry;
+use crate::domain::backoff::{self, LONGEST_RETRY_DELAY};
+use crate::domain::point::Point;
 use crate::domain::series::SeriesKey;
 use crate::observe::metrics::{Watch, Write};
-use crate::platform::limits::places::Places;
 use crate::shutdown::Stop;
-
-/// Lines that make a write worth sending; InfluxDB wants about so many.
-const ENOUGH_LINES: usize = 5_000;
-
-/// Bytes of line protocol that no write exceeds, but for a single line.
-const MOST_BYTES: usize = 4 << 20;
-
-/// Lines that are encoded at a time.
-const LINES_OF_A_PART: usize = 128;
 
 /// How long points wait for those of other series that are on their way.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -55,6 +48,8 @@ pub struct Written {
     pub points: usize,
     /// Not stored, for they are older than what the bucket retains; asking again cannot help.
     pub beyond_retention: usize,
+    /// Whether a try failed before: nobody knows what of it the database still takes, and when.
+    pub is_doubtful: bool,
 }
 
 /// Why the points of a series are not confirmed.
@@ -64,28 +59,51 @@ pub enum WriteError {
     #[error("{0}")]
     Failed(WriteFailure),
     /// The database refused some of the lines and has the rest.
-    #[error("the database refused {count} points of this series ({message}), the first one: {example}")]
+    #[error("the database refused {count} points of this series ({failure}); the first: {example}")]
     LinesRefused {
         /// How many.
         count: usize,
         /// The first of them.
         example: String,
-        /// The database's words.
-        message: String,
+        /// What the database answered.
+        failure: WriteFailure,
     },
 }
 
+impl WriteError {
+    /// A word for this kind of problem, by which a new one is told from one that lasts.
+    pub fn kind(&self) -> String {
+        match self {
+            WriteError::Failed(failure) => format!("database {}", failure.label()),
+            WriteError::LinesRefused { .. } => "lines refused".to_owned(),
+        }
+    }
+
+    /// The next step for the person on call; empty where there is none to suggest.
+    pub fn advice(&self) -> String {
+        const REST: &str = "the other points are stored, and these days will be retried";
+        match self {
+            WriteError::Failed(failure) => failure.advice().to_owned(),
+            WriteError::LinesRefused { failure, .. } if failure.advice().is_empty() => REST.to_owned(),
+            WriteError::LinesRefused { failure, .. } => format!("{}; {REST}", failure.advice()),
+        }
+    }
+}
+
+/// How many answers are asked for or not yet written: so many parcels may still arrive.
+pub type Expected = Box<dyn Fn() -> usize + Send + Sync>;
+
 /// Starts the writer. It ends when the last sender is dropped.
-pub fn start(sink: Sink, places: Places, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
+pub fn start(sink: Sink, expected: Expected, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
     let (sender, receiver) = mpsc::channel(64);
-    let writer = Writer { sink, places, watch, stop, away_until: None };
+    let writer = Writer { sink, expected, watch, stop, away_until: None };
     tokio::spawn(writer.run(receiver));
     sender
 }
 
 struct Writer {
     sink: Sink,
-    places: Places,
+    expected: Expected,
     watch: Watch,
     stop: Stop,
     /// Until when the database counts as away, because the last write failed in spite of all tries. Until then a write
@@ -93,18 +111,12 @@ struct Writer {
     away_until: Option<Instant>,
 }
 
-/// Some points of one parcel.
-#[derive(Clone, Debug)]
-struct Piece {
-    parcel: usize,
-    points: Range<usize>,
-}
-
 /// What is known of one parcel so far.
 #[derive(Debug, Default)]
 struct Fate {
     beyond_retention: usize,
-    refused: Vec<(Range<usize>, String)>,
+    is_doubtful: bool,
+    refused: Vec<(Range<usize>, WriteFailure)>,
     failure: Option<WriteFailure>,
 }
 
@@ -127,7 +139,7 @@ impl Writer {
         while lines < ENOUGH_LINES {
             let next = match parcels.try_recv() {
                 Ok(parcel) => Some(parcel),
-                Err(_) if batch.len() >= self.places.in_hand() => None,
+                Err(_) if batch.len() >= (self.expected)() => None,
                 Err(_) => tokio::time::timeout_at(deadline, parcels.recv()).await.ok().flatten(),
             };
             let Some(parcel) = next else { break };
@@ -141,52 +153,52 @@ impl Writer {
     async fn write(&mut self, batch: &[Parcel]) -> Vec<Fate> {
         let mut fates: Vec<Fate> = batch.iter().map(|_| Fate::default()).collect();
         let whole = batch.iter().enumerate().map(|(parcel, points)| Piece { parcel, points: 0..points.points.len() });
-        let mut queue: VecDeque<Vec<Piece>> = bounded(whole.collect(), batch).into();
+        let mut queue: VecDeque<Vec<Piece>> = pieces::bounded(whole.collect(), batch).into();
         let mut searches = 0;
         while let Some(pieces) = queue.pop_front() {
-            let count: usize = pieces.iter().map(|piece| piece.points.len()).sum();
-            let Err(failure) = self.send(&pieces, batch).await else { continue };
-            match Refusal::of(&failure, count) {
-                Refusal::TooOld(dropped) => drop_oldest(dropped, &pieces, batch, &mut fates),
-                Refusal::TooLarge if count > 1 => queue.extend(halves(&pieces)),
-                Refusal::SomeLines if count > 1 && searches < MOST_SEARCHES => {
-                    searches += 2;
-                    queue.extend(halves(&pieces));
+            let failure = match self.send(&pieces, batch).await {
+                Ok(tries) => {
+                    pieces.iter().for_each(|piece| fates[piece.parcel].is_doubtful |= tries > 1);
+                    continue;
                 }
-                Refusal::SomeLines if count > 1 => fail(&pieces, &failure, &mut fates),
-                Refusal::SomeLines | Refusal::EveryLine => {
-                    for piece in pieces {
-                        fates[piece.parcel].refused.push((piece.points, failure.to_string()));
-                    }
+                Err(failure) => failure,
+            };
+            let may_search = searches < MOST_SEARCHES;
+            match judge(&failure, &pieces, batch, may_search, &mut fates) {
+                Next::Nothing => {}
+                Next::Smaller(writes) => queue.extend(writes),
+                Next::Search(writes) => {
+                    searches += writes.len();
+                    queue.extend(writes);
                 }
-                Refusal::TooLarge | Refusal::Everything => {
-                    // What is left would fail in the same way.
-                    for pieces in std::iter::once(pieces).chain(queue.drain(..)) {
-                        fail(&pieces, &failure, &mut fates);
-                    }
-                }
+                // What is left would fail in the same way.
+                Next::GiveUp => queue.drain(..).for_each(|pieces| fail(&pieces, &failure, &mut fates)),
             }
         }
         fates
     }
 
-    async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<(), WriteFailure> {
-        let lines = self.sink.pack(encode(pieces, batch))?;
+    /// Returns the number of tries.
+    async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<u32, WriteFailure> {
+        let lines = self.sink.pack(pieces::encode(pieces, batch))?;
         let is_away = self.away_until.is_some_and(|until| Instant::now() < until);
-        let mut pauses = retry::pauses(if is_away { 1 } else { retry::TRIES });
+        let mut pauses = backoff::pauses(if is_away { 1 } else { backoff::TRIES });
+        let mut tries = 0;
         loop {
-            let operation = self.watch.pulse.begin("a write to the database", self.sink.timeout());
+            tries += 1;
+            let operation = self.watch.liveness.begin("a write to the database", self.sink.timeout());
             let written = self.sink.write(lines.clone()).await;
             drop(operation);
             let Err(failure) = written else {
                 self.watch.metrics.wrote(Write::Success);
                 self.away_until = None;
-                return Ok(());
+                return Ok(tries);
             };
             self.watch.metrics.wrote(if failure.is_passing() { Write::Failure } else { Write::Refused });
             tracing::debug!("a write failed: {failure}");
             self.away_until = failure.is_passing().then(|| Instant::now() + AWAY);
-            let pause = if failure.is_passing() { pauses.next() } else { None };
+            let asked = failure.retry_after().unwrap_or_default().min(LONGEST_RETRY_DELAY);
+            let pause = if failure.is_passing() { pauses.next().map(|pause| pause.max(asked)) } else { None };
             match pause {
                 Some(pause) if self.stop.or(tokio::time::sleep(pause)).await.is_ok() => {}
                 _ => return Err(failure),
@@ -198,15 +210,16 @@ impl Writer {
         let count: usize = fate.refused.iter().map(|(points, _)| points.len()).sum();
         let result = match (fate.failure, fate.refused.first()) {
             (Some(failure), _) => Err(WriteError::Failed(failure)),
-            (None, Some((points, message))) => {
+            (None, Some((points, failure))) => {
                 let first = Piece { parcel: 0, points: points.start..points.start + 1 };
-                let line: Vec<u8> = encode(&[first], std::slice::from_ref(&parcel)).flatten().collect();
+                let line: Vec<u8> = pieces::encode(&[first], std::slice::from_ref(&parcel)).flatten().collect();
                 let example = String::from_utf8_lossy(&line).trim_end().to_owned();
-                Err(WriteError::LinesRefused { count, example, message: message.clone() })
+                Err(WriteError::LinesRefused { count, example, failure: failure.clone() })
             }
             (None, None) => Ok(Written {
                 points: parcel.points.len().saturating_sub(fate.beyond_retention),
                 beyond_retention: fate.beyond_retention,
+                is_doubtful: fate.is_doubtful,
             }),
         };
         // Nobody listens any more where a series was ended by a stop.
@@ -214,66 +227,69 @@ impl Writer {
     }
 }
 
-/// The lines of these points, in parts of a size that costs the allocator nothing.
-fn encode(pieces: &[Piece], batch: &[Parcel]) -> impl Iterator<Item = Vec<u8>> {
-    pieces.iter().flat_map(|piece| {
-        let parcel = &batch[piece.parcel];
-        let points = &parcel.points[piece.points.clone()];
-        points.chunks(LINES_OF_A_PART).map(|points| {
-            let mut lines = Vec::with_capacity(points.len() * parcel.encoder.line_length());
-            points.iter().for_each(|point| parcel.encoder.write(point, &mut lines));
-            lines
-        })
-    })
+/// What is still to be written after a failure.
+enum Next {
+    /// Nothing of this write.
+    Nothing,
+    /// It in smaller pieces.
+    Smaller(Vec<Vec<Piece>>),
+    /// Pieces of it, to find the lines that the database refuses; there is an end to that.
+    Search(Vec<Vec<Piece>>),
+    /// Nothing of the whole batch.
+    GiveUp,
 }
 
-/// Divides pieces into writes that keep to the bounds.
-fn bounded(pieces: Vec<Piece>, batch: &[Parcel]) -> Vec<Vec<Piece>> {
-    let mut writes: Vec<Vec<Piece>> = Vec::new();
-    let (mut lines, mut bytes) = (usize::MAX, usize::MAX);
-    for piece in pieces {
-        let line_length = batch[piece.parcel].encoder.line_length();
-        let most = (MOST_BYTES / line_length).clamp(1, ENOUGH_LINES);
-        for start in piece.points.clone().step_by(most) {
-            let points = start..piece.points.end.min(start + most);
-            let (more_lines, more_bytes) = (points.len(), points.len() * line_length);
-            if lines.saturating_add(more_lines) > ENOUGH_LINES || bytes.saturating_add(more_bytes) > MOST_BYTES {
-                (lines, bytes) = (0, 0);
-                writes.push(Vec::new());
+/// Tells the parcels of a failed write what it means for them, and decides what is still to be written.
+fn judge(failure: &WriteFailure, pieces: &[Piece], batch: &[Parcel], may_search: bool, fates: &mut [Fate]) -> Next {
+    let count = pieces::count(pieces);
+    let meaning = match failure {
+        WriteFailure::Refused(refusal) => &refusal.meaning,
+        _ => &Meaning::Other,
+    };
+    match meaning {
+        Meaning::Retention(dropped) => {
+            let dropped = dropped.unwrap_or(1).min(count);
+            pieces::oldest(dropped, pieces, batch).for_each(|parcel| fates[parcel].beyond_retention += 1);
+            Next::Nothing
+        }
+        Meaning::OlderThan(oldest) if may_search => {
+            let young: Vec<Piece> = pieces.iter().map(|piece| pieces::since(*oldest, piece, batch)).collect();
+            if pieces::count(&young) == count {
+                fail(pieces, failure, fates);
+                return Next::Nothing;
             }
-            (lines, bytes) = (lines + more_lines, bytes + more_bytes);
-            if let Some(write) = writes.last_mut() {
-                write.push(Piece { parcel: piece.parcel, points });
+            for (all, young) in pieces.iter().zip(&young) {
+                fates[all.parcel].beyond_retention += all.points.len() - young.points.len();
             }
+            Next::Search(vec![young])
         }
-    }
-    writes
-}
-
-/// Two halves: by series while there are several, by points after that.
-fn halves(pieces: &[Piece]) -> [Vec<Piece>; 2] {
-    match pieces {
-        [one] => {
-            let middle = one.points.start + one.points.len() / 2;
-            [one.points.start..middle, middle..one.points.end].map(|points| vec![Piece { parcel: one.parcel, points }])
+        Meaning::NumberedLines { lines, rest_is_stored } if may_search => {
+            let places: Vec<(usize, usize)> = pieces::lines(pieces).collect();
+            for (place, message) in lines {
+                if let Some((parcel, point)) = places.get(*place) {
+                    fates[*parcel].refused.push((*point..*point + 1, failure.with_message(message)));
+                }
+            }
+            let numbers: Vec<usize> = lines.iter().map(|(place, _)| *place).collect();
+            let rest = pieces::without(&numbers, pieces);
+            if *rest_is_stored || pieces::count(&rest) == count { Next::Nothing } else { Next::Search(vec![rest]) }
         }
-        several => {
-            let (first, second) = several.split_at(several.len() / 2);
-            [first.to_vec(), second.to_vec()]
+        Meaning::TooLarge if count > 1 => Next::Smaller(pieces::halves(pieces).into()),
+        Meaning::Lines(refused) if *refused == Some(count) || count == 1 => {
+            for piece in pieces {
+                fates[piece.parcel].refused.push((piece.points.clone(), failure.clone()));
+            }
+            Next::Nothing
         }
-    }
-}
-
-/// The database drops by age, so those it dropped are the oldest.
-fn drop_oldest(dropped: usize, pieces: &[Piece], batch: &[Parcel], fates: &mut [Fate]) {
-    let timestamp = |parcel: usize, point: usize| batch[parcel].points[point].timestamp;
-    let mut points: Vec<(i64, usize)> = pieces
-        .iter()
-        .flat_map(|piece| piece.points.clone().map(|point| (timestamp(piece.parcel, point), piece.parcel)))
-        .collect();
-    points.sort_unstable();
-    for (_, parcel) in points.into_iter().take(dropped) {
-        fates[parcel].beyond_retention += 1;
+        Meaning::Lines(_) if may_search => Next::Search(pieces::halves(pieces).into()),
+        Meaning::Lines(_) | Meaning::OlderThan(_) | Meaning::NumberedLines { .. } => {
+            fail(pieces, failure, fates);
+            Next::Nothing
+        }
+        _ => {
+            fail(pieces, failure, fates);
+            Next::GiveUp
+        }
     }
 }
 
@@ -281,42 +297,6 @@ fn fail(pieces: &[Piece], failure: &WriteFailure, fates: &mut [Fate]) {
     for piece in pieces {
         fates[piece.parcel].failure = Some(failure.clone());
     }
-}
-
-/// What a failed write means for its lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    /// So many were beyond retention, the rest is stored.
-    TooOld(usize),
-    /// The write is longer than the database takes.
-    TooLarge,
-    /// At least one line is not to its liking.
-    SomeLines,
-    /// No line is.
-    EveryLine,
-    /// The write as such failed.
-    Everything,
-}
-
-impl Refusal {
-    fn of(failure: &WriteFailure, count: usize) -> Refusal {
-        let WriteFailure::Refused { status, message } = failure else { return Refusal::Everything };
-        match status {
-            422 if message.contains("outside retention policy") => {
-                Refusal::TooOld(number_after(message, "dropped ").unwrap_or(1).min(count))
-            }
-            400 | 422 if number_after(message, "dropped=") == Some(count) => Refusal::EveryLine,
-            400 | 422 => Refusal::SomeLines,
-            413 => Refusal::TooLarge,
-            _ => Refusal::Everything,
-        }
-    }
-}
-
-fn number_after(text: &str, word: &str) -> Option<usize> {
-    let rest = &text[text.find(word)? + word.len()..];
-    let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
-    rest[..digits].parse().ok()
 }
 
 #[cfg(test)]

@@ -9,8 +9,9 @@ use jiff::civil::date;
 use secrecy::SecretString;
 
 use super::*;
-use crate::config::{InfluxDb, test_bot};
+use crate::config::InfluxDb;
 use crate::database::influxdb::InfluxDbSink;
+use crate::domain::bot::test_bot;
 use crate::domain::point::Figures;
 use crate::domain::series::{Interval, Series};
 
@@ -42,6 +43,8 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
     let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     let database = InfluxDb {
+        read_token: None,
+        read: None,
         url,
         org: "sre".into(),
         bucket: "engagement".into(),
@@ -49,9 +52,8 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
         timeout: Duration::from_secs(10),
         gzip: false,
     };
-    let tls = crate::http::connector().unwrap();
-    let sink = Sink::InfluxDb(Box::new(InfluxDbSink::new(&database, tls).unwrap()));
-    (start(sink, Places::new(8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::never()), kept)
+    let sink = Sink::InfluxDb(Box::new(InfluxDbSink::new(&database).unwrap()));
+    (start(sink, Box::new(|| 8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::never()), kept)
 }
 
 /// Sends `count` points of the bot, whose figures are 0, 1, 2, … and whose hours follow each other.
@@ -84,7 +86,7 @@ async fn series_that_are_ready_together_go_out_in_one_write() {
     let (writer, kept) = writer(|_| (204, String::new())).await;
     let told = [send(&writer, "a", 24), send(&writer, "b", 24), send(&writer, "c", 24)];
     for told in told {
-        assert_eq!(told.await.unwrap(), Ok(Written { points: 24, beyond_retention: 0 }));
+        assert_eq!(told.await.unwrap(), Ok(Written { points: 24, ..Written::default() }));
     }
     assert_eq!(requests_and_lines(&kept), (1, 72));
 }
@@ -93,7 +95,7 @@ async fn series_that_are_ready_together_go_out_in_one_write() {
 async fn no_write_holds_more_than_enough_lines() {
     let (writer, kept) =
         writer(|lines| if lines.len() > ENOUGH_LINES { (500, String::new()) } else { (204, String::new()) }).await;
-    assert_eq!(send(&writer, "a", 12_345).await.unwrap(), Ok(Written { points: 12_345, beyond_retention: 0 }));
+    assert_eq!(send(&writer, "a", 12_345).await.unwrap(), Ok(Written { points: 12_345, ..Written::default() }));
     assert_eq!(requests_and_lines(&kept), (3, 12_345));
 }
 
@@ -108,9 +110,9 @@ async fn a_refused_line_harms_only_its_own_series() {
     let results = futures(told).await;
     assert!(results[0].is_ok() && results[2].is_ok());
     match &results[1] {
-        Err(WriteError::LinesRefused { count: 1, example, message }) => {
+        Err(WriteError::LinesRefused { count: 1, example, failure }) => {
             assert!(example.ends_with("users=7i 1785567600"), "{example}");
-            assert!(message.contains("unable to parse"));
+            assert!(failure.to_string().contains("unable to parse"));
         }
         other => panic!("{other:?}"),
     }
@@ -119,7 +121,7 @@ async fn a_refused_line_harms_only_its_own_series() {
 
 #[tokio::test]
 async fn the_search_for_refused_lines_is_bounded() {
-    let (writer, kept) = writer(|_| (400, "no".into())).await;
+    let (writer, kept) = writer(|_| (400, "a bad line".into())).await;
     assert!(matches!(send(&writer, "a", 5_000).await.unwrap(), Err(WriteError::Failed(_))));
     let (requests, _) = requests_and_lines(&kept);
     assert!(requests <= MOST_SEARCHES + 1, "{requests}");
@@ -148,16 +150,16 @@ async fn points_beyond_retention_are_counted_by_series_and_confirmed() {
     let told = [send(&writer, "a", 10), send(&writer, "b", 2)];
     // The six oldest: two of each series share the first two hours.
     let results = futures(told).await;
-    assert_eq!(results[0], Ok(Written { points: 6, beyond_retention: 4 }));
-    assert_eq!(results[1], Ok(Written { points: 0, beyond_retention: 2 }));
+    assert_eq!(results[0], Ok(Written { points: 6, beyond_retention: 4, is_doubtful: false }));
+    assert_eq!(results[1], Ok(Written { points: 0, beyond_retention: 2, is_doubtful: false }));
 }
 
 #[tokio::test]
 async fn a_wrong_token_fails_at_once() {
     let (writer, kept) = writer(|_| (401, "unauthorized access".into())).await;
     let result = send(&writer, "a", 10).await.unwrap().unwrap_err();
-    let expected = WriteFailure::Refused { status: 401, message: "unauthorized access".into() };
-    assert_eq!(result, WriteError::Failed(expected));
+    assert!(matches!(&result, WriteError::Failed(failure) if failure.is_denied()), "{result:?}");
+    assert!(result.to_string().contains("unauthorized access") && result.advice().contains("token"), "{result}");
     assert_eq!(kept.lock().unwrap().requests, 1);
 }
 

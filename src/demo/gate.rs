@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 
-use crate::config::Bot;
+use crate::domain::bot::Bot;
 
 /// An answer that is no figures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +108,8 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::config::test_bot;
-    use crate::platform::token::{Algorithm, SigningKey};
+    use crate::domain::bot::test_bot;
+    use crate::domain::credentials::{Algorithm, SigningKey};
 
     fn now() -> Timestamp {
         "2026-08-06T12:00:00Z".parse().unwrap()

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use super::gate::{Gate, Refusal};
 use super::question::Parameters;
 use super::{Behaviour, answers};
-use crate::config;
+use crate::domain::bot::Bot;
 
 /// The simulated platform. A clone is the same platform, with the same memory.
 #[derive(Clone)]
@@ -42,12 +42,12 @@ struct Inner {
 
 impl Platform {
     /// A platform that knows these bots and their credentials.
-    pub fn new(bots: &[Arc<config::Bot>], behaviour: Behaviour, clock: fn() -> Timestamp) -> Platform {
+    pub fn new(bots: &[Arc<Bot>], behaviour: Behaviour, clock: fn() -> Timestamp) -> Platform {
         Platform { inner: Arc::new(Inner { gate: Gate::new(bots), behaviour, clock, requests: AtomicU64::new(0) }) }
     }
 
     /// From now on it knows these bots and their credentials.
-    pub fn set_bots(&self, bots: &[Arc<config::Bot>]) {
+    pub fn set_bots(&self, bots: &[Arc<Bot>]) {
         self.inner.gate.set_bots(bots);
     }
 
@@ -145,8 +145,8 @@ mod tests {
     use reqwest::{Client, RequestBuilder, Response, StatusCode};
 
     use super::*;
-    use crate::config::test_bot;
     use crate::demo::figures;
+    use crate::domain::bot::test_bot;
 
     const V1: &str = "api/public/bot/st-support/userEngagementTrend";
     const V2: &str = "api/public/bot/st-support/v2/userEngagementTrend";

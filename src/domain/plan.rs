@@ -1,5 +1,7 @@
 //! What is owed: from what was confirmed to the days to ask for. Pure; takes `today`.
 
+use std::collections::VecDeque;
+
 use jiff::civil::Date;
 
 use crate::domain::series::{Window, day_after, days_between};
@@ -11,9 +13,6 @@ pub struct Progress {
     pub since: Date,
     /// The watermark: the last day that is complete and confirmed, all days from `since` on included.
     pub through: Option<Date>,
-    /// Whether a request for live and owed days together failed in a way that may lie with a single day: from then on
-    /// the live days are asked for apart, until all is well again.
-    pub apart: bool,
 }
 
 /// What a tick asks for.
@@ -30,53 +29,55 @@ pub struct Reach {
 /// The windows of one tick, in the order in which they are fetched, and the progress they start from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// The live days first, then what is owed, oldest first.
+    /// The live days first, then what is owed, oldest first. Without a gap from the first day to the last.
     pub windows: Vec<Window>,
     /// The first of the live days.
     pub live_from: Date,
+    /// The first of all days.
+    pub first: Date,
     /// What the series starts this tick with.
     pub progress: Progress,
 }
 
-/// For so many days the platform keeps its figures, however it is set up: its retention is a month or more.
-const SURELY_KEPT: i64 = 28;
+/// The platform keeps figures for at least this many days, however it is set up.
+pub const SURELY_KEPT: i64 = 28;
 
 /// Plans one tick of one series on the day `today` of its bot's zone.
 ///
-/// A watermark that is not in the past was written under another clock or in another time zone: the series goes back to
-/// the initial days, and asks for those before them that are refreshed anyway. It goes no further, for days beyond the
-/// platform's retention may come back as zeros.
+/// After an outage the days before the first unconfirmed one are owed as well, which the missed ticks would have asked
+/// for again: none that the platform may have deleted by now, for it reports zeros for those.
 pub fn tick(known: Option<Progress>, today: Date, reach: Reach) -> Plan {
+    let progress = start(known, today, reach);
+    let refresh = i64::from(reach.refresh_days);
+    let live_from = day_after(today, -refresh).max(progress.since);
+    let next = progress.next();
+    let refreshed_from = |day: Date| day.max(day_after(today, -SURELY_KEPT)).max(progress.since).min(next);
+    let first = match next < live_from {
+        true => refreshed_from(day_after(next, -refresh)),
+        // The same for the days that one missed day leaves: they come with the live ones.
+        false => refreshed_from(day_after(next, 1 - refresh)).min(live_from),
+    };
+    let all = Window { first, last: today };
+    let is_apart = next < live_from && (known.is_some() || all.days() > reach.max_days);
+    let (owed, live) =
+        all.split_before(live_from).filter(|_| is_apart).map_or((None, all), |(owed, live)| (Some(owed), live));
+    let live_pieces = chunks(live, reach.max_days).into_iter().rev();
+    let owed_pieces = owed.into_iter().flat_map(|owed| chunks(owed, reach.max_days));
+    Plan { windows: live_pieces.chain(owed_pieces).collect(), live_from, first, progress }
+}
+
+/// What a tick starts from. A watermark that is not in the past was set under another clock or in another time zone: the
+/// series goes back to the initial days, and no further, for the platform may have deleted earlier ones.
+pub fn start(known: Option<Progress>, today: Date, reach: Reach) -> Progress {
     let initial = day_after(today, -i64::from(reach.initial_days));
-    let mut progress = known.unwrap_or(Progress { since: initial, through: None, apart: false });
+    let mut progress = known.unwrap_or(Progress { since: initial, through: None });
     if progress.since > today {
         progress.since = initial;
     }
     if progress.through >= Some(today) {
         progress.through = Some(day_after(initial, -1)).filter(|through| *through >= progress.since);
     }
-
-    let refreshed_from = |day: Date| day_after(day, -i64::from(reach.refresh_days)).max(progress.since);
-    let live_from = refreshed_from(today);
-    // After an outage the days before the watermark as well, which the ticks that were missed would have asked for again;
-    // but none that may be forgotten by now, whose good figures zeros would replace.
-    let missed = refreshed_from(progress.next()).max(day_after(today, -SURELY_KEPT));
-    let owed = progress.next().min(live_from);
-    let first = missed.min(owed);
-    let all = Window { first, last: today };
-    let windows = if all.days() <= reach.max_days && !progress.apart {
-        vec![all]
-    } else {
-        let mut live = chunks(Window { first: live_from, last: today }, reach.max_days);
-        live.reverse();
-        // The missed days last: where one of them fails, nothing is owed any more.
-        let behind = all.split_before(live_from).map(|(behind, _)| match behind.split_before(owed) {
-            Some((missed, owed)) => vec![owed, missed],
-            None => vec![behind],
-        });
-        live.into_iter().chain(behind.into_iter().flatten().flat_map(|part| chunks(part, reach.max_days))).collect()
-    };
-    Plan { windows, live_from, progress }
+    progress
 }
 
 /// Divides a window into pieces of at most `max_days` days, oldest first.
@@ -90,18 +91,39 @@ pub fn chunks(window: Window, max_days: u32) -> Vec<Window> {
     (0..count).map(piece).collect()
 }
 
+/// Goes on with the halves of a window that the platform cannot answer at once, unless it is a single day. Returns
+/// whether it can be divided.
+///
+/// `newest_first` is the order of live days. Where the platform refuses so many days whatever they are, what follows is
+/// divided as well; a slow answer says nothing about other days.
+pub fn narrow(windows: &mut VecDeque<Window>, window: Window, newest_first: bool, refuses_length: bool) -> bool {
+    let Some((older, newer)) = window.halves() else { return false };
+    if refuses_length {
+        let longest = older.days().max(newer.days());
+        *windows = windows.drain(..).flat_map(|window| chunks(window, longest)).collect();
+    }
+    let [first, second] = if newest_first { [newer, older] } else { [older, newer] };
+    windows.push_front(second);
+    windows.push_front(first);
+    true
+}
+
 impl Progress {
     /// The first day that is not confirmed.
     pub fn next(&self) -> Date {
         self.through.map_or(self.since, |through| day_after(through, 1))
     }
 
-    /// Moves the watermark over confirmed, complete windows: only forward, and only over a window that touches it.
-    pub fn advance(&mut self, confirmed: &[Window]) {
-        while let Some(window) =
-            confirmed.iter().find(|window| window.first <= self.next() && self.next() <= window.last)
-        {
-            self.through = Some(window.last);
+    /// Moves the watermark over confirmed, complete windows: only forward, and only over days that follow each other
+    /// from `first` on, where the plan begins. Days to refresh before the watermark are thus not lost if the rest of a
+    /// tick is.
+    pub fn advance(&mut self, first: Date, confirmed: &[Window]) {
+        let mut next = first.min(self.next());
+        while let Some(window) = confirmed.iter().find(|window| window.contains(next)) {
+            next = day_after(window.last, 1);
+        }
+        if next > self.next() {
+            self.through = Some(day_after(next, -1));
         }
     }
 }
@@ -119,7 +141,7 @@ mod tests {
     const TODAY: Date = date(2026, 8, 20);
 
     fn through(day: Date) -> Option<Progress> {
-        Some(Progress { since: date(2026, 1, 1), through: Some(day), apart: false })
+        Some(Progress { since: date(2026, 1, 1), through: Some(day) })
     }
 
     fn check(known: Option<Progress>, reach: Reach, expected: &[&str]) {
@@ -140,8 +162,16 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_a_longer_request_while_one_can_cover_it() {
-        check(through(date(2026, 8, 1)), REACH, &["2026-07-31..2026-08-20"]);
+    fn owed_days_come_after_the_live_ones_in_requests_of_their_own() {
+        check(through(date(2026, 8, 1)), REACH, &["2026-08-18..2026-08-20", "2026-07-31..2026-08-17"]);
+        let failed_at_first = Progress { since: date(2026, 8, 13), through: None };
+        check(Some(failed_at_first), REACH, &["2026-08-18..2026-08-20", "2026-08-13..2026-08-17"]);
+    }
+
+    #[test]
+    fn a_first_tick_that_does_not_fit_into_one_request_is_divided() {
+        let reach = Reach { max_days: 5, ..REACH };
+        check(None, reach, &["2026-08-18..2026-08-20", "2026-08-13..2026-08-17"]);
     }
 
     #[test]
@@ -154,35 +184,30 @@ mod tests {
     }
 
     #[test]
-    fn live_days_are_asked_for_apart_from_a_day_that_keeps_failing() {
-        let progress = Progress { apart: true, ..through(date(2026, 8, 10)).unwrap() };
-        check(Some(progress), REACH, &["2026-08-18..2026-08-20", "2026-08-11..2026-08-17", "2026-08-09..2026-08-10"]);
-        let caught_up = Progress { through: Some(date(2026, 8, 19)), ..progress };
-        check(Some(caught_up), REACH, &["2026-08-18..2026-08-20"]);
-    }
-
-    #[test]
     fn a_series_that_began_today_owes_no_earlier_day() {
-        let progress = Progress { since: TODAY, through: None, apart: false };
+        let progress = Progress { since: TODAY, through: None };
         check(Some(progress), REACH, &["2026-08-20"]);
         let to_come = Progress { since: date(2026, 8, 21), ..progress };
-        check(Some(to_come), REACH, &["2026-08-13..2026-08-20"]);
+        check(Some(to_come), REACH, &["2026-08-18..2026-08-20", "2026-08-13..2026-08-17"]);
     }
 
     #[test]
     fn late_revisions_that_came_during_an_outage_are_asked_for() {
-        check(through(date(2026, 8, 18)), REACH, &["2026-08-17..2026-08-20"]);
-        check(through(date(2026, 8, 15)), REACH, &["2026-08-14..2026-08-20"]);
-        let young = Progress { since: date(2026, 8, 15), through: Some(date(2026, 8, 15)), apart: false };
-        check(Some(young), REACH, &["2026-08-15..2026-08-20"]);
+        check(through(date(2026, 8, 18)), REACH, &["2026-08-18..2026-08-20"]);
+        check(through(date(2026, 8, 17)), REACH, &["2026-08-17..2026-08-20"]);
+        check(through(date(2026, 8, 16)), REACH, &["2026-08-18..2026-08-20", "2026-08-15..2026-08-17"]);
+        let young = Progress { since: date(2026, 8, 15), through: Some(date(2026, 8, 15)) };
+        check(Some(young), REACH, &["2026-08-18..2026-08-20", "2026-08-15..2026-08-17"]);
     }
 
     #[test]
-    fn confirmed_days_that_the_platform_may_have_forgotten_are_not_asked_for_again() {
-        check(through(date(2026, 7, 24)), REACH, &["2026-07-23..2026-08-20"]);
-        check(through(date(2026, 7, 23)), REACH, &["2026-07-23..2026-08-20"]);
-        check(through(date(2026, 7, 22)), REACH, &["2026-07-23..2026-08-20"]);
-        check(through(date(2026, 7, 21)), REACH, &["2026-07-22..2026-08-20"]);
+    fn confirmed_days_that_the_platform_may_have_deleted_are_not_asked_for_again() {
+        let owed = |known: Date| tick(through(known), TODAY, REACH).first;
+        assert_eq!(owed(date(2026, 7, 25)), date(2026, 7, 24));
+        assert_eq!(owed(date(2026, 7, 24)), date(2026, 7, 23));
+        assert_eq!(owed(date(2026, 7, 23)), date(2026, 7, 23));
+        assert_eq!(owed(date(2026, 7, 22)), date(2026, 7, 23));
+        assert_eq!(owed(date(2026, 7, 21)), date(2026, 7, 22));
     }
 
     #[test]
@@ -196,24 +221,44 @@ mod tests {
 
     #[test]
     fn a_watermark_from_the_future_goes_back_to_the_initial_days() {
-        check(through(TODAY), REACH, &["2026-08-11..2026-08-20"]);
-        check(through(date(2030, 1, 1)), REACH, &["2026-08-11..2026-08-20"]);
-        let young = Progress { since: date(2026, 8, 19), through: Some(TODAY), apart: false };
+        let back = ["2026-08-18..2026-08-20", "2026-08-11..2026-08-17"];
+        check(through(TODAY), REACH, &back);
+        check(through(date(2030, 1, 1)), REACH, &back);
+        let young = Progress { since: date(2026, 8, 19), through: Some(TODAY) };
         check(Some(young), REACH, &["2026-08-19..2026-08-20"]);
-        let pinned_ahead = Progress { since: date(2030, 1, 1), through: None, apart: false };
-        check(Some(pinned_ahead), REACH, &["2026-08-13..2026-08-20"]);
+        let pinned_ahead = Progress { since: date(2030, 1, 1), through: None };
+        check(Some(pinned_ahead), REACH, &["2026-08-18..2026-08-20", "2026-08-13..2026-08-17"]);
     }
 
     #[test]
-    fn a_watermark_moves_only_over_windows_that_touch_it() {
+    fn a_watermark_moves_only_over_days_that_follow_each_other() {
         let window = |first, last| Window { first: date(2026, 8, first), last: date(2026, 8, last) };
-        let mut progress = Progress { since: date(2026, 8, 5), through: None, apart: false };
-        progress.advance(&[window(10, 12)]);
+        let mut progress = Progress { since: date(2026, 8, 5), through: None };
+        progress.advance(progress.since, &[window(10, 12)]);
         assert_eq!(progress.through, None);
-        progress.advance(&[window(10, 12), window(5, 7)]);
+        progress.advance(progress.since, &[window(10, 12), window(5, 7)]);
         assert_eq!(progress.through, Some(date(2026, 8, 7)));
-        progress.advance(&[window(10, 12), window(1, 9)]);
+        progress.advance(date(2026, 8, 6), &[window(10, 12), window(7, 9)]);
+        assert_eq!(progress.through, Some(date(2026, 8, 7)), "the sixth is to be refreshed first");
+        progress.advance(date(2026, 8, 6), &[window(10, 12), window(1, 9)]);
         assert_eq!(progress.through, Some(date(2026, 8, 12)));
+    }
+
+    #[test]
+    fn only_a_length_that_is_refused_divides_what_follows() {
+        let window = |first, last| Window { first: date(2026, 8, first), last: date(2026, 8, last) };
+        let narrowed = |newest_first, refuses_length| {
+            let mut windows = VecDeque::from([window(11, 20)]);
+            assert!(narrow(&mut windows, window(1, 10), newest_first, refuses_length));
+            windows.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(narrowed(false, false), "2026-08-01..2026-08-05 2026-08-06..2026-08-10 2026-08-11..2026-08-20");
+        assert_eq!(narrowed(true, false), "2026-08-06..2026-08-10 2026-08-01..2026-08-05 2026-08-11..2026-08-20");
+        assert_eq!(
+            narrowed(false, true),
+            "2026-08-01..2026-08-05 2026-08-06..2026-08-10 2026-08-11..2026-08-15 2026-08-16..2026-08-20"
+        );
+        assert!(!narrow(&mut VecDeque::new(), window(1, 1), false, true));
     }
 
     /// One tick in the life of a series: when it happens, and which of its windows fail.
@@ -257,7 +302,6 @@ mod tests {
                 for (number, window) in plan.windows.iter().enumerate() {
                     prop_assert!(window.days() <= max_days && window.last <= today);
                     if tick_now.fails >> (number % 8) & 1 == 1 {
-                        progress.apart |= window.first < plan.live_from && window.last == today;
                         break;
                     }
                     let mut day = window.first;
@@ -272,7 +316,7 @@ mod tests {
                     }
                 }
                 if tick_now.remembered {
-                    progress.advance(&confirmed);
+                    progress.advance(plan.first, &confirmed);
                 }
                 let before = known.and_then(|known| known.through).filter(|through| *through < today);
                 prop_assert!(progress.through >= before, "a watermark moved back");
@@ -287,9 +331,79 @@ mod tests {
             }
             let first_owed = day_after(day_after(start, life[0].days_later), life[0].clock_off - i64::from(initial_days));
             prop_assert!(progress.since <= first_owed.max(day_after(now, -i64::from(initial_days))));
-            let settled = Progress { apart: false, ..progress };
             if refresh_days < max_days {
-                prop_assert_eq!(tick(Some(settled), now, reach).windows.len(), 1);
+                prop_assert_eq!(tick(Some(progress), now, reach).windows.len(), 1);
+            }
+        }
+
+        /// Every plan holds the live days, first of all; what is owed is one run of days before them, oldest first; no
+        /// day is asked for twice, and none of the days between the first and today is left out.
+        #[test]
+        fn every_plan_is_whole_and_in_order(
+            since in 0..90_i64,
+            through in prop::option::of(0..95_i64),
+            is_new in prop::bool::weighted(0.1),
+            refresh_days in 0..40_u32,
+            initial_days in 0..40_u32,
+            max_days in 1..40_u32,
+        ) {
+            let reach = Reach { refresh_days, initial_days, max_days };
+            let since = day_after(TODAY, 1 - since);
+            let through = through.map(|days| day_after(TODAY, 2 - days)).filter(|through| *through >= since);
+            let known = Some(Progress { since, through }).filter(|_| !is_new);
+            let plan = tick(known, TODAY, reach);
+            let next = plan.progress.next();
+            let live = plan.windows.iter().take_while(|window| window.last >= plan.live_from);
+            let live: Vec<&Window> = live.collect();
+            let owed = &plan.windows[live.len()..];
+            prop_assert!(live[0].last == TODAY && live.windows(2).all(|pair| pair[1].last == day_after(pair[0].first, -1)));
+            prop_assert!(owed.windows(2).all(|pair| pair[1].first == day_after(pair[0].last, 1)));
+            let live_first = live[live.len() - 1].first;
+            match (owed.first(), owed.last()) {
+                (Some(first), Some(last)) => {
+                    prop_assert!(first.first == plan.first && day_after(last.last, 1) == live_first);
+                    prop_assert!(next < plan.live_from && live_first == plan.live_from);
+                }
+                _ => prop_assert_eq!(live_first, plan.first),
+            }
+            prop_assert!(plan.windows.iter().all(|window| window.days() <= max_days));
+            prop_assert!(plan.first <= next.min(plan.live_from) && plan.first >= plan.progress.since);
+            let kept = day_after(TODAY, -SURELY_KEPT).min(next).min(plan.live_from);
+            prop_assert!(plan.first >= kept, "what may be deleted is asked for only if it was never confirmed");
+        }
+
+        /// Killed after any of its windows, a tick loses nothing: what the next one asks for holds every day that was
+        /// not asked for since its last revision could have come.
+        #[test]
+        fn a_tick_that_is_killed_leaves_every_day_owed(
+            behind in 1..60_i64,
+            refresh_days in 0..5_u32,
+            max_days in 1..20_u32,
+            done in 0..30_usize,
+            later in 0..3_i64,
+        ) {
+            let reach = Reach { refresh_days, initial_days: 7, max_days };
+            let known = through(day_after(TODAY, -behind));
+            let plan = tick(known, TODAY, reach);
+            let mut progress = plan.progress;
+            let yesterday = day_after(TODAY, -1);
+            let fetched: Vec<Window> = plan.windows.iter().copied().take(done).collect();
+            let over = |window: &Window| Window { last: window.last.min(yesterday), ..*window };
+            let confirmed: Vec<Window> =
+                fetched.iter().filter(|window| window.first <= yesterday).map(over).collect();
+            progress.advance(plan.first, &confirmed);
+            let next = tick(Some(progress), day_after(TODAY, later), reach);
+            let mut day = plan.first;
+            while day <= yesterday {
+                // Fetched on the last day on which it could be revised, or to be fetched again.
+                let is_settled = day_after(day, i64::from(refresh_days)) <= TODAY;
+                let was_fetched = fetched.iter().any(|window| window.contains(day));
+                let is_kept = day >= day_after(TODAY, later - SURELY_KEPT) || day >= progress.next();
+                prop_assert!(
+                    (was_fetched && is_settled) || next.windows.iter().any(|window| window.contains(day)) || !is_kept,
+                    "{} is lost", day
+                );
+                day = day_after(day, 1);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Cron lines: parsed once with the scheduler's own parser, so that what the configuration accepts is what will run.
+//! Cron lines, with five fields as in crontab(5), or six with seconds first.
 
 use chrono::{DateTime, Utc};
 use croner::errors::CronError;
@@ -21,15 +21,15 @@ impl Cron {
         let line = match fields.len() {
             6 => fields.join(" "),
             5 => format!("0 {}", fields.join(" ")),
-            count => return Err(format!("it has {count} fields, must have 6 (seconds first) or 5 (crontab)")),
+            count => return Err(format!("expected 6 fields (seconds first) or 5 (crontab), found {count}")),
         };
         let schedule = parser_accepts(&line).map_err(|error| match wrong_field(&line) {
-            Some((name, field)) => format!("the {name} field \"{field}\" is wrong: {error}"),
+            Some((name, field)) => format!("invalid {name} \"{field}\": {error}"),
             None => error.to_string(),
         })?;
         schedule
             .find_next_occurrence(&DateTime::<Utc>::UNIX_EPOCH, true)
-            .map_err(|_| "no day ever matches it".to_owned())?;
+            .map_err(|_| "no date ever matches".to_owned())?;
         Ok(Cron { line, schedule })
     }
 
@@ -58,7 +58,10 @@ impl Cron {
 }
 
 fn parser_accepts(line: &str) -> Result<croner::Cron, CronError> {
-    CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).build().parse(line)
+    // crontab(5): where both days are given, either of them is enough; a field that begins with a star gives none.
+    let days = [3, 5].map(|place| line.split(' ').nth(place).unwrap_or_default());
+    let both_needed = days.iter().any(|day| day.starts_with('*'));
+    CronParser::builder().seconds(Seconds::Required).dom_and_dow(both_needed).build().parse(line)
 }
 
 /// The first field that is refused even where all others are `*`.
@@ -82,13 +85,13 @@ mod tests {
     #[test]
     fn the_wrong_field_is_named() {
         for (line, field) in [
-            ("61 * * * * *", "the seconds field \"61\""),
-            ("0 10 25 * * *", "the hours field \"25\""),
-            ("0 10 * * 13 *", "the month field \"13\""),
-            ("0 x * * * *", "the minutes field \"x\""),
-            ("* * *", "3 fields"),
-            ("", "0 fields"),
-            ("0 0 0 30 2 *", "no day ever matches"),
+            ("61 * * * * *", "invalid seconds \"61\""),
+            ("0 10 25 * * *", "invalid hours \"25\""),
+            ("0 10 * * 13 *", "invalid month \"13\""),
+            ("0 x * * * *", "invalid minutes \"x\""),
+            ("* * *", "found 3"),
+            ("", "found 0"),
+            ("0 0 0 30 2 *", "no date ever matches"),
         ] {
             let error = Cron::parse(line).unwrap_err();
             assert!(error.contains(field), "{line}: {error}");
@@ -101,6 +104,33 @@ mod tests {
         assert_eq!(next("0 10 * * * *", "2026-08-06T12:10:00Z"), "2026-08-06T13:10:00Z");
         assert_eq!(next("* * * * * *", "2026-08-06T12:10:00.7Z"), "2026-08-06T12:10:01Z");
         assert_eq!(next("0 0 0 29 2 *", "2026-08-06T12:10:00Z"), "2028-02-29T00:00:00Z");
+    }
+
+    #[test]
+    fn of_day_of_month_and_day_of_week_either_is_enough() {
+        for (line, expected) in [
+            // 2026-08-01 is a Saturday.
+            ("0 6 1 * 1", &["08-03", "08-10", "08-17", "08-24", "08-31", "09-01", "09-07"][..]),
+            ("0 0 6 1 * MON", &["08-03", "08-10", "08-17", "08-24", "08-31", "09-01", "09-07"]),
+            ("0 6 1,15 * *", &["08-15", "09-01", "09-15"]),
+            ("0 6 * * 7", &["08-02", "08-09", "08-16"]),
+            ("0 6 * * 0", &["08-02", "08-09", "08-16"]),
+            // Every other day, if it is a Monday.
+            ("0 6 */2 * 1", &["08-03", "08-17", "08-31", "09-07"]),
+            ("0 6 13 * */2", &["08-13", "09-13", "10-13"]),
+            ("0 6 30 2 1", &["2027-02-01", "2027-02-08"]),
+        ] {
+            let cron = Cron::parse(line).unwrap();
+            let start: Timestamp = "2026-08-01T12:00:00Z".parse().unwrap();
+            let slots: Vec<String> = std::iter::successors(cron.next_after(start), |slot| cron.next_after(*slot))
+                .take(expected.len())
+                .map(|slot| slot.to_string())
+                .collect();
+            let days: Vec<String> = expected.iter().map(|day| format!("{day}T06:00:00Z")).collect();
+            for (slot, day) in slots.iter().zip(&days) {
+                assert!(slot.ends_with(day.as_str()), "{line}: {slots:?}");
+            }
+        }
     }
 
     #[test]

@@ -6,11 +6,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{DATE, HeaderMap};
 
-use crate::domain::{calendar, retry};
+use crate::domain::{backoff, calendar};
 
 /// When the platform answered, unless its clock tells nothing.
 pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    let told = retry::http_date(headers.get(DATE)?.to_str().ok()?)?;
+    let told = backoff::http_date(headers.get(DATE)?.to_str().ok()?)?;
     Some(told).filter(|told| calendar::today(&TimeZone::UTC, *told) >= calendar::EARLIEST_TODAY)
 }
 

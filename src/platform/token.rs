@@ -3,102 +3,23 @@
 //! jsonwebtoken makes the token; the signature comes from OpenSSL, which the TLS connections bring along anyway, so
 //! that the program holds one implementation of cryptography.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::signature::{self, Signer, Verifier};
-use jsonwebtoken::{AlgorithmFamily, DecodingKey, EncodingKey, Header};
+use jsonwebtoken::{AlgorithmFamily, DecodingKey, Header};
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::credentials::{Algorithm, SigningKey};
+
 /// How long a token is good for, in seconds. The platform refuses more than an hour; half of it leaves room for a
 /// clock that is off by as much in either direction.
 const LIFETIME: i64 = 30 * 60;
 
-/// The signature algorithms that the platform's app dialog offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// HMAC with SHA-512.
-    Hs512,
-    /// RSA (PKCS #1 v1.5) with SHA-256.
-    Rs256,
-    /// RSA (PKCS #1 v1.5) with SHA-512.
-    Rs512,
-}
-
-impl Algorithm {
-    /// Reads the name that the configuration uses, as in `HS256`.
-    pub fn parse(name: &str) -> Option<Algorithm> {
-        let all = [Algorithm::Hs256, Algorithm::Hs512, Algorithm::Rs256, Algorithm::Rs512];
-        all.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    /// The name that the configuration uses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Algorithm::Hs256 => "HS256",
-            Algorithm::Hs512 => "HS512",
-            Algorithm::Rs256 => "RS256",
-            Algorithm::Rs512 => "RS512",
-        }
-    }
-
-    /// Whether it signs with a private key instead of a shared secret.
-    pub fn is_rsa(self) -> bool {
-        matches!(self, Algorithm::Rs256 | Algorithm::Rs512)
-    }
-
-    fn in_header(self) -> jsonwebtoken::Algorithm {
-        match self {
-            Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,
-            Algorithm::Hs512 => jsonwebtoken::Algorithm::HS512,
-            Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-            Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
-        }
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What a token is signed with; its `Debug` shows the algorithm only.
-#[derive(Clone)]
-pub struct SigningKey {
-    algorithm: Algorithm,
-    key: EncodingKey,
-}
-
 impl SigningKey {
-    /// The raw bytes of a shared secret, which must not be empty.
-    pub fn hmac(algorithm: Algorithm, secret: &[u8]) -> SigningKey {
-        SigningKey { algorithm, key: EncodingKey::from_secret(secret) }
-    }
-
-    /// A private RSA key in PEM (PKCS #1 or PKCS #8).
-    ///
-    /// # Errors
-    ///
-    /// A sentence that says what is wrong with the key, and shows nothing of it.
-    pub fn rsa(algorithm: Algorithm, pem: &[u8]) -> Result<SigningKey, String> {
-        let refuse_encrypted = |_: &mut [u8]| Ok(0);
-        let key = PKey::private_key_from_pem_callback(pem, refuse_encrypted).and_then(|key| key.rsa());
-        let key = key.map_err(|_| "holds no unencrypted RSA private key in PEM".to_owned())?;
-        if key.size() < 256 {
-            return Err(format!("holds an RSA key of {} bits, must have at least 2048", key.size() * 8));
-        }
-        let der = key.private_key_to_der().map_err(|_| "holds an RSA key that cannot be used".to_owned())?;
-        Ok(SigningKey { algorithm, key: EncodingKey::from_rsa_der(&der) })
-    }
-
     /// A token for one attempt to ask the platform, with a `jti` never used before.
     ///
     /// # Errors
@@ -114,7 +35,7 @@ impl SigningKey {
             exp: now.as_second() + LIFETIME,
             jti: uuid::Uuid::new_v4().to_string(),
         };
-        jsonwebtoken::encode(&Header::new(self.algorithm.in_header()), &claims, &self.key)
+        jsonwebtoken::encode(&Header::new(in_header(self.algorithm)), &claims, &self.key)
     }
 
     /// The claims of a token that was signed with this key, whenever it expires.
@@ -128,24 +49,19 @@ impl SigningKey {
             AlgorithmFamily::Hmac => DecodingKey::from_secret(self.key.as_bytes()),
             _ => DecodingKey::from_rsa_der(self.key.as_bytes()),
         };
-        let mut validation = jsonwebtoken::Validation::new(self.algorithm.in_header());
+        let mut validation = jsonwebtoken::Validation::new(in_header(self.algorithm));
         validation.validate_exp = false;
         validation.set_required_spec_claims::<&str>(&[]);
         Ok(jsonwebtoken::decode::<Claims>(token, &key, &validation)?.claims)
     }
 }
 
-impl PartialEq for SigningKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.algorithm == other.algorithm && self.key.as_bytes() == other.key.as_bytes()
-    }
-}
-
-impl Eq for SigningKey {}
-
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SigningKey({:?})", self.algorithm)
+fn in_header(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
+    match algorithm {
+        Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,
+        Algorithm::Hs512 => jsonwebtoken::Algorithm::HS512,
+        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
+        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
     }
 }
 
@@ -313,18 +229,5 @@ mod tests {
     fn another_secret_does_not_verify() {
         let token = SigningKey::hmac(Algorithm::Hs256, SECRET).mint("cs-1", now()).unwrap();
         assert!(SigningKey::hmac(Algorithm::Hs256, b"other").verify(&token).is_err());
-    }
-
-    #[test]
-    fn a_key_that_cannot_sign_is_refused() {
-        for (pem, problem) in [(b"not a key".to_vec(), "no unencrypted RSA private key"), (pem(1024), "1024 bits")] {
-            let error = SigningKey::rsa(Algorithm::Rs256, &pem).unwrap_err();
-            assert!(error.contains(problem), "{error}");
-        }
-    }
-
-    #[test]
-    fn debug_shows_no_secret() {
-        assert_eq!(format!("{:?}", SigningKey::hmac(Algorithm::Hs256, b"hunter2")), "SigningKey(Hs256)");
     }
 }

@@ -11,16 +11,18 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
-use crate::config::{Bot, Config, Destination, InfluxDb, is_loopback};
+use crate::config::{Config, Destination, InfluxDb};
 use crate::database::influxdb::InfluxDbSink;
 use crate::database::{Sink, WriteFailure};
+use crate::domain::bot::Bot;
 use crate::domain::calendar;
 use crate::domain::series::{Series, Window, day_after};
+use crate::http::{Service, chain};
 use crate::platform::answer::Counted;
-use crate::platform::client::{Client, FetchError, Lasting, Question, chain};
+use crate::platform::client::{Client, FetchError, Lasting, Question};
 use crate::platform::limits::ledger::Ledger;
 use crate::platform::limits::limiter::{Limiter, Purpose};
-use crate::run::Surroundings;
+use crate::run::Env;
 use crate::state::watermarks::Watermarks;
 
 /// What one question brought: what is well, or what is not and what to do.
@@ -31,8 +33,7 @@ type Finding = Result<String, String>;
 /// # Errors
 ///
 /// If the clients cannot be set up, or standard output cannot be written.
-pub async fn run(config: &Config, name: &str, series: &[Series], around: &Surroundings) -> Result<bool, anyhow::Error> {
-    let tls = crate::http::connector().context("cannot set up TLS")?;
+pub async fn run(config: &Config, name: &str, series: &[Series], around: &Env) -> Result<bool, anyhow::Error> {
     let mut report = Report { all_well: true };
     let bots = bots(series);
     report.line("configuration", &Ok(format!("{name}: {} bots, {} series", bots.len(), series.len())))?;
@@ -40,13 +41,10 @@ pub async fn run(config: &Config, name: &str, series: &[Series], around: &Surrou
     for (bot, _) in &bots {
         report.line(&format!("schedule of {}", bot.name), &schedule(config, bot, series, around))?;
     }
-    let ledger = Some(config.state_dir.join("requests.ledger")).filter(|path| path.exists());
-    let ledger = ledger.and_then(|path| Ledger::open(&path, around.clocks()).ok());
+    let ledger = Ledger::open_to_read(&config.state_dir, around.clock).ok();
     let limiter = Arc::new(Limiter::new(config.platform.limits, ledger));
-    let lasting =
-        Lasting { limiter, watch: around.watch.clone(), clock: around.clock, uptime: around.uptime, ask: around.ask };
-    let client =
-        Client::new(config.platform.clone(), lasting, tls.clone()).context("cannot set up the platform's client")?;
+    let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock, ask: around.ask };
+    let client = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
     for (_, its_series) in &bots {
         report.line(
             &format!("platform for {}", its_series[0].bot.name),
@@ -56,17 +54,10 @@ pub async fn run(config: &Config, name: &str, series: &[Series], around: &Surrou
     match &config.destination {
         Destination::File(path) => report.line("file", &file(path))?,
         Destination::InfluxDb(database) => {
-            let mut http = reqwest::Client::builder()
-                .tls_backend_preconfigured(tls.clone())
-                .http1_only()
-                .redirect(reqwest::redirect::Policy::none())
-                .timeout(database.timeout);
-            if is_loopback(&database.url) {
-                http = http.no_proxy();
-            }
-            let http = http.build().context("cannot set up the database's client")?;
+            let http = Service::new(&database.url, database.timeout).and_then(|service| service.client(1));
+            let http = http.context("cannot set up the database's client")?;
             report.line("database", &health(&http, database).await)?;
-            let may_write = right_to_write(database, tls).await;
+            let may_write = right_to_write(database).await;
             report.line("right to write", &may_write)?;
             if may_write.is_ok() {
                 report.line("retention", &retention(&http, database, config.schedule.initial_days).await)?;
@@ -131,7 +122,7 @@ fn may_be_made(folder: &Path) -> Result<(), String> {
 /// Whether a steady tick, one request a series, fits into the limits of its bot.
 ///
 /// The platform counts by the bot's id, so the series of every name that it is given count.
-fn schedule(config: &Config, bot: &Bot, series: &[Series], around: &Surroundings) -> Finding {
+fn schedule(config: &Config, bot: &Bot, series: &[Series], around: &Env) -> Finding {
     let ticks_of = |bot: &Bot| {
         let cron = bot.cron.as_ref().unwrap_or(&config.schedule.cron);
         cron.most_ticks_an_hour((around.clock)().as_second())
@@ -153,7 +144,7 @@ fn schedule(config: &Config, bot: &Bot, series: &[Series], around: &Surroundings
 }
 
 /// One real request: it proves the address, the token and the scope.
-async fn platform(client: &Client, series: &Series, around: &Surroundings) -> Finding {
+async fn platform(client: &Client, series: &Series, around: &Env) -> Finding {
     let yesterday = day_after(calendar::today(&series.bot.time_zone, (around.clock)()), -1);
     let window = Window { first: yesterday, last: yesterday };
     let question = Question { series, window, purpose: Purpose::Live, tries: 2, patience: Duration::ZERO };
@@ -169,7 +160,7 @@ async fn platform(client: &Client, series: &Series, around: &Surroundings) -> Fi
             ))
         }
         Err(FetchError::Failed(failure)) => Err(format!("{failure}; {}", failure.advice())),
-        Err(FetchError::Stopped) => Err("not asked: the program was told to end".to_owned()),
+        Err(FetchError::Stopped) => Err("not asked: shutting down".to_owned()),
     }
 }
 
@@ -202,8 +193,8 @@ async fn health(http: &reqwest::Client, database: &InfluxDb) -> Finding {
 }
 
 /// A comment is no point, and is refused where a point would be.
-async fn right_to_write(database: &InfluxDb, tls: native_tls::TlsConnector) -> Finding {
-    let sink = InfluxDbSink::new(database, tls).map_err(|error| error.to_string())?;
+async fn right_to_write(database: &InfluxDb) -> Finding {
+    let sink = InfluxDbSink::new(database).map_err(|error| error.to_string())?;
     let good = || Ok(format!("the token may write to the bucket {} of {}", database.bucket, database.org));
     let sink = Sink::InfluxDb(Box::new(sink));
     let question = std::iter::once(b"# no point, only a question\n".to_vec());
@@ -211,7 +202,7 @@ async fn right_to_write(database: &InfluxDb, tls: native_tls::TlsConnector) -> F
     match asked.await {
         Ok(()) => good(),
         // A database may say that there is no point in it, after it looked at the token.
-        Err(WriteFailure::Refused { status: 400, message })
+        Err(WriteFailure::Refused(crate::database::Refusal { status: 400, message, .. }))
             if message.contains("point") || message.contains("line") =>
         {
             good()

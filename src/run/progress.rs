@@ -7,24 +7,24 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::Limits;
-use crate::observe::logging::Console;
+use crate::observe::console::Console;
 use crate::platform::limits::limiter::Purpose;
-use crate::run::job::Errand;
+use crate::run::job::SeriesJob;
 
-/// How much is shown while errands run.
+/// How much is shown while jobs run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Show {
     /// A bar, if standard error is a terminal, else lines.
     Bar,
     /// A line a minute.
     Lines,
-    /// Nothing, for errands that nobody waits for.
+    /// Nothing, for jobs that nobody waits for.
     Nothing,
 }
 
-/// What is shown while errands run.
+/// What is shown while jobs run.
 #[derive(Debug)]
-pub struct Progress {
+pub struct ProgressReport {
     show: Show,
     bar: Option<ProgressBar>,
     console: Console,
@@ -41,12 +41,18 @@ pub struct Progress {
 
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
-impl Progress {
+impl ProgressReport {
     /// Begins to show what is wanted.
-    pub fn start(errands: &[Errand], console: &Console, show: Show, limits: Limits, purpose: Purpose) -> Progress {
+    pub fn start(
+        jobs: &[SeriesJob],
+        console: &Console,
+        show: Show,
+        limits: Limits,
+        purpose: Purpose,
+    ) -> ProgressReport {
         let mut owed: HashMap<String, u64> = HashMap::new();
-        for errand in errands {
-            *owed.entry(errand.series.bot.id.clone()).or_default() += errand.windows.len() as u64;
+        for job in jobs {
+            *owed.entry(job.series.bot.id.clone()).or_default() += job.windows.len() as u64;
         }
         let all = owed.values().sum();
         let bar = (show == Show::Bar && std::io::stderr().is_terminal()).then(|| {
@@ -59,7 +65,7 @@ impl Progress {
         }
         let now = Instant::now();
         let line_due = now + LINE_EVERY;
-        Progress {
+        ProgressReport {
             show,
             bar,
             console: console.clone(),
@@ -114,11 +120,11 @@ impl Progress {
         let by_limits = self.owed.values().filter_map(|owed| self.limits.least_time(*owed, self.purpose)).max();
         let left = by_rate.max(by_limits.unwrap_or_default().as_secs_f64()).round();
         let left = jiff::SignedDuration::try_from_secs_f64(left).unwrap_or_default();
-        format!("{} days, {} points, {rate:.1} requests/s, {left:#} left under the limits", self.days, self.points)
+        format!("{} days, {} points, {rate:.1} requests/s, {left:#} left", self.days, self.points)
     }
 }
 
-impl Drop for Progress {
+impl Drop for ProgressReport {
     fn drop(&mut self) {
         if self.show != Show::Nothing {
             self.console.show(None);

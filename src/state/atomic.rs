@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::object::Object;
+use crate::object;
 
 /// What came of reading a state file.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub fn load<T: DeserializeOwned>(path: &Path, version: u64) -> io::Result<Loaded
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Absent),
         Err(error) => return Err(error),
     };
-    if let Ok(Object(found)) = serde_json::from_slice::<Object<Version>>(&text)
+    if let Ok(found) = object::from_slice::<Version>(&text)
         && found.version > version
     {
         return Ok(Loaded::Newer(found.version));

@@ -189,7 +189,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::config::test_bot;
+    use crate::domain::bot::test_bot;
     use crate::domain::series::Interval;
 
     const TODAY: Date = date(2026, 8, 20);

@@ -63,7 +63,7 @@ impl World {
         let parsed: Vec<ParsedLine<'_>> = parse_lines(text).collect::<Result<_, _>>().unwrap();
         let numbers: Vec<usize> = parsed.iter().map(|line| self.series_of(line)).collect();
         let quick = Duration::from_millis(self.dice.u64(1..200));
-        let refused = |status, message: &str| Err(WriteFailure::Refused { status, message: message.to_owned() });
+        let refused = |status, message: &str| Err(WriteFailure::refused(status, message));
         let (trouble, chance) = self.database;
         let trouble = if self.happens(chance) { trouble } else { DatabaseTrouble::None };
         let (stored, reply): (usize, Reply) = match trouble {

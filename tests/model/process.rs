@@ -1,31 +1,31 @@
 //! The exporter's processes: the program's own parts, handed this world's clock, platform and database.
 //!
 //! Of the program, only the daemon's loop is played: its select over signals, alarms and a beat every five seconds, of
-//! which a life of weeks has too many. When a tick is due is the program's agenda; what a tick does is the program's.
+//! which a life of weeks has too many. When a tick is due is the program's timetable; what a tick does is the program's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kore_trend_exporter::config::{Config, Destination, Limits, Platform, Schedule};
-use kore_trend_exporter::daemon::due::{self, Agenda};
+use kore_trend_exporter::daemon::due::{self, Timetable};
 use kore_trend_exporter::domain::series::Series;
 use kore_trend_exporter::domain::slots::Cron;
-use kore_trend_exporter::observe::logging::Console;
+use kore_trend_exporter::observe::console::Console;
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::limits::limiter::{Limiter, Purpose};
-use kore_trend_exporter::run::job::Means;
+use kore_trend_exporter::run::job::Clients;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::Row;
-use kore_trend_exporter::run::{self, RunError, Surroundings, Ticked};
+use kore_trend_exporter::run::{self, Env, RunError, Ticked};
 use kore_trend_exporter::shutdown::Stop;
 use kore_trend_exporter::state::backfill::Range;
 use kore_trend_exporter::state::watermarks::Watermarks;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::time::{uptime, wall_clock};
+use crate::time::wall_clock;
 use crate::world::{Process, World, current, lock};
 use crate::{database, freshness, platform};
 
@@ -80,6 +80,7 @@ impl World {
             } else {
                 kore_trend_exporter::config::Api::V1(kore_trend_exporter::config::Send::Query)
             },
+            end_date: kore_trend_exporter::config::EndDate::Included,
             timeout: platform::TIMEOUT,
             max_days_per_request: chosen.max_days,
             concurrency: setup.concurrency,
@@ -110,15 +111,14 @@ impl World {
 /// How long a stop lets requests finish.
 pub(crate) const GRACE: Duration = Duration::from_secs(20);
 
-fn surroundings(process: Process, stop: Stop) -> Surroundings {
+fn environment(process: Process, stop: Stop) -> Env {
     let watch = Watch::new(wall_clock());
     let (ask, open): (_, fn(&Destination) -> _) = match process {
         Process::Daemon => (platform::ask_for_daemon as fn(_) -> _, database::open_for_daemon),
         Process::Backfill => (platform::ask_for_backfill as fn(_) -> _, database::open_for_backfill),
     };
-    Surroundings {
+    Env {
         clock: wall_clock,
-        uptime,
         ask,
         open,
         stop,
@@ -128,6 +128,7 @@ fn surroundings(process: Process, stop: Stop) -> Surroundings {
         show: Show::Nothing,
         board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
         watch,
+        stored: Arc::default(),
     }
 }
 
@@ -138,25 +139,25 @@ pub(crate) async fn backfill(
     range: Range,
     stop: Stop,
 ) -> Result<Vec<Row>, RunError> {
-    let around = surroundings(Process::Backfill, stop);
-    run::backfill(&config, series, range, false, &around).await
+    let env = environment(Process::Backfill, stop);
+    run::backfill(&config, series, range, false, &env).await
 }
 
 /// The daemon, until it is told to stop.
 pub(crate) async fn daemon(config: Config, series: Vec<Series>, stop: Stop, orders: mpsc::UnboundedReceiver<Order>) {
-    let around = surroundings(Process::Daemon, stop);
+    let env = environment(Process::Daemon, stop);
     let _lock = run::take_folder(&config.state_dir).unwrap();
     let watermarks = Arc::new(Watermarks::load(&config.state_dir, wall_clock(), true).unwrap());
     lock(&current()).watermarks = Some(Arc::clone(&watermarks));
-    let limiter = run::limiter(&config, &around).unwrap();
-    let means = run::means(&config, Arc::clone(&limiter), Purpose::Live, &around).unwrap();
+    let limiter = run::limiter(&config, &env).unwrap();
+    let clients = run::clients(&config, Arc::clone(&limiter), Purpose::Live, &env).unwrap();
     let mut daemon = Daemon {
         config: Arc::new(config),
         series: BTreeMap::new(),
-        means,
-        around: around.clone(),
+        clients,
+        env: env.clone(),
         watermarks: Arc::clone(&watermarks),
-        agenda: Agenda::default(),
+        timetable: Timetable::default(),
         running: JoinSet::new(),
         busy: BTreeSet::new(),
     };
@@ -166,7 +167,7 @@ pub(crate) async fn daemon(config: Config, series: Vec<Series>, stop: Stop, orde
         daemon.live(orders, &limiter).await;
         drop(done);
     };
-    let board = Arc::clone(&around.board);
+    let board = Arc::clone(&env.board);
     tokio::join!(living, watermarks.keep_saving(async { drop(until.await) }, |saved| board.state_saved(saved)));
     board.state_saved(watermarks.save().await);
 }
@@ -175,10 +176,10 @@ struct Daemon {
     config: Arc<Config>,
     /// By the bot's name.
     series: BTreeMap<String, Vec<Series>>,
-    means: Arc<Means>,
-    around: Surroundings,
+    clients: Arc<Clients>,
+    env: Env,
     watermarks: Arc<Watermarks>,
-    agenda: Agenda,
+    timetable: Timetable,
     running: JoinSet<(String, Ticked)>,
     /// Bots with a running tick, or one that waits for its delay.
     busy: BTreeSet<String>,
@@ -188,9 +189,9 @@ impl Daemon {
     async fn live(&mut self, mut orders: mpsc::UnboundedReceiver<Order>, limiter: &Arc<Limiter>) {
         let all: Vec<String> = self.series.keys().cloned().collect();
         all.into_iter().for_each(|bot| self.start(&bot, Duration::ZERO));
-        let stop = self.around.stop.clone();
+        let stop = self.env.stop.clone();
         while !(stop.is_told() && self.running.is_empty()) {
-            let next = self.agenda.next().first().map(|next| next.at.duration_since(wall_clock()));
+            let next = self.timetable.next().first().map(|next| next.at.duration_since(wall_clock()));
             let wait = next.map_or(Duration::from_secs(86_400), |next| Duration::try_from(next).unwrap_or_default());
             tokio::select! {
                 biased;
@@ -199,18 +200,18 @@ impl Daemon {
                     Order::Look => {}
                     Order::Reload(config, series) => {
                         limiter.set_limits(config.platform.limits);
-                        self.means = run::means(&config, Arc::clone(limiter), Purpose::Live, &self.around).unwrap();
+                        self.clients = run::clients(&config, Arc::clone(limiter), Purpose::Live, &self.env).unwrap();
                         self.config = Arc::new(*config);
                         self.export(series);
                         let unwell: BTreeSet<String> =
-                            self.around.board.not_well().into_iter().map(|series| series.bot.name.clone()).collect();
+                            self.env.board.not_well().into_iter().map(|series| series.bot.name.clone()).collect();
                         unwell.iter().for_each(|bot| self.start(bot, Duration::ZERO));
                     }
                 },
                 Some(ended) = self.running.join_next() => {
                     let (bot, ticked) = ended.unwrap();
                     self.busy.remove(&bot);
-                    self.around.board.forget_strangers(ticked.rows.iter().map(|row| row.series().key()));
+                    self.env.board.forget_strangers(ticked.rows.iter().map(|row| row.series().key()));
                     lock(&current()).note(|| format!("the tick of {bot} has ended"));
                 }
                 () = tokio::time::sleep(wait), if !stop.is_told() => {}
@@ -223,7 +224,7 @@ impl Daemon {
 
     /// Begins the ticks that are due.
     fn look(&mut self) {
-        for due in self.agenda.due(wall_clock()) {
+        for due in self.timetable.due(wall_clock()) {
             for bot in due.bots {
                 let first = self.series.get(&bot).and_then(|series| series.first());
                 let delay = first.map(|series| due::delay(&series.bot, self.config.schedule.spread));
@@ -233,13 +234,13 @@ impl Daemon {
     }
 
     fn export(&mut self, series: Vec<Series>) {
-        self.around.board.expect(&series);
+        self.env.board.expect(&series);
         self.series.clear();
         for series in series {
             self.series.entry(series.bot.name.clone()).or_default().push(series);
         }
         let bots = self.series.values().filter_map(|series| Some(series.first()?.bot.as_ref()));
-        self.agenda.set(bots, &self.config.schedule, wall_clock());
+        self.timetable.set(bots, &self.config.schedule, wall_clock());
     }
 
     fn start(&mut self, bot: &str, delay: Duration) {
@@ -247,15 +248,15 @@ impl Daemon {
         if !self.busy.insert(bot.to_owned()) {
             return;
         }
-        let (config, means) = (Arc::clone(&self.config), Arc::clone(&self.means));
-        let (watermarks, around, bot) = (Arc::clone(&self.watermarks), self.around.clone(), bot.to_owned());
+        let (config, clients) = (Arc::clone(&self.config), Arc::clone(&self.clients));
+        let (watermarks, env, bot) = (Arc::clone(&self.watermarks), self.env.clone(), bot.to_owned());
         let tick = lock(&current()).tick_begins(&series, delay);
         drop(tokio::spawn(freshness::look_at(tick.clone())));
         self.running.spawn(async move {
-            if around.stop.or(tokio::time::sleep(delay)).await.is_err() {
+            if env.stop.or(tokio::time::sleep(delay)).await.is_err() {
                 return (bot, Ticked { rows: Vec::new(), was_left: false });
             }
-            let ticked = run::tick(&config, series, &watermarks, means, &around).await;
+            let ticked = run::tick(&config, series, &watermarks, clients, &env).await;
             lock(&current()).check_complete(&tick, &ticked.rows);
             (bot, ticked)
         });

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::civil::Date;
-use kore_trend_exporter::config::{Bot, Limits};
+use kore_trend_exporter::config::Limits;
+use kore_trend_exporter::domain::bot::Bot;
+use kore_trend_exporter::domain::credentials::{Algorithm, SigningKey};
 use kore_trend_exporter::domain::series::{Interval, Series};
-use kore_trend_exporter::platform::token::{Algorithm, SigningKey};
 use kore_trend_exporter::state::watermarks::Watermarks;
 use tokio::sync::Notify;
 
@@ -213,6 +214,7 @@ fn bot(setup: &Setup, number: usize) -> Bot {
         id: format!("st-{number}"),
         client_id: format!("cs-{number}"),
         key: SigningKey::hmac(Algorithm::Hs256, b"a secret"),
+        encryption: None,
         time_zone: truth::zone(of.zone),
         channels: CHANNELS[..of.channels].iter().map(|&channel| channel.to_owned()).collect(),
         intervals,

@@ -86,6 +86,7 @@ impl Panel {
     }
 
     /// A click on a figure leads to the user engagement of the bot that this expression names.
+    #[expect(clippy::wrong_self_convention, reason = "where a click leads to")]
     pub(crate) fn to_bot(mut self, bot: &'static str) -> Panel {
         self.to_bots.push((None, bot));
         self

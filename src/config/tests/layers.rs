@@ -6,7 +6,8 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::*;
-use crate::platform::token::Algorithm;
+use crate::domain::credentials::{Algorithm, SigningKey};
+use crate::domain::series::Interval;
 
 /// No message and no `Debug` may ever show it.
 const CANARY: &str = "canary-4711-not-to-be-seen";
@@ -60,6 +61,8 @@ fn the_environment_goes_over_the_document() {
 #[test]
 fn the_environment_alone_is_a_configuration() {
     let variables = environment(&[
+        ("KORE_TREND__INFLUXDB__ORG", ""),
+        ("KORE_TREND__INFLUXDB__BUCKET", "b"),
         ("KORE_TREND__INFLUXDB__TOKEN", "t"),
         ("KORE_TREND__BOTS__SALES__ID", "st-1"),
         ("KORE_TREND__BOTS__SALES__CLIENT_ID", "cs-1"),
@@ -67,7 +70,7 @@ fn the_environment_alone_is_a_configuration() {
     ]);
     assert_eq!(load(&Source::Nowhere(vec!["a".into()]), &variables).unwrap().bots[0].name, "sales");
     let error = load(&Source::Nowhere(vec!["a".into(), "b".into()]), &Environment::default()).unwrap_err();
-    assert!(error.to_string().contains("there is none at a or b; name one with --config, or try --demo"), "{error}");
+    assert!(error.to_string().contains("no file at a or b; name one with --config, or try --demo"), "{error}");
 }
 
 #[test]
@@ -85,24 +88,34 @@ fn the_demos_own_configuration_has_no_use_for_the_real_services() {
 }
 
 #[test]
+fn an_empty_variable_is_not_set_but_where_nothing_is_a_value() {
+    let text = format!("[admin]\nlisten = \"127.0.0.1:1\"\n{TOKEN}{BOT}");
+    let variables = environment(&[
+        ("KORE_TREND__LOG_LEVEL", ""),
+        ("KORE_TREND__INFLUXDB__TOKEN", ""),
+        ("KORE_TREND__INFLUXDB__BUCKET", ""),
+        ("KORE_TREND__PLATFORM__PER_MINUTE", ""),
+        ("KORE_TREND__BOTS__OTHER__ID", ""),
+        ("KORE_TREND__INFLUXDB__ORG", ""),
+        ("KORE_TREND__ADMIN__LISTEN", ""),
+    ]);
+    let config = accepted(&text, &variables);
+    let Destination::InfluxDb(database) = &config.destination else { panic!("points go to a file") };
+    assert_eq!((database.org.as_str(), database.bucket.as_str(), token(&config)), ("", "b", "a token"));
+    assert_eq!((config.log_level.as_deref(), config.admin, config.bots.len()), (None, None, 1));
+    assert_eq!(config.platform.limits.per_minute, 60);
+}
+
+#[test]
 fn a_problem_names_the_variable_that_is_wrong() {
     let text = format!("{TOKEN}{BOT}");
     for (name, value, expected) in [
         ("KORE_TREND__PLATFORM__PER_MINUTE", "0", "platform.per_minute: found \"0\", must be a whole number"),
         ("KORE_TREND__PLATFORM__PER_MINUTE", "many", "platform.per_minute: found \"many\""),
-        (
-            "KORE_TREND__PLATFORM__PER_MINUT",
-            "5",
-            "platform.per_minut: unknown key; the nearest known one is platform.per_m",
-        ),
+        ("KORE_TREND__PLATFORM__PER_MINUT", "5", "platform.per_minut: unknown key; did you mean platform.per_m"),
         ("KORE_TREND__PLATFORM", "5", "platform: must be a table"),
-        ("KORE_TREND__INFLUXDB__TOKEN", "", "influxdb.token: the secret is empty"),
         ("KORE_TREND__BOTS__SUPPORT__TIME_ZONE", "Mars", "bots.support.time_zone: found \"Mars\""),
-        (
-            "KORE_TREND__BOTS__SUPPORT__TAGS__BOT",
-            "x",
-            "bots.support.tags.bot: the tag \"bot\" has a meaning of its own",
-        ),
+        ("KORE_TREND__BOTS__SUPPORT__TAGS__BOT", "x", "bots.support.tags.bot: the tag \"bot\" is reserved"),
     ] {
         check_problems(&text, &environment(&[(name, value)]), &[&format!("{name}: {expected}")]);
     }
@@ -110,8 +123,7 @@ fn a_problem_names_the_variable_that_is_wrong() {
 
 #[test]
 fn a_secret_comes_from_a_value_a_file_or_a_credential() {
-    let (_folder, path) =
-        folder_with(&[("a", "from file\n"), ("influxdb.token", "from credential\r\n"), ("two", "x\n\n")]);
+    let (_folder, path) = folder_with(&[("a", "from file\n"), ("influxdb.token", "from credential\r\n")]);
     let file = format!("token_file = \"{path}/a\"");
     let credentials = ("CREDENTIALS_DIRECTORY", path.as_str());
     for (lines, variables, expected) in [
@@ -125,11 +137,15 @@ fn a_secret_comes_from_a_value_a_file_or_a_credential() {
         (&file, &[("KORE_TREND__INFLUXDB__TOKEN", "1e5"), credentials], "1e5"),
         ("token = \"v\"", &[("KORE_TREND__INFLUXDB__TOKEN_FILE", &format!("{path}/a"))], "from file"),
     ] {
-        let config = accepted(&format!("[influxdb]\n{lines}\n{BOT}"), &environment(variables));
+        let config = accepted(&format!("{DATABASE}{lines}\n{BOT}"), &environment(variables));
         assert_eq!(token(&config), expected, "{lines} {variables:?}");
     }
     let both = [("KORE_TREND__INFLUXDB__TOKEN", "a"), ("KORE_TREND__INFLUXDB__TOKEN_FILE", "b")];
-    check_problems(BOT, &environment(&both), &["KORE_TREND__INFLUXDB__TOKEN: influxdb.token: is given beside"]);
+    check_problems(
+        &format!("{DATABASE}{BOT}"),
+        &environment(&both),
+        &["KORE_TREND__INFLUXDB__TOKEN: influxdb.token: cannot be combined with"],
+    );
 }
 
 #[test]
@@ -151,15 +167,79 @@ fn a_bots_secret_may_be_a_credential_or_a_number_in_the_environment() {
 }
 
 #[test]
-fn an_empty_or_unreadable_secret_file_is_refused() {
-    let (_folder, path) = folder_with(&[("empty", ""), ("newline", "\n"), ("influxdb.token", "\r\n")]);
-    for name in ["empty", "newline"] {
-        let text = format!("[influxdb]\ntoken_file = \"{path}/{name}\"\n{BOT}");
-        check_problems(&text, &Environment::default(), &["influxdb.token_file: the secret is empty"]);
+fn what_editors_add_to_a_secret_is_dropped_and_what_copying_adds_is_refused() {
+    let refused = "the secret begins or ends with a blank or control character";
+    let secret = "s e\u{1}cret";
+    for (text, expected) in [
+        ("s\n\n", Ok("s")),
+        ("s\r\n\r\n", Ok("s")),
+        ("\u{feff}s\n", Ok("s")),
+        (secret, Ok(secret)),
+        ("s \n", Err(refused)),
+        (" s", Err(refused)),
+        ("\ns", Err(refused)),
+        ("s\t", Err(refused)),
+        ("s\u{a0}", Err(refused)),
+        ("s\u{200b}", Err(refused)),
+        ("\0s", Err(refused)),
+        ("", Err("the secret is empty")),
+        ("\n\r\n", Err("the secret is empty")),
+        ("\u{feff}", Err("the secret is empty")),
+    ] {
+        let (_folder, path) = folder_with(&[("file", text), ("support.client_secret", text)]);
+        let bot = BOT.replace("client_secret = \"a secret\"\n", "");
+        let in_file = format!("{TOKEN}{bot}client_secret_file = \"{path}/file\"\n");
+        let value = toml::Value::String(text.to_owned());
+        let as_value = format!("{TOKEN}{bot}client_secret = {value}\n");
+        let nowhere = format!("{TOKEN}{bot}");
+        let file = "bots.support.client_secret_file";
+        for (document, variables, key) in [
+            (&in_file, &[][..], file),
+            (&as_value, &[], "bots.support.client_secret"),
+            (&nowhere, &[("CREDENTIALS_DIRECTORY", path.as_str())], file),
+            (&nowhere, &[("KORE_TREND__BOTS__SUPPORT__CLIENT_SECRET", text)], "bots.support.client_secret"),
+        ] {
+            match expected {
+                Ok(secret) => {
+                    let key = accepted(document, &environment(variables)).bots[0].key.clone();
+                    assert_eq!(key, SigningKey::hmac(Algorithm::Hs256, secret.as_bytes()), "{text:?}");
+                }
+                // An empty variable is not set.
+                Err(_) if text.is_empty() && !variables.is_empty() && key != file => {
+                    check_problems(document, &environment(variables), &["client_secret: is missing"]);
+                }
+                Err(problem) => check_problems(document, &environment(variables), &[&format!("{key}: {problem}")]),
+            }
+        }
     }
-    let text = format!("[influxdb]\ntoken_file = \"{path}/none\"\n{BOT}");
-    check_problems(&text, &Environment::default(), &["influxdb.token_file: the file cannot be read: No such"]);
-    check_problems(BOT, &environment(&[("CREDENTIALS_DIRECTORY", &path)]), &["the secret is empty"]);
+}
+
+#[test]
+fn a_secret_file_that_cannot_be_read_is_refused() {
+    let (_folder, path) = folder_with(&[("large", &"x".repeat((64 << 10) + 1))]);
+    for (name, expected) in [
+        (format!("{path}/none"), "influxdb.token_file: the file cannot be read: No such"),
+        (format!("{path}/large"), "influxdb.token_file: larger than 64 KiB"),
+        (path, "influxdb.token_file: not a regular file"),
+        ("/dev/zero".to_owned(), "influxdb.token_file: not a regular file"),
+    ] {
+        let text = format!("{DATABASE}token_file = \"{name}\"\n{BOT}");
+        check_problems(&text, &Environment::default(), &[expected]);
+    }
+}
+
+#[test]
+fn a_credential_may_be_a_file_of_a_folder() {
+    let prefix = "kore-trend-exporter_";
+    let (_folder, path) = folder_with(&[(&format!("{prefix}influxdb.token"), "of the folder\n")]);
+    let credentials = environment(&[("CREDENTIALS_DIRECTORY", &path)]);
+    assert_eq!(token(&accepted(&format!("{DATABASE}{BOT}"), &credentials)), "of the folder");
+    std::fs::write(format!("{path}/influxdb.token"), "alone").unwrap();
+    std::fs::write(format!("{path}/{prefix}influxdb.read_token"), "to read").unwrap();
+    let config = accepted(&format!("{DATABASE}{BOT}"), &credentials);
+    assert_eq!(token(&config), "alone");
+    let Destination::InfluxDb(database) = &config.destination else { panic!("points go to a file") };
+    assert_eq!(database.read_token.as_ref().map(ExposeSecret::expose_secret), Some("to read"));
 }
 
 #[test]
@@ -167,13 +247,13 @@ fn no_problem_and_no_debug_shows_a_secret() {
     let bot = |secret: &str| format!("[bots.support]\nid = \"st-1\"\nclient_id = \"cs-1\"\n{secret}\n");
     let quoted = format!("\"{CANARY}\"");
     for text in [
-        format!("[influxdb]\ntoken = [{quoted}]\n{}", bot(&format!("client_secret = {{ a = {quoted} }}"))),
-        format!("[influxdb]\ntokn = {quoted}\n{}", bot(&format!("secret = {quoted}"))),
-        format!("[influxdb]\ntoken = \"{CANARY}\\n{CANARY}\"\n{}", bot(&format!("client_secret = {quoted}"))),
-        format!("[influxdb]\nurl = \"http://user:{CANARY}@host\"\ntoken = \"t\"\n{}", bot("client_secret = \"s\"")),
+        format!("{DATABASE}token = [{quoted}]\n{}", bot(&format!("client_secret = {{ a = {quoted} }}"))),
+        format!("{DATABASE}tokn = {quoted}\n{}", bot(&format!("secret = {quoted}"))),
+        format!("{DATABASE}token = \"{CANARY}\\n{CANARY}\"\n{}", bot(&format!("client_secret = {quoted}"))),
+        format!("{DATABASE}url = \"http://user:{CANARY}@host\"\ntoken = \"t\"\n{}", bot("client_secret = \"s\"")),
         format!("[platform]\nurl = \"http://host?token={CANARY}\"\n{TOKEN}{}", bot("client_secret = \"s\"")),
-        format!("[influxdb]\ntoken = \"{CANARY}\n{}", bot("client_secret = \"s\"")),
-        format!("[influxdb]\ntoken = {CANARY}\n{}", bot("client_secret = \"s\"")),
+        format!("{DATABASE}token = \"{CANARY}\n{}", bot("client_secret = \"s\"")),
+        format!("{DATABASE}token = {CANARY}\n{}", bot("client_secret = \"s\"")),
         format!("{TOKEN}{}", bot(&format!("client_secret = {quoted}\nclient_secret = {quoted}"))),
         format!("{TOKEN}{}", bot(&format!("algorithm = \"none\"\nclient_secret = {quoted}"))),
         format!("{TOKEN}{}", bot(&format!("client_secret = {quoted}\nclient_secret_file = \"f\""))),
@@ -182,7 +262,7 @@ fn no_problem_and_no_debug_shows_a_secret() {
         let found = problems(&text, &Environment::default());
         assert!(!found.iter().any(|problem| problem.contains("canary")), "{text}\n{found:#?}");
     }
-    let text = format!("[influxdb]\ntoken = {quoted}\n{}", bot(&format!("client_secret = {quoted}")));
+    let text = format!("{DATABASE}token = {quoted}\n{}", bot(&format!("client_secret = {quoted}")));
     let config = accepted(&text, &Environment::default());
     assert!(!format!("{config:?}{config:#?}").contains("canary"));
     assert_eq!(token(&config), CANARY);
@@ -210,6 +290,7 @@ fn the_state_folder_is_the_services_own_unless_one_is_given() {
         ("", &[("STATE_DIRECTORY", "/var/lib/kore")], "/var/lib/kore"),
         ("", &[("STATE_DIRECTORY", "/var/lib/kore:/var/lib/other")], "/var/lib/kore"),
         ("", &[("STATE_DIRECTORY", "")], "state"),
+        ("", &[("STATE_DIRECTORY", ":")], "state"),
         ("state_dir = \"mine\"", &[("STATE_DIRECTORY", "/var/lib/kore")], "mine"),
         ("state_dir = \"mine\"", &[("KORE_TREND__STATE_DIR", "theirs")], "theirs"),
     ] {

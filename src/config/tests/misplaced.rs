@@ -28,7 +28,7 @@ fn check(text: &str, environment: &Environment) {
 
 fn document() -> String {
     format!(
-        "[influxdb]\ntoken = \"{TOKEN_OF_DATABASE}\"\n[bots.a]\nid = \"st-1\"\nclient_id = 'cs-1'\n\
+        "{DATABASE}token = \"{TOKEN_OF_DATABASE}\"\n[bots.a]\nid = \"st-1\"\nclient_id = 'cs-1'\n\
          client_secret = \"{CLIENT_SECRET}\"\ntags = {{ x = \"y\" }}\n"
     )
 }
@@ -47,7 +47,7 @@ fn a_document_that_is_damaged_anywhere_shows_no_secret() {
 }
 
 /// The keys of a configuration that take anything but a secret.
-const KEYS: [&str; 27] = [
+const KEYS: [&str; 33] = [
     "state_dir",
     "shutdown_grace",
     "log_level",
@@ -58,12 +58,15 @@ const KEYS: [&str; 27] = [
     "platform.api",
     "platform.send",
     "platform.timeout",
+    "platform.end_date",
     "platform.per_minute",
     "platform.backfill_share",
     "platform.concurrency",
     "influxdb.timeout",
     "influxdb.gzip",
     "influxdb.token_file",
+    "influxdb.read_token_file",
+    "influxdb.read",
     "influxdb.tokn",
     "admin.listen",
     "bots.a.client_id",
@@ -71,6 +74,9 @@ const KEYS: [&str; 27] = [
     "bots.a.client_secret_file",
     "bots.a.private_key_file",
     "bots.a.secret",
+    "bots.a.encryption_key_file",
+    "bots.a.encryption",
+    "bots.a.encryption_key",
     "bots.a.time_zone",
     "bots.a.intervals",
     "bots.a.cron",
@@ -148,6 +154,6 @@ fn a_table_in_the_place_of_a_secret_and_a_secret_in_the_place_of_a_table_are_not
 fn a_client_id_and_a_secret_that_changed_places_are_not_shown() {
     let swapped = format!("[bots.a]\nid = \"st-1\"\nclient_id = \"{CLIENT_SECRET}\"\nclient_secret = \"cs-1\"\n");
     let said = said(&format!("{TOKEN}{swapped}"), &Environment::default());
-    assert!(said.contains("bots.a.client_id is a text that is not shown: the platform's ids are cs- and a UUID"));
+    assert!(said.contains("bots.a.client_id is (value hidden): the platform's ids are cs- and a UUID"));
     assert!(!said.contains(CLIENT_SECRET), "{said}");
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::*;
+use crate::domain::series::Interval;
 
-const MINIMAL: &str = "[bots.support]\nid = \"st-00000000-0000-0000-0000-000000000000\"\n\
+const MINIMAL: &str = "[influxdb]\norg = \"sre\"\nbucket = \"engagement\"\n\
+    [bots.support]\nid = \"st-00000000-0000-0000-0000-000000000000\"\n\
     client_id = \"cs-00000000-0000-0000-0000-000000000000\"\n";
 const SECRETS: [(&str, &str); 2] =
     [("KORE_TREND__INFLUXDB__TOKEN", "a token"), ("KORE_TREND__BOTS__SUPPORT__CLIENT_SECRET", "a secret")];
@@ -37,6 +39,7 @@ fn check_defaults(config: &Config) {
         max_days_per_request: 31,
         concurrency: 8,
         limits: Limits { per_minute: 60, per_hour: 1800, backfill_share: 0.5 },
+        end_date: EndDate::Included,
     };
     assert_eq!(config.platform, platform);
     let found = database(config);
@@ -45,6 +48,7 @@ fn check_defaults(config: &Config) {
         ("http://localhost:8086/", "sre", "engagement")
     );
     assert_eq!((found.timeout, found.gzip), (Duration::from_secs(30), true));
+    assert_eq!((found.read, found.read_token.is_none()), (None, true));
     assert_eq!(config.admin, Some("127.0.0.1:9468".parse().unwrap()));
     let bot = &config.bots[0];
     assert_eq!((bot.channels.as_slice(), bot.intervals.as_slice()), (&["all".to_owned()][..], &[Interval::Hourly][..]));
@@ -99,13 +103,16 @@ fn the_sample_configuration_names_every_key() {
     let sections = [
         ("", "state_dir shutdown_grace log_level"),
         ("schedule.", "cron run_on_start spread refresh_days initial_days include_open"),
-        ("platform.", "url api send timeout max_days_per_request concurrency per_minute per_hour backfill_share"),
-        ("influxdb.", "url org bucket token_file token timeout gzip"),
+        (
+            "platform.",
+            "url api send end_date timeout max_days_per_request concurrency per_minute per_hour backfill_share",
+        ),
+        ("influxdb.", "url org bucket token_file token read_token_file read timeout gzip"),
         ("file.", "path"),
         ("admin.", "listen"),
         (
             "bots.support.",
-            "id client_id client_secret_file client_secret private_key_file algorithm time_zone channels intervals tags cron",
+            "id client_id client_secret_file client_secret private_key_file algorithm encryption_key_file encryption time_zone channels intervals tags cron",
         ),
     ];
     let keys_of = |(section, keys): &(&str, &'static str)| {
@@ -122,9 +129,9 @@ fn every_value_that_is_given_is_taken() {
     let text = "state_dir = \"s\"\nshutdown_grace = \"0s\"\n\
         [schedule]\ncron = \"*/5 * * * *\"\nrun_on_start = false\nspread = \"0s\"\nrefresh_days = 0\ninitial_days = 0\n\
         include_open = true\n\
-        [platform]\nurl = \"de-platform.kore.ai/prefix/\"\napi = \"v2\"\ntimeout = \"1m 30s\"\nmax_days_per_request = 1\n\
+        [platform]\nurl = \"de-platform.kore.ai/prefix/\"\napi = \"v2\"\nend_date = \"excluded\"\ntimeout = \"1m 30s\"\nmax_days_per_request = 1\n\
         concurrency = 1\nper_minute = 1\nper_hour = 1\nbackfill_share = 0\n\
-        [influxdb]\nurl = \"influx.example:8086/\"\norg = \"o\"\nbucket = \"b\"\ntoken = \"t\"\ntimeout = \"5s\"\ngzip = false\n\
+        [influxdb]\nurl = \"influx.example:8086/db/\"\norg = \"o\"\nbucket = \"b\"\ntoken = \"t\"\nread_token = \"r\"\nread = \"influxql\"\ntimeout = \"5s\"\ngzip = false\n\
         [admin]\nlisten = \"\"\n\
         [bots.a_b-1]\nid = \"x\"\nclient_id = \"y\"\nclient_secret = \"z\"\nalgorithm = \"HS512\"\n\
         time_zone = \"Asia/Kolkata\"\nchannels = [\"mine\"]\nintervals = [\"daily\", \"hourly\"]\ncron = \"0 0 3 * * MON\"\n\
@@ -137,7 +144,10 @@ fn every_value_that_is_given_is_taken() {
     assert_eq!(config.platform.url.as_str(), "https://de-platform.kore.ai/prefix");
     assert_eq!((config.platform.api, config.platform.timeout), (Api::V2, Duration::from_secs(90)));
     assert_eq!(config.platform.limits, Limits { per_minute: 1, per_hour: 1, backfill_share: 0.0 });
-    assert_eq!(database(&config).url.as_str(), "https://influx.example:8086/");
+    assert_eq!(database(&config).url.as_str(), "https://influx.example:8086/db");
+    assert_eq!(config.platform.end_date, EndDate::Excluded);
+    assert_eq!(database(&config).read, Some(ReadLanguage::InfluxQl));
+    assert_eq!(database(&config).read_token.as_ref().map(ExposeSecret::expose_secret), Some("r"));
     let bot = &config.bots[0];
     assert_eq!(bot.name, "a_b-1");
     assert!(format!("{:?}", bot.key).contains("Hs512"), "{:?}", bot.key);
@@ -145,7 +155,7 @@ fn every_value_that_is_given_is_taken() {
     assert_eq!(bot.intervals, [Interval::Daily, Interval::Hourly]);
     assert_eq!(bot.cron.as_ref().unwrap().line(), "0 0 3 * * MON");
     let warned = |words: &str| config.warnings.iter().any(|warning| warning.contains(words));
-    for words in ["bots.a_b-1.id is \"x\"", "bots.a_b-1.client_id is a text that is not shown", "a channel \"mine\""] {
+    for words in ["bots.a_b-1.id is \"x\"", "bots.a_b-1.client_id is (value hidden)", "unknown channel \"mine\""] {
         assert!(warned(words), "{words}: {:?}", config.warnings);
     }
 }
@@ -153,9 +163,9 @@ fn every_value_that_is_given_is_taken() {
 #[test]
 fn the_unusual_is_warned_about() {
     for (text, expected) in [
-        ("[platform]\nurl = \"http://platform.example\"", "tokens travel unencrypted, use https"),
-        ("[platform]\nper_minute = 61", "platform.per_minute is 61: the platform documents 60"),
-        ("[platform]\nper_hour = 1801", "platform.per_hour is 1801: the platform documents 1800"),
+        ("[platform]\nurl = \"http://platform.example\"", "tokens travel unencrypted, use https://"),
+        ("[platform]\nper_minute = 61", "platform.per_minute is 61, above the platform's documented limit of 60"),
+        ("[platform]\nper_hour = 1801", "platform.per_hour is 1801, above the platform's documented limit of 1800"),
     ] {
         let config = accepted(&format!("{text}\n{TOKEN}{BOT}"), &Environment::default());
         assert_eq!(

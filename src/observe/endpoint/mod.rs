@@ -1,4 +1,4 @@
-//! What the daemon tells over HTTP: health, metrics and a page for people. Read-only, and without a secret.
+//! The HTTP endpoints: health, metrics and the status page. Read-only; never shows a secret.
 
 pub mod page;
 mod server;
@@ -18,10 +18,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 pub use self::server::{Serving, bind};
-use crate::observe::liveness::Heart;
+use crate::domain::clock::Clock;
+use crate::observe::liveness::Liveness;
 use crate::observe::metrics::{Exposition, Metrics};
 use crate::observe::status::board::Board;
-use crate::platform::client::Clock;
 use crate::platform::limits::limiter::Limiter;
 
 /// What is answered from.
@@ -33,8 +33,8 @@ pub struct Admin {
     pub limiter: Arc<Limiter>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Whether the daemon's loop goes on.
-    pub heart: Arc<Heart>,
+    /// Whether the daemon's loop makes progress.
+    pub liveness: Liveness,
     /// Tells the time.
     pub clock: Clock,
     /// When the daemon started.
@@ -50,7 +50,7 @@ pub fn serve(listener: tokio::net::TcpListener, admin: Arc<Admin>) -> Serving {
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
         .route("/readyz", get(readiness))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "there are /, /metrics, /healthz and /readyz\n") })
+        .fallback(|| async { (StatusCode::NOT_FOUND, "not found; try /, /metrics, /healthz or /readyz\n") })
         .with_state(admin)
         .layer(middleware::map_response(harden));
     let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
@@ -78,13 +78,13 @@ async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Respons
     match admin.metrics.encode(exposition) {
         Ok(text) => ([(header::CONTENT_TYPE, exposition.content_type())], text).into_response(),
         Err(error) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics cannot be written: {error}\n")).into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("failed to write the metrics: {error}\n")).into_response()
         }
     }
 }
 
 async fn health(State(admin): State<Arc<Admin>>) -> (StatusCode, String) {
-    match admin.heart.trouble() {
+    match admin.liveness.trouble() {
         None => (StatusCode::OK, "ok\n".to_owned()),
         Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")),
     }
@@ -113,13 +113,13 @@ async fn harden(mut response: Response) -> Response {
     response
 }
 
-/// A page from elsewhere may give its own name this machine's address and have a browser here ask in its name. Who
-/// listens on the loopback interface alone is asked by address or as localhost.
+/// On a loopback address, accepts requests only for an IP address or `localhost`: a page from elsewhere may give its own
+/// name this machine's address and have a browser here ask in its name (DNS rebinding).
 async fn only_local_names(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
     match host {
         Some(host) if !is_local_name(host) => {
-            (StatusCode::MISDIRECTED_REQUEST, "ask by address, or as localhost\n").into_response()
+            (StatusCode::MISDIRECTED_REQUEST, "use an IP address or localhost as the host name\n").into_response()
         }
         _ => next.run(request).await,
     }

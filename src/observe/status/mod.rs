@@ -3,6 +3,7 @@
 
 pub mod board;
 pub mod memory;
+mod outages;
 pub mod recent;
 mod series;
 mod trouble;

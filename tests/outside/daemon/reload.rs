@@ -157,7 +157,7 @@ fn a_configuration_without_a_bot_that_was_chosen_is_refused() {
     daemon.wait_until_ready();
     workspace.configure(&Template { bots: &other, ..template });
     assert!(!daemon.reload());
-    assert!(daemon.log().contains("--bot chosen: not configured; there are: other"), "{}", daemon.log());
+    assert!(daemon.log().contains("--bot chosen: not configured; configured: other"), "{}", daemon.log());
     assert_eq!((daemon.value(RELOAD), daemon.get("/readyz").status), (Some(0.0), 200));
     daemon.end();
     assert!(platform.asked_of("other").is_empty());
@@ -189,7 +189,7 @@ fn a_bot_that_is_removed_takes_its_samples_along_also_from_a_running_tick() {
     assert!(is_gone("gone") && is_gone("busy") && samples(&daemon, "stays").len() >= 8);
     daemon.wait_until_ready();
     gate.open();
-    daemon.wait_for_log("tick ended", 1);
+    daemon.wait_for_log("tick finished", 1);
     assert!(is_gone("busy"), "{:?}", samples(&daemon, "busy"));
     daemon.end();
 }

@@ -4,7 +4,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::missing_panics_doc,
+    clippy::len_without_is_empty,
+    clippy::new_without_default,
     reason = "a helper of a test fails by panicking, and is read where it is used"
 )]
 

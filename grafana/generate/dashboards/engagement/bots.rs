@@ -34,12 +34,12 @@ pub(crate) fn table() -> Panel {
     let panel = Panel::new(
         "table",
         "Bots",
-        "Each hour's unique users of this range, which is today so far unless you chose an absolute one, added up, and the \
-         same of exactly seven times 24 hours earlier, up to the hour that is known 70 minutes after it began; in the week \
-         after a clock change that is an hour beside the clock. With include_open = true this range also holds the hour \
-         that is still filling, which a week earlier does not. Newest hour is the beginning of the last hour that is \
-         known, within 30 days: if it is old, look at Exporter health for that bot. A bot with daily figures only is not \
-         here. A click on a bot leads to it.",
+        "Users by the hour, added up: this range, which is today unless you choose an absolute one, and \
+         exactly seven times 24 hours earlier. A week earlier ends 70 minutes before this range, because an \
+         hour is known 70 minutes after it began. With include_open = true, this range also has the hour that \
+         is still filling, and a week earlier does not. In the week after a clock change, a week earlier is \
+         one hour off. Newest hour is the start of the last known hour within 30 days; if it is old, look for \
+         the bot in Exporter health. Bots with daily figures only are left out. Click a bot to open it.",
     );
     compared(panel)
         .query(newest())

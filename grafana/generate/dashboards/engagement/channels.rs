@@ -30,9 +30,8 @@ pub(super) fn shares() -> Panel {
     Panel::new(
         "bargauge",
         "Share of each channel",
-        "Each channel's hourly users, added up over the range, among those of all channels but \"all\". Not shares of people: \
-         somebody who uses two channels is in both, and the channels together are more than \"all\". Why is in How to read \
-         the figures, below.",
+        "Hourly users of each channel but \"all\", added up over the range. These are not shares of people: \
+         somebody who uses two channels counts in both. How to read the figures, below, says why.",
     )
     .query(Query::Table {
         influxql: format!(
@@ -62,9 +61,9 @@ pub(super) fn days() -> Panel {
     Panel::new(
         "table",
         "Users per day by channel",
-        "Unique users of a day on average, and of the busiest day, those of all chosen bots added up. The average is each \
-         bot's own over the days that it has, so that a bot whose figures begin later or are late does not lower it. The \
-         bots need daily among their intervals.",
+        "Unique users of an average day and of the busiest day, added up over all chosen bots. Each bot's \
+         average is over the days that it has, so a bot with late or few figures does not lower it. Needs \
+         bots with daily among their intervals.",
     )
     .query(average())
     .query(busiest())

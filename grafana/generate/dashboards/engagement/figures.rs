@@ -74,9 +74,11 @@ pub(crate) fn by_bot_flux(measurement: Measurement, window: Window) -> String {
     format!("{}\n  {LARGEST}", points(measurement, window))
 }
 
-/// In Flux: of the values that a bot has at one time, the largest.
-pub(crate) const LARGEST: &str = "|> group(columns: [\"bot\"])\n  |> sort(columns: [\"_value\"], desc: true)\n  \
-    |> unique(column: \"_time\")";
+/// In Flux: of the values that a bot has at one time, the largest. To sort copies every column: what is not needed goes
+/// first.
+pub(crate) const LARGEST: &str = "|> group(columns: [\"bot\"])\n  \
+    |> keep(columns: [\"_start\", \"_stop\", \"_time\", \"bot\", \"_value\"])\n  \
+    |> sort(columns: [\"_value\"], desc: true)\n  |> unique(column: \"_time\")";
 
 /// In InfluxQL: the users of each bot in each of its channels, hour by hour or day by day. That is one point, but for a
 /// bot whose own tags were changed: what is exported again stands twice then, and must not count twice.
@@ -92,8 +94,9 @@ pub(crate) fn by_bot_and_channel(measurement: Measurement, window: Window) -> St
 /// The same in Flux.
 pub(crate) fn by_bot_and_channel_flux(measurement: Measurement, window: Window) -> String {
     format!(
-        "{}\n  |> group(columns: [\"bot\", \"channel\"])\n  |> sort(columns: [\"_value\"], desc: true)\n  \
-         |> unique(column: \"_time\")",
+        "{}\n  |> group(columns: [\"bot\", \"channel\"])\n  \
+         |> keep(columns: [\"_start\", \"_stop\", \"_time\", \"bot\", \"channel\", \"_value\"])\n  \
+         |> sort(columns: [\"_value\"], desc: true)\n  |> unique(column: \"_time\")",
         points(measurement, window)
     )
 }

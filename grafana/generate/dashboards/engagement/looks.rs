@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::panel::Panel;
+use super::super::query::merge;
 
 /// Of what is now.
 pub(super) const BLUE: &str = "blue";
@@ -19,16 +20,15 @@ pub(crate) fn by_name() -> Value {
     json!({ "mode": "palette-classic-by-name" })
 }
 
-/// A legend that has room for fifty names: at the right. With a calculation the largest comes first.
-pub(crate) fn legend(calculation: Option<&str>) -> Value {
-    let mut legend = json!({
-        "showLegend": true, "displayMode": "table", "placement": "right", "width": 230,
-        "calcs": calculation.into_iter().collect::<Vec<_>>(),
-    });
-    if calculation == Some("max") {
-        legend["sortBy"] = json!("Max");
-        legend["sortDesc"] = json!(true);
-    }
+/// A legend that has room for fifty names, at the right.
+pub(crate) fn names() -> Value {
+    json!({ "showLegend": true, "displayMode": "table", "placement": "right", "width": 160, "calcs": [] })
+}
+
+/// The same with the largest value of each, the busiest first.
+pub(crate) fn busiest_first() -> Value {
+    let mut legend = names();
+    merge(&mut legend, json!({ "width": 230, "calcs": ["max"], "sortBy": "Max", "sortDesc": true }));
     legend
 }
 
@@ -47,7 +47,7 @@ pub(super) fn curves(panel: Panel, tag: &str) -> Panel {
             },
         }))
         .options(json!({
-            "legend": legend(Some("max")), "tooltip": { "mode": "multi", "sort": "desc", "maxHeight": 400 },
+            "legend": busiest_first(), "tooltip": { "mode": "multi", "sort": "desc", "maxHeight": 400 },
         }))
         .no_value("no hourly figures in this range")
 }

@@ -20,7 +20,7 @@ use super::links;
 use super::query::Language;
 use super::variables::{data_source, values};
 
-pub(crate) use self::looks::{by_name, fixed, legend};
+pub(crate) use self::looks::{busiest_first, by_name, fixed, names};
 
 /// The dashboard in this language.
 pub(crate) fn dashboard(language: Language) -> Value {

@@ -68,11 +68,11 @@ pub(crate) fn today() -> Panel {
         "stat",
         "Users by hour, today so far",
         format!(
-            "The hours of this range, which is today unless you chose an absolute one, against the same hours of the same \
-             weekday last week, those of all chosen bots added up. If it is far below 100 %, look at Freshness first: a \
-             bot whose figures are late is missing from this range only. Bots whose hours begin at half past are compared \
-             by the hour of the clock: their newest one may count for last week and not be here yet for today. \
-             {USER_HOURS}"
+            "Users by the hour, added up over all chosen bots: this range against the same hours of the same \
+         weekday last week. The range is today unless you choose an absolute one. Far below 100 %? Look at \
+         Freshness first: a bot with late figures is missing from this range only. Bots whose hours begin at \
+         half past are compared by the hour of the clock, so their newest half hour can count for last week \
+         before it counts for today. {USER_HOURS}"
         ),
     );
     // Grafana's "reduce" would make a zero of no hours at all; to group them by a column of zeros leaves nothing of nothing.
@@ -105,9 +105,9 @@ pub(crate) fn last_hour() -> Panel {
     let panel = Panel::new(
         "stat",
         "Last hour",
-        "The users of the newest hour of the clock that is known, those of all chosen bots added up. An hour that begins at \
-         half past counts as the hour of the clock that it begins in. Other bots may not have reported that hour yet: if \
-         it looks too low, compare Freshness.",
+        "Users of the newest hour that is known, added up over all chosen bots. An hour that begins at half \
+         past counts as the full hour before it. Too low? Compare Freshness: some bots may not have reported \
+         this hour yet.",
     )
     .query(total(Measurement::Hourly, Window::Range, "users"));
     // While times are times: their names have another order.
@@ -118,8 +118,8 @@ fn peak() -> Panel {
     let panel = Panel::new(
         "stat",
         "Peak hour today",
-        "The hour of the clock with the most users today, those of all chosen bots added up. An hour that begins at half \
-         past counts as the hour of the clock that it begins in.",
+        "The hour with the most users today, added up over all chosen bots. An hour that begins at half past \
+         counts as the full hour before it.",
     )
     .query(total(Measurement::Hourly, Window::Range, "users"));
     hour(hours(panel).then("sortBy", descending(&sum_of("users"))))
@@ -142,9 +142,9 @@ pub(crate) fn freshness() -> Panel {
     let panel = Panel::new(
         "stat",
         "Freshness",
-        "The bot whose newest figure is the oldest, and how many hours ago that hour began. With a tick every hour up to 2.2 \
-         is well. From 3 on, look at Exporter health, or at the exporter's status page, for why its series fails. A bot \
-         with daily figures only is not looked at.",
+        "The bot with the oldest newest figure, and how many hours ago that hour began. With hourly ticks, up \
+         to 2.2 hours is fine. From 3 hours on, Exporter health or the exporter's status page says why its \
+         series fails. Bots with daily figures only are left out.",
     )
     .query(newest())
     .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "Time" }] }))

@@ -22,10 +22,10 @@ fn heat_map() -> Panel {
     let panel = Panel::new(
         "status-history",
         "Hours of the day, day by day",
-        "Users of each hour, those of all chosen bots added up, in the zone of the time picker. An empty field is an hour \
-         that the platform sent no figure for, or that the clock skipped. A column stands for its whole day and is named \
-         by its noon. Where it is narrower than a figure, and on a phone, point at a field to read it; Grafana refuses \
-         more days than half the panel's pixels.",
+        "Users of each hour in the time zone of the time picker, added up over all chosen bots. An empty \
+         field is an hour for which the platform sent no figure, or that daylight saving skipped. Each column \
+         is one day, labelled at noon. If the columns are too narrow for figures, point at a field. Grafana \
+         draws at most half as many days as the panel has pixels.",
     );
     // Two texts out of one: Grafana reads what looks like JSON as columns. Of noon the date is right also where the zone of
     // the time picker is not that of the profile, in which Grafana reads it.
@@ -58,9 +58,9 @@ fn weekdays() -> Panel {
     let panel = Panel::new(
         "barchart",
         "Weekdays",
-        "Unique users of a day on average for each weekday, those of all chosen bots added up. The average is each bot's \
-         own over the days that it has, so that a bot whose figures begin later or are late does not lower it. The bots \
-         need daily among their intervals; for a steady picture choose four weeks or more.",
+        "Unique users of an average Monday, Tuesday and so on, added up over all chosen bots. Each bot's \
+         average is over the days that it has, so a bot with late or few figures does not lower it. Needs \
+         bots with daily among their intervals. Choose four weeks or more for a steady picture.",
     );
     let users = sum_of("users (mean)");
     let none = json!({ "showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": [] });

@@ -6,7 +6,7 @@ use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::super::query::Query;
 use super::figures::{LARGEST, by_bot, by_bot_and_channel, by_bot_and_channel_flux, by_bot_flux, date, sum_of, sums};
-use super::looks::{BLUE, GREY, bars, by_name, curves, fixed, legend, x_texts};
+use super::looks::{BLUE, GREY, bars, by_name, curves, fixed, names, x_texts};
 use super::now::{EARLIER, THIS_RANGE, TODAY, compared};
 use super::windows::{Measurement, Window, chosen, points};
 
@@ -25,9 +25,9 @@ fn by_hour_and_bot() -> Panel {
     let panel = Panel::new(
         "timeseries",
         "Users per hour by bot",
-        "Unique users of each hour; of several channels the busiest. Where the range is too long to draw every hour, the \
-         busiest hour of each step. A gap is more than a day without figures: look at Exporter health for that bot. A \
-         click on a curve leads to that bot.",
+        "Unique users of each hour; of several channels, the busiest. Over a long range, each step shows its \
+         busiest hour. A gap is more than a day without figures: look for that bot in Exporter health. Click \
+         a curve to open that bot.",
     );
     // The shortest step that keeps hours where they are in every zone.
     curves(panel, "bot").step("15m").to_bot("__field.labels.bot").query(Query::Curves {
@@ -49,9 +49,9 @@ fn by_hour_and_channel() -> Panel {
     let panel = Panel::new(
         "timeseries",
         "Users per hour by channel",
-        "Unique users of each hour in each channel, those of all chosen bots added up. An hour that begins at half past \
-         counts as the full hour in UTC that it begins in. The curve \"all\" is the platform's own total and less than the \
-         channels together. Where the range is too long to draw every hour, the busiest hour of each step.",
+        "Unique users of each hour in each channel, added up over all chosen bots. An hour that begins at \
+         half past counts as the full hour before it, in UTC. \"all\" is the platform's own total, and less \
+         than the channels together. Over a long range, each step shows its busiest hour.",
     );
     // No step below an hour: bots whose hours begin at half past would not be added to the others.
     curves(panel, "channel").step("1h").query(Query::Curves {
@@ -75,9 +75,9 @@ fn today_by_hour() -> Panel {
     let panel = Panel::new(
         "barchart",
         "Today against a week earlier",
-        "Users of each hour of this range, which is today unless you chose an absolute one, and of the same hour of the same \
-         weekday last week, those of all chosen bots added up: the hours that both days have. A drop in one hour only is \
-         often a bot whose figure is not here yet: see Bots.",
+        "Users of each hour of this range, and of the same hour of the same weekday last week, added up over \
+         all chosen bots. Only hours that both days have. The range is today unless you choose an absolute \
+         one. If a single hour drops, a bot may not have reported it yet: see Bots.",
     );
     let legend = json!({ "showLegend": true, "displayMode": "list", "placement": "bottom", "calcs": [] });
     bars(compared(panel), "Time", "none", 60, legend)
@@ -108,11 +108,12 @@ fn by_day() -> Panel {
     let panel = Panel::new(
         "barchart",
         "Daily unique users",
-        "Unique users of each of the bot's own calendar days; of several channels the busiest. Bots are stacked: somebody \
-         who uses two of them is in both. The bots need daily among their intervals. A click on a bar leads to that bot.",
+        "Unique users of each calendar day of the bot; of several channels, the busiest. Bots are stacked: \
+         somebody who uses two of them counts in both. Needs bots with daily among their intervals. Click a \
+         bar to open that bot.",
     );
     // The day comes first for the order; what is shown is what stands behind it.
-    let panel = bars(panel, "Time\\bot", "normal", 90, legend(None))
+    let panel = bars(panel, "Time\\bot", "normal", 90, names())
         .defaults(json!({ "color": by_name() }))
         .query(days_of_bots())
         .then("formatTime", date("YYYY-MM-DD ddd D MMM"));

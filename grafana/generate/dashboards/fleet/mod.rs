@@ -58,9 +58,9 @@ fn against_last_week() -> Panel {
     let panel = Panel::new(
         "stat",
         "Today against last week",
-        "The hours of today so far in per cent of the same hours a week earlier, by bot. Red is less than half, orange less \
-         than 80 %: look first whether the bot is late (at the right), then at its own dashboard, where a click leads. A \
-         dash is a bot that has no hour of today yet, or none a week earlier.",
+        "Today's users by the hour, in per cent of the same hours a week earlier. Red is below 50 %, orange \
+         below 80 %. First see on the right whether the bot is late, then click it to open its dashboard. A \
+         dash means no hour of today yet, or none a week earlier.",
     );
     let without = |columns: Value| json!({ "excludeByName": columns, "renameByName": {}, "indexByName": {} });
     let panel = compared(panel)
@@ -81,8 +81,9 @@ fn ages() -> Panel {
     let panel = Panel::new(
         "stat",
         "Hours since the newest figure",
-        "How many hours ago the newest hour of each bot began. With a tick every hour up to 2.2 is well. Red is 3 or more: \
-         look below whether it fails. If it does not, the platform has no newer figures of that bot.",
+        "How many hours ago the newest hour of each bot began. With hourly ticks, up to 2.2 hours is fine. \
+         Red is 3 hours or more: see below whether the bot fails. If it does not, the platform has no newer \
+         figures.",
     )
     .query(newest());
     let gone = json!({ "users": true, "Time": true, "since": true });
@@ -94,8 +95,9 @@ fn failing() -> Panel {
     let panel = Panel::new(
         "stat",
         "Failing series",
-        "How many series of each bot failed in their last tick, from the Prometheus that scrapes the exporter. The status page \
-         and /readyz say why and what to do. Without a Prometheus this stays empty, and what fails shows as old above.",
+        "Series of each bot whose last tick failed, from the Prometheus that scrapes the exporter. The status \
+         page and /readyz say why and what to do. Without Prometheus this panel stays empty; a failing bot \
+         then shows as old above.",
     )
     .query(Query::Now {
         expr: "sum by (bot) (kore_trend_series_failing{bot=~\"$bot\"})".to_owned(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::engagement::{by_name, fixed, legend};
+use super::super::engagement::{busiest_first, by_name, fixed, names};
 use super::super::panel::Panel;
 use super::super::query::Query;
 
@@ -88,12 +88,12 @@ pub(super) fn curves(
 
 /// One curve for each bot, of which there may be fifty.
 pub(super) fn by_bot(panel: Panel) -> Panel {
-    panel.defaults(json!({ "color": by_name() })).options(json!({ "legend": legend(Some("max")) }))
+    panel.defaults(json!({ "color": by_name() })).options(json!({ "legend": busiest_first() }))
 }
 
 /// One curve for each instance, of which there may be many too.
 pub(super) fn by_instance(panel: Panel) -> Panel {
-    panel.options(json!({ "legend": legend(None) })).options(json!({ "legend": { "width": 160 } }))
+    panel.options(json!({ "legend": names() }))
 }
 
 /// A red line from this value on.

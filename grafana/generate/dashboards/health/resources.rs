@@ -8,7 +8,7 @@ pub(super) fn row() -> Row {
     let own = |metric: &str| format!("{metric}{INSTANCE} and on (instance) kore_trend_build_info");
     let processor = curves(
         "Processor",
-        "Processor time in a second.",
+        "Processor time per second.",
         "percentunit",
         vec![(
             format!(
@@ -19,13 +19,13 @@ pub(super) fn row() -> Row {
     );
     let memory = curves(
         "Memory",
-        "Resident memory. It does not grow with the length of a range; if it grows with time, tell us.",
+        "Resident memory. It does not depend on the length of a backfill; steady growth is a bug.",
         "bytes",
         vec![(own("process_resident_memory_bytes"), "{{instance}}")],
     );
     let handles = curves(
         "Files, threads and tasks",
-        "Open file descriptors, threads, and tasks that are alive in the program.",
+        "Open file descriptors, threads, and running tasks of the program.",
         "short",
         vec![
             (own("process_open_fds"), "files of {{instance}}"),
@@ -35,13 +35,11 @@ pub(super) fn row() -> Row {
     );
     let up = curves(
         "Running for",
-        "The time since the process started. Where it falls without you, look for the end in the journal.",
+        "Time since the process started. If it restarts by itself, see the journal.",
         "suffix: d",
         vec![(format!("(time() - ({})) / 86400", own("process_start_time_seconds")), "{{instance}}")],
     );
-    let panels = vec![(6, processor), (6, memory), (6, handles), (6, up)];
-    Row::collapsed(
-        "Resources",
-        vec![Line::new(8, panels.into_iter().map(|(w, panel)| (w, by_instance(panel))).collect())],
-    )
+    // Half a screen each: a legend of many instances needs its place.
+    let line = |left, right| Line::new(8, vec![(12, by_instance(left)), (12, by_instance(right))]);
+    Row::collapsed("Resources", vec![line(processor, memory), line(handles, up)])
 }

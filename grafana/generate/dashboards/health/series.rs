@@ -16,8 +16,8 @@ use super::looks::{
 pub(super) fn glance() -> Row {
     let up = stat_with_past(
         "Exporters up",
-        "The exporters that answer Prometheus. If they are fewer than you run, look at systemctl status, or at the pods, of \
-         the one that is missing from Release.",
+        "Exporters that answer Prometheus. Fewer than you run? The query up == 0 names the missing one; look \
+         at its service or pod.",
         &format!("count(kore_trend_build_info{INSTANCE})"),
         thresholds(&[("red", None), ("green", Some(1.0))]),
     );
@@ -29,29 +29,30 @@ pub(super) fn glance() -> Row {
     );
     let oldest = stat_with_past(
         "Oldest figure",
-        "How long ago the newest hour of the most delayed hourly series began. With a tick every hour up to 130 minutes are \
-         well; from three hours on find the series below, and see whether it fails.",
+        "How long ago the newest hour of the most delayed hourly series began. With hourly ticks, up to 130 \
+         minutes is fine. From three hours on, find the series below and see whether it fails.",
         &format!("(time() - min(kore_trend_last_point_timestamp_seconds{HOURLY}))"),
         thresholds(&[("green", None), ("orange", Some(9000.0)), ("red", Some(10_800.0))]),
     );
     let tick = stat(
         "Since the last tick",
-        "How long ago a tick ended, of the exporter for which that is longest; one that has just started has no tick yet. If \
-         it is red, see on the status page whether a tick is running, and whether it waits for the platform.",
+        "How long ago the last tick ended, on the exporter where that is longest. An exporter that has just \
+         started has no tick yet. Red? See on its status page whether a tick is running or waiting for the \
+         platform.",
         format!("time() - min(kore_trend_last_tick_timestamp_seconds{INSTANCE} > 0)"),
         thresholds(&[("green", None), ("red", Some(7200.0))]),
     );
     let configuration = stat(
         "Configuration",
-        "Whether the configuration was accepted when it was read last. A refused one leaves the old one in force: the log \
-         lists every problem; correct them and reload, for a restart would end with 78.",
+        "Whether the last reload accepted the configuration. If it was refused, the old one stays in force \
+         and the log lists every problem. Fix them and reload: a restart would end with exit code 78.",
         format!("min(kore_trend_config_last_reload_successful{INSTANCE})"),
         both(thresholds(&[("red", None), ("green", Some(1.0))]), mapped("refused", "accepted")),
     );
     let state = stat(
         "State folder",
-        "Whether the state can be written. If not, the export goes on, but a restart repeats it: make room on the disk, or \
-         make it writable.",
+        "Whether the state folder can be written. If not, the export goes on, but a restart repeats it. Free \
+         some disk space or fix the permissions.",
         format!("max(kore_trend_state_failing{INSTANCE})"),
         both(thresholds(&GREEN_RED), mapped("written", "failing")),
     );
@@ -94,14 +95,14 @@ fn release() -> Panel {
 pub(super) fn freshness() -> Row {
     let ages = curves(
         "Age of the newest hourly figure",
-        "By bot, of its most delayed channel. It falls with every tick and stays below 130 minutes with one every hour. Above \
-         the red line an alert tells of it: look for the bot in Series.",
+        "By bot, of its most delayed channel. It falls with every tick; with hourly ticks it stays below 130 \
+         minutes. An alert fires above the red line: look for the bot in Series.",
         "suffix: h",
         vec![(format!("(time() - min by (bot) (kore_trend_last_point_timestamp_seconds{HOURLY})) / 3600"), "{{bot}}")],
     );
     let failing = curves(
         "Failing series",
-        "How many series of each bot failed in their last tick. The status page and /readyz say why and what to do.",
+        "Series of each bot whose last tick failed. The status page and /readyz say why and what to do.",
         "short",
         vec![(format!("sum by (bot) (kore_trend_series_failing{BOT})"), "{{bot}}")],
     );
@@ -133,9 +134,9 @@ fn table() -> Panel {
     Panel::new(
         "table",
         "Series",
-        "Each series, failing ones first: whether its last tick failed, how long ago its newest point began, and how long ago \
-         the last day began that is complete and confirmed: two days and a bit are well. A click on \
-         Failing leads to what to do, one on a bot to that bot.",
+        "Every series, failing ones first. Newest point is when its newest hour or day began. Complete \
+         through is when the last day began that is complete and confirmed: a little over two days is fine. \
+         Click Failing for what to do, or a bot to open it.",
     )
     .query(now(format!("max {by} (kore_trend_series_failing{BOT})")))
     .query(now(format!("time() - max {by} (kore_trend_last_point_timestamp_seconds{BOT})")))
@@ -154,13 +155,19 @@ fn table() -> Panel {
     .defaults(json!({ "custom": { "filterable": true, "minWidth": 70 } }))
     .defaults(json!({ "mappings": [{ "type": "special", "options": { "match": "null", "result": { "text": "–" } } }] }))
     .field("Bot", &[("links", links::from_health("__value.text"))])
-    .field("Failing", &[
-        ("unit", json!("locale")),
-        ("mappings", json!([{ "type": "value", "options": {
+    .field(
+        "Failing",
+        &[
+            ("unit", json!("locale")),
+            (
+                "mappings",
+                json!([{ "type": "value", "options": {
             "0": { "text": "well", "color": "green" }, "1": { "text": "failing", "color": "red" },
-        } }])),
-        ("custom.cellOptions", json!({ "type": "color-text" })),
-        ("links", links::to_text("What to do when a series fails", "still-failing")),
-    ])
+        } }]),
+            ),
+            ("custom.cellOptions", json!({ "type": "color-text" })),
+            ("links", links::to_text("What to do when a series fails", "still-failing")),
+        ],
+    )
     .no_value(NO_EXPORTER)
 }

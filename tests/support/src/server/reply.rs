@@ -1,91 +1,17 @@
-//! What both ends that a test makes up are built on: a server on a thread of its own, and answers good and bad.
+//! The answer to a request, good or bad.
 
-use std::collections::VecDeque;
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddrV4};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, Bytes};
 use axum::http::Response;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use super::tls::Front;
-
-/// A port that is free, where everybody looks.
-pub const ANY_PORT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0);
-
-/// A server on a loopback port and a thread of its own; stops when dropped.
-pub struct Server {
-    url: String,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Server {
-    /// Answers as soon as this returns.
-    pub fn start(router: Router) -> Server {
-        Server::start_on(ANY_PORT, router)
-    }
-
-    /// The same on this address.
-    #[track_caller]
-    pub fn start_on(address: SocketAddrV4, router: Router) -> Server {
-        Server::start_behind(None, address, router)
-    }
-
-    /// The same, speaking TLS where it is given a certificate.
-    #[track_caller]
-    pub fn start_behind(front: Option<Front>, address: SocketAddrV4, router: Router) -> Server {
-        // Bound here, so that it answers as soon as the caller knows where it is.
-        let listener = std::net::TcpListener::bind(address).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let scheme = if front.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = TcpListener::from_std(listener).unwrap();
-                let serve = async {
-                    match front {
-                        None => axum::serve(listener, router).await,
-                        Some(front) => axum::serve(front.before(listener), router).await,
-                    }
-                };
-                tokio::select! {
-                    served = serve => served.unwrap(),
-                    _ = stopped => {}
-                }
-            });
-            // Without waiting for a script that still blocks.
-            runtime.shutdown_background();
-        });
-        Server { url, stop: Some(stop), thread: Some(thread) }
-    }
-
-    /// Its base URL.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            let _ended = thread.join();
-        }
-    }
-}
+use super::body::{Endless, PIECE, Pieces};
 
 /// Holds answers back until the test opens it.
 #[derive(Clone)]
@@ -259,54 +185,5 @@ impl Reply {
             }
         };
         response.body(body).unwrap()
-    }
-}
-
-/// The length of a piece of a body in pieces.
-const PIECE: usize = 100;
-
-/// A body whose length is not known before, and that may break off.
-struct Pieces {
-    rest: VecDeque<Bytes>,
-    cut_off: bool,
-    sent: bool,
-}
-
-impl HttpBody for Pieces {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
-        match self.rest.pop_front() {
-            Some(bytes) => Poll::Ready(Some(Ok(http_body::Frame::data(bytes)))),
-            None if !self.cut_off => Poll::Ready(None),
-            // A pause in which the server sends what it has; an error at once would take it along.
-            None if !self.sent => {
-                self.sent = true;
-                context.waker().wake_by_ref();
-                Poll::Pending
-            }
-            None => Poll::Ready(Some(Err(std::io::Error::other("cut off")))),
-        }
-    }
-}
-
-/// A body without an end, as fast as it is read.
-struct Endless(Option<Bytes>);
-
-impl HttpBody for Endless {
-    type Data = Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, std::io::Error>>> {
-        static BLANKS: [u8; 64 << 10] = [b' '; 64 << 10];
-        let bytes = self.0.take().filter(|first| !first.is_empty()).unwrap_or(Bytes::from_static(&BLANKS));
-        Poll::Ready(Some(Ok(http_body::Frame::data(bytes))))
     }
 }

@@ -1,0 +1,77 @@
+//! Questions in InfluxQL over `/query`, which every generation answers.
+
+use std::collections::BTreeMap;
+
+use reqwest::Method;
+use serde::Deserialize;
+
+use super::InfluxDbSink;
+use super::generation::Generation;
+use crate::database::WriteFailure;
+
+/// One table of an answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Table {
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) columns: Vec<String>,
+    pub(super) values: Vec<Vec<serde_json::Value>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answer {
+    results: Vec<Statement>,
+    error: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Statement {
+    series: Vec<Table>,
+    error: Option<String>,
+}
+
+impl InfluxDbSink {
+    /// Asks one question, times in seconds.
+    ///
+    /// # Errors
+    ///
+    /// If the database refuses it, also within an answer that claims success.
+    pub(super) async fn influxql(&self, generation: Generation, question: &str) -> Result<Vec<Table>, WriteFailure> {
+        let token = self.read_token();
+        let (database, policy) = self.database_and_policy(generation);
+        let mut parameters = vec![("db", database), ("epoch", "s"), ("q", question)];
+        parameters.extend(policy.map(|policy| ("rp", policy)));
+        let request = self.request(Method::GET, &["query"], token)?.query(&parameters);
+        let reply = self.ask(request, token).await?;
+        let answer: Answer = serde_json::from_slice(&reply.body).map_err(|error| {
+            let words = format!("its answer is not JSON ({error}): {}", String::from_utf8_lossy(&reply.body));
+            WriteFailure::unread(&words, self.secret())
+        })?;
+        let first_error = answer.results.iter().find_map(|result| result.error.as_deref());
+        match answer.error.as_deref().or(first_error) {
+            Some(error) => Err(WriteFailure::unread(error, self.secret())),
+            None => Ok(answer.results.into_iter().flat_map(|result| result.series).collect()),
+        }
+    }
+
+    /// InfluxDB 1, and InfluxDB 2 where it plays 1, keep a retention policy in the bucket's name.
+    pub(super) fn database_and_policy(&self, generation: Generation) -> (&str, Option<&str>) {
+        let bucket = self.database.bucket.as_str();
+        match bucket.split_once('/') {
+            Some((database, policy)) if generation != Generation::Three => (database, Some(policy)),
+            _ => (bucket, None),
+        }
+    }
+}
+
+/// A text between single quotes.
+pub(super) fn string(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// A name between double quotes.
+pub(super) fn name(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}

@@ -1,0 +1,172 @@
+//! Reads the points of a series back: in Flux or in InfluxQL, whichever the database is asked in.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use super::InfluxDbSink;
+use super::generation::Generation;
+use super::{flux, influxql};
+use crate::config::ReadLanguage;
+use crate::database::WriteFailure;
+use crate::database::line_protocol::{measurement, tags};
+use crate::database::read::{Found, Span};
+use crate::domain::compare::Value;
+use crate::domain::series::Series;
+
+/// Points of one set of tags that one question brings at most; a week of hours is 168.
+const MOST: usize = 5_000;
+
+impl InfluxDbSink {
+    /// What the bucket has of the series in the span, and under other tags of the same bot and channel.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or not in full.
+    pub(in crate::database) async fn read(
+        &self,
+        generation: Generation,
+        series: &Series,
+        span: Span,
+    ) -> Result<Found, WriteFailure> {
+        let read = match self.speaks_flux(generation) {
+            true => self.read_by_flux(series, span).await,
+            false => self.read_by_influxql(generation, series, span).await,
+        };
+        read.map_err(|failure| failure.while_reading(&self.database.bucket))
+    }
+
+    /// Flux where the configuration says so, or of InfluxDB 2; below a path the Flux client does not find it.
+    fn speaks_flux(&self, generation: Generation) -> bool {
+        let is_wanted = match self.database.read {
+            Some(language) => language == ReadLanguage::Flux,
+            None => generation == Generation::Two,
+        };
+        is_wanted && self.database.url.path() == "/"
+    }
+
+    async fn read_by_flux(&self, series: &Series, span: Span) -> Result<Found, WriteFailure> {
+        let text = flux::string;
+        let question = format!(
+            "from(bucket: {}) |> range(start: {}, stop: {}) |> filter(fn: (r) => r._measurement == {} and r.channel == {} \
+             and (r.bot == {} or r.bot_id == {})) |> drop(columns: [\"_start\", \"_stop\"]) |> limit(n: {MOST})",
+            text(&self.database.bucket),
+            span.start,
+            span.end,
+            text(measurement(series.interval)),
+            text(&series.channel),
+            text(&series.bot.name),
+            text(&series.bot.id),
+        );
+        let mut found = Found::of(series);
+        let mut rows: BTreeMap<i32, usize> = BTreeMap::new();
+        for flux::Row { table, tags, time, field, value } in self.flux(question).await? {
+            let in_table = rows.entry(table).or_default();
+            *in_table += 1;
+            if *in_table >= MOST {
+                return Err(too_many());
+            }
+            found.add(tags, time, field, value);
+        }
+        Ok(found)
+    }
+
+    async fn read_by_influxql(
+        &self,
+        generation: Generation,
+        series: &Series,
+        span: Span,
+    ) -> Result<Found, WriteFailure> {
+        let from = influxql::name(measurement(series.interval));
+        let question = format!(
+            "SELECT * FROM {from} WHERE (\"bot\" = {} OR \"bot_id\" = {}) AND \"channel\" = {} AND time >= {}s AND time < {}s \
+             GROUP BY * LIMIT {MOST}",
+            influxql::string(&series.bot.name),
+            influxql::string(&series.bot.id),
+            influxql::string(&series.channel),
+            span.start,
+            span.end,
+        );
+        let tables = self.influxql(generation, &question).await?;
+        let mut found = Found::of(series);
+        for table in tables {
+            if table.values.len() >= MOST {
+                return Err(too_many());
+            }
+            let tags: BTreeMap<String, String> =
+                table.tags.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+            for row in &table.values {
+                let mut cells = table.columns.iter().zip(row);
+                let Some(time) = cells.next().and_then(|(_, time)| time.as_i64()) else { continue };
+                for (field, value) in cells {
+                    if let Some(value) = of_json(value) {
+                        found.add(tags.clone(), time, field.clone(), value);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The command that would delete the points of the series from one time to another, both included.
+    pub(in crate::database) fn deletion(&self, generation: Generation, series: &Series, span: Span) -> String {
+        let (first, end) = (instant(span.start), instant(span.end));
+        match generation {
+            Generation::One => {
+                let tags: Vec<String> = tags(series)
+                    .into_iter()
+                    .map(|(key, value)| format!("{} = {}", influxql::name(key), influxql::string(value)))
+                    .collect();
+                format!(
+                    "DELETE FROM {} WHERE {} AND time >= '{first}' AND time < '{end}'",
+                    influxql::name(measurement(series.interval)),
+                    tags.join(" AND ")
+                )
+            }
+            Generation::Three => "InfluxDB 3 deletes no single points".to_owned(),
+            _ => {
+                let tags = tags(series)
+                    .into_iter()
+                    .map(|(key, value)| format!("{}={}", flux::string(key), flux::string(value)));
+                let wanted =
+                    std::iter::once(format!("_measurement={}", flux::string(measurement(series.interval)))).chain(tags);
+                let predicate = wanted.collect::<Vec<_>>().join(" AND ");
+                format!(
+                    "influx delete --org {} --bucket {} --start {first} --stop {end} --predicate {}",
+                    shell(&self.database.org),
+                    shell(&self.database.bucket),
+                    shell(&predicate)
+                )
+            }
+        }
+    }
+}
+
+fn too_many() -> WriteFailure {
+    let words = format!("one set of tags has {MOST} points or more within a week, which are not this program's");
+    WriteFailure::Unread(words, "")
+}
+
+fn of_json(value: &Json) -> Option<Value> {
+    match value {
+        Json::Null => None,
+        Json::Bool(value) => Some(Value::Boolean(*value)),
+        Json::String(value) => Some(Value::Text(value.clone())),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(value), _) => Some(Value::Integer(value)),
+            (None, Some(value)) => Some(Value::Unsigned(value)),
+            (None, None) => number.as_f64().map(Value::Float),
+        },
+        other => Some(Value::Text(other.to_string())),
+    }
+}
+
+fn instant(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
+}
+
+/// A word of a shell's command line.
+fn shell(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}

@@ -1,0 +1,111 @@
+//! How long the database keeps the points of the bucket, asked where it can be had.
+
+use jiff::SignedDuration;
+
+use super::InfluxDbSink;
+use super::generation::Generation;
+use super::influxql;
+use crate::database::WriteFailure;
+
+/// How long points are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// For ever.
+    Forever,
+    /// For so long after their time.
+    For(SignedDuration),
+    /// The database does not tell, or not to this token.
+    Unknown,
+}
+
+impl Retention {
+    fn of(seconds: Option<i64>) -> Retention {
+        match seconds {
+            None => Retention::Unknown,
+            Some(..=0) => Retention::Forever,
+            Some(seconds) => Retention::For(SignedDuration::from_secs(seconds)),
+        }
+    }
+}
+
+impl InfluxDbSink {
+    /// Asks the list of buckets (InfluxDB 2 and Cloud) or `SHOW RETENTION POLICIES` (InfluxDB 1 and 3).
+    pub async fn retention(&self, generation: Generation) -> Retention {
+        let is_at_root = self.database.url.path() == "/";
+        let asked = match generation {
+            Generation::One | Generation::Three => self.kept_by_policy(generation).await,
+            Generation::Two | Generation::Cloud | Generation::Other if is_at_root => self.kept_by_bucket().await,
+            _ => Ok(None),
+        };
+        asked.map_or_else(
+            |failure| {
+                tracing::debug!("the retention is not known: {failure}");
+                Retention::Unknown
+            },
+            Retention::of,
+        )
+    }
+
+    async fn kept_by_policy(&self, generation: Generation) -> Result<Option<i64>, WriteFailure> {
+        let (database, policy) = self.database_and_policy(generation);
+        let question = format!("SHOW RETENTION POLICIES ON {}", influxql::name(database));
+        let tables = self.influxql(generation, &question).await?;
+        Ok(tables.iter().find_map(|table| {
+            let column = |name: &str| table.columns.iter().position(|column| column == name);
+            let (name, duration) = (column("name")?, column("duration")?);
+            let is_wanted = |row: &&Vec<serde_json::Value>| match policy {
+                Some(policy) => row.get(name).and_then(|name| name.as_str()) == Some(policy),
+                None => {
+                    let default = column("default").and_then(|default| row.get(default)?.as_bool());
+                    default.unwrap_or(true)
+                }
+            };
+            seconds(table.values.iter().find(is_wanted)?.get(duration)?.as_str()?)
+        }))
+    }
+}
+
+/// Reads `168h0m0s`, as Go writes a duration, or InfluxQL's `INF`.
+fn seconds(text: &str) -> Option<i64> {
+    if text.eq_ignore_ascii_case("inf") {
+        return Some(0);
+    }
+    let mut seconds: i64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
+        let number: i64 = rest[..end].parse().ok()?;
+        let unit = rest[end..].chars().take_while(|letter| !letter.is_ascii_digit()).collect::<String>();
+        let length = match unit.as_str() {
+            "w" => 604_800,
+            "d" => 86_400,
+            "h" => 3600,
+            "m" => 60,
+            "s" => 1,
+            _ => return None,
+        };
+        seconds = seconds.checked_add(number.checked_mul(length)?)?;
+        rest = &rest[end + unit.len()..];
+    }
+    Some(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_read_as_the_database_writes_it() {
+        for (text, expected) in [
+            ("168h0m0s", Some(604_800)),
+            ("0s", Some(0)),
+            ("7d", Some(604_800)),
+            ("1h30m", Some(5400)),
+            ("INF", Some(0)),
+            ("ever", None),
+            ("5", None),
+        ] {
+            assert_eq!(seconds(text), expected, "{text}");
+        }
+    }
+}

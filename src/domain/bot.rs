@@ -1,0 +1,49 @@
+//! A bot as it is configured: who it is, what proves that, and which of its series are exported.
+
+use jiff::tz::TimeZone;
+
+use super::credentials::{EncryptionKey, SigningKey};
+use super::interval::Interval;
+use super::slots::Cron;
+
+/// One virtual assistant and the app that may read its figures.
+#[derive(Clone, Debug)]
+pub struct Bot {
+    /// The name of its table in the configuration: the `bot` tag.
+    pub name: String,
+    /// The platform's id of it, usually `st-…`: the `bot_id` tag.
+    pub id: String,
+    /// The app's client id, usually `cs-…`.
+    pub client_id: String,
+    /// What its tokens are signed with.
+    pub key: SigningKey,
+    /// What its tokens are encrypted with, if the app insists on that.
+    pub encryption: Option<EncryptionKey>,
+    /// The zone its days and hours are in.
+    pub time_zone: TimeZone,
+    /// The channels to ask for, each once.
+    pub channels: Vec<String>,
+    /// The intervals to ask for, each once.
+    pub intervals: Vec<Interval>,
+    /// Tags of its own, by key.
+    pub tags: Vec<(String, String)>,
+    /// A schedule of its own.
+    pub cron: Option<Cron>,
+}
+
+/// A bot as tests need one: `st-NAME`, every channel, hourly, in UTC.
+#[cfg(test)]
+pub(crate) fn test_bot(name: &str) -> Bot {
+    Bot {
+        name: name.to_owned(),
+        id: format!("st-{name}"),
+        client_id: format!("cs-{name}"),
+        key: SigningKey::hmac(crate::domain::credentials::Algorithm::Hs256, b"a secret"),
+        encryption: None,
+        time_zone: TimeZone::UTC,
+        channels: vec!["all".to_owned()],
+        intervals: vec![Interval::Hourly],
+        tags: Vec::new(),
+        cron: None,
+    }
+}

@@ -1,0 +1,44 @@
+//! What a failure of either side means for a series and for the others, and what a person is told of it. Pure.
+
+use crate::database::writer::WriteError;
+use crate::domain::event::{FailureScope, SeriesFailure};
+use crate::platform::failure::Failure;
+
+/// The platform failed.
+pub(super) fn platform(failure: &Failure) -> SeriesFailure {
+    let (is_denied, clock_ahead) = match failure {
+        Failure::Refused(refusal) => (matches!(refusal.status, 401 | 403), refusal.clock_ahead),
+        _ => (false, None),
+    };
+    let scope = match failure {
+        Failure::Unreachable(_) | Failure::Away(_) => FailureScope::Platform,
+        Failure::Refused(refusal) if matches!(refusal.status, 502 | 503) => FailureScope::Platform,
+        Failure::Refused(refusal) if is_denied || refusal.is_throttling() => FailureScope::Bot,
+        Failure::NoToken(_) | Failure::RateLimited(_) => FailureScope::Bot,
+        _ => FailureScope::Series,
+    };
+    let kind = format!("platform {}", failure.label());
+    SeriesFailure { is_denied, clock_ahead, scope, ..plain(kind, failure.to_string(), failure.advice()) }
+}
+
+/// The points were not taken.
+pub(super) fn database(error: &WriteError) -> SeriesFailure {
+    let failure = plain(error.kind(), error.to_string(), error.advice());
+    match error {
+        WriteError::Failed(cause) => {
+            SeriesFailure { scope: FailureScope::Database, is_denied: cause.is_denied(), ..failure }
+        }
+        WriteError::LinesRefused { count, .. } => SeriesFailure { refused_points: *count, ..failure },
+    }
+}
+
+/// The task itself failed, which is a bug.
+pub(super) fn defect(words: &str) -> SeriesFailure {
+    let advice = "please report this line; the other series continue".to_owned();
+    plain("defect".to_owned(), format!("internal error: {words}"), advice)
+}
+
+fn plain(kind: String, error: String, advice: String) -> SeriesFailure {
+    let scope = FailureScope::Series;
+    SeriesFailure { kind, error, advice, scope, is_denied: false, refused_points: 0, clock_ahead: None }
+}

@@ -1,0 +1,143 @@
+//! Jobs under way: what they tell, for whoever remembers it, and for the summary, the log and the bar.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use jiff::civil::Date;
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, sleep_until};
+
+use super::Env;
+use crate::config::Config;
+use crate::domain::calendar;
+use crate::domain::clock::Clock;
+use crate::domain::event::SeriesEvent;
+use crate::domain::series::Window;
+use crate::observe::status::board::Board;
+use crate::run::job::{self, Clients, SeriesJob, Told};
+use crate::run::progress::ProgressReport;
+use crate::run::summary::{Outcome, Row};
+use crate::shutdown::Stop;
+
+/// How often progress is made durable while jobs run, at most.
+const SAVE_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a failure that may stop others, too, waits for them before it is said.
+const SAY_AFTER: Duration = Duration::from_secs(60);
+
+/// Jobs under way.
+pub(super) struct RunningJobs {
+    events: Receiver<Told>,
+    pub(super) rows: Vec<Row>,
+    windows: Vec<u64>,
+    progress: ProgressReport,
+    save_due: Option<Instant>,
+    say_due: Option<Instant>,
+    deadline: Option<Instant>,
+    stop: Stop,
+    grace: Duration,
+    board: Arc<Board>,
+    clock: Clock,
+    /// Whether the grace after a stop was over before all jobs had ended.
+    pub(super) was_left: bool,
+}
+
+/// What whoever keeps the progress needs to know.
+pub(super) enum News {
+    /// A window is confirmed.
+    Confirmed {
+        /// The part of it that is over for good.
+        complete: Option<Window>,
+        platform_today: Option<Date>,
+    },
+    Failed {
+        platform_today: Option<Date>,
+    },
+    Ended,
+    /// Time to make the progress durable.
+    SaveNow,
+}
+
+impl RunningJobs {
+    pub(super) fn start(jobs: Vec<SeriesJob>, clients: Arc<Clients>, config: &Config, env: &Env) -> RunningJobs {
+        let limits = config.platform.limits;
+        RunningJobs {
+            rows: jobs.iter().map(|job| Row::new(job.series.clone())).collect(),
+            windows: jobs.iter().map(|job| job.windows.len() as u64).collect(),
+            progress: ProgressReport::start(&jobs, &env.console, env.show, limits, clients.purpose),
+            events: job::start(jobs, clients),
+            save_due: None,
+            say_due: None,
+            deadline: None,
+            stop: env.stop.clone(),
+            grace: config.shutdown_grace,
+            board: Arc::clone(&env.board),
+            clock: env.clock,
+            was_left: false,
+        }
+    }
+
+    /// The next news, or `None` when all jobs have ended, or the grace after a stop has.
+    pub(super) async fn next(&mut self) -> Option<(usize, News)> {
+        loop {
+            let stop_not_seen = self.deadline.is_none();
+            let later = Instant::now() + Duration::from_secs(3600);
+            tokio::select! {
+                event = self.events.recv() => match event {
+                    Some((number, event)) => return Some((number, self.take(number, event))),
+                    None => return None,
+                },
+                () = sleep_until(self.save_due.unwrap_or(later)), if self.save_due.is_some() => {
+                    self.save_due = None;
+                    return Some((0, News::SaveNow));
+                }
+                () = sleep_until(self.say_due.unwrap_or(later)), if self.say_due.is_some() => {
+                    self.say_due = None;
+                    self.board.say_outages((self.clock)());
+                }
+                () = tokio::time::sleep(Duration::from_secs(60)) => self.progress.line(),
+                () = self.stop.told(), if stop_not_seen => {
+                    self.deadline = Some(Instant::now() + self.grace);
+                }
+                () = sleep_until(self.deadline.unwrap_or(later)), if !stop_not_seen => {
+                    self.was_left = true;
+                    return None;
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, number: usize, event: SeriesEvent) -> News {
+        let row = &mut self.rows[number];
+        let bot = Arc::clone(&row.series().bot);
+        self.save_due.get_or_insert_with(|| Instant::now() + SAVE_EVERY);
+        self.progress.line();
+        self.board.saw(row.series(), &event, (self.clock)());
+        match event {
+            SeriesEvent::Confirmed(confirmed) => {
+                row.add(&confirmed);
+                self.windows[number] = self.windows[number].saturating_sub(1);
+                self.progress.advance(&bot.id, confirmed.window.days(), confirmed.points);
+                News::Confirmed { complete: confirmed.complete, platform_today: confirmed.platform_today }
+            }
+            SeriesEvent::Done => {
+                row.end(Outcome::Complete, 0);
+                News::Ended
+            }
+            SeriesEvent::Stopped(requests) => {
+                row.end(Outcome::Unfinished, requests);
+                News::Ended
+            }
+            SeriesEvent::Failed { failure, requests, .. } => {
+                row.end(Outcome::Failed, requests);
+                self.say_due.get_or_insert_with(|| Instant::now() + SAY_AFTER);
+                self.progress.give_up(&bot.id, self.windows[number]);
+                let now = (self.clock)();
+                let platform_time =
+                    failure.clock_ahead.and_then(|ahead| now.checked_sub(SignedDuration::from_secs(ahead)).ok());
+                News::Failed { platform_today: platform_time.map(|time| calendar::today(&bot.time_zone, time)) }
+            }
+        }
+    }
+}
