@@ -207,7 +207,10 @@ pub fn take_folder(state_dir: &Path) -> Result<File, anyhow::Error> {
 
 fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> {
     atomic::make_folder(state_dir).with_context(|| {
-        format!("the state folder {} cannot be created; check its parent's permissions, or set state_dir", state_dir.display())
+        format!(
+            "the state folder {} cannot be created; check its parent's permissions, or set state_dir",
+            state_dir.display()
+        )
     })?;
     let path = state_dir.join(lock);
     let held = atomic::lock(&path).with_context(|| {
