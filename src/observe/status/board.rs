@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::budgets::Budgets;
 use super::outages::Outages;
 use super::recent::Recent;
 use super::series::SeriesStatus;
@@ -14,7 +15,6 @@ use crate::domain::event::{FailureScope, SeriesEvent};
 use crate::domain::plan::Progress;
 use crate::domain::series::{Interval, Series, SeriesKey};
 use crate::observe::metrics::Metrics;
-use crate::platform::limits::limiter::Limiter;
 
 /// Ticks that are remembered.
 const TICKS: usize = 10;
@@ -253,7 +253,7 @@ impl Board {
     }
 
     /// Everything, for the status page.
-    pub fn view(&self, limiter: &Limiter, started: Timestamp, simulated: bool, now: Timestamp) -> View {
+    pub fn view(&self, limiter: &dyn Budgets, started: Timestamp, simulated: bool, now: Timestamp) -> View {
         limiter.look_at_others();
         let known = self.lock();
         let mut bots: Vec<BotView> = Vec::new();
@@ -293,7 +293,7 @@ impl Board {
 
     /// Brings the gauges of each bot's budget up to date, and that of the state folder, which is written with each
     /// request and not only when a series comes further.
-    pub fn measure_budgets(&self, limiter: &Limiter) {
+    pub fn measure_budgets(&self, limiter: &dyn Budgets) {
         limiter.look_at_others();
         self.metrics.state_failing(self.lock().state_problem.is_some() || limiter.has_unwritten());
         let limits = limiter.limits();
