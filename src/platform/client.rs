@@ -125,6 +125,11 @@ impl Client {
         &self.in_flight
     }
 
+    /// For how long the platform has denied this bot for being asked too often, with no answer since.
+    pub fn denied_for(&self, bot_id: &str) -> Option<Duration> {
+        self.lasting.limiter.usage(bot_id).denied_for
+    }
+
     /// Asks until there is an answer, the tries are used up, or asking again cannot help. Every attempt adds one to
     /// `requests`, waits for the bot's turn and carries a token of its own.
     ///
