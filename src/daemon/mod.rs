@@ -86,7 +86,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     liveness.start(systemd::watchdog());
     let admin = Arc::new(Admin {
         board: Arc::clone(&env.board),
-        limiter: Arc::clone(&limiter),
+        limiter: limiter.clone(),
         metrics: Arc::clone(&env.watch.metrics),
         liveness: liveness.clone(),
         clock: env.clock,
@@ -208,7 +208,7 @@ impl Daemon {
 
     fn view(&self) -> View {
         let env = &self.env;
-        env.board.view(&self.limiter, self.started, env.simulated, (env.clock)())
+        env.board.view(&*self.limiter, self.started, env.simulated, (env.clock)())
     }
 
     async fn listen(&self, address: std::net::SocketAddr) -> Result<Serving, anyhow::Error> {

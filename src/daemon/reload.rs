@@ -129,7 +129,10 @@ impl Daemon {
             tracing::warn!("{warning}");
         }
         if config.state_dir != self.config.state_dir {
-            tracing::warn!("a changed state_dir takes effect at the next start; still using {}", self.config.state_dir.display());
+            tracing::warn!(
+                "a changed state_dir takes effect at the next start; still using {}",
+                self.config.state_dir.display()
+            );
             config.state_dir.clone_from(&self.config.state_dir);
         }
         // What may fail comes before what changes anything.

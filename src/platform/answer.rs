@@ -7,27 +7,10 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+pub use crate::domain::answer::{Answer, Counted};
 use crate::domain::point::Figures;
 use crate::domain::series::Interval;
 use crate::object;
-
-/// The days of one answer, each once, in order.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answer {
-    /// What was counted on each day.
-    pub days: BTreeMap<Date, Counted>,
-    /// A mismatch that deserves a look but fails nothing.
-    pub oddity: Option<String>,
-}
-
-/// The figures of one day.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Counted {
-    /// By local hour; an hour that the platform did not send has no figure at all.
-    Hours(Box<[Figures; 24]>),
-    /// Of the whole day.
-    Day(Figures),
-}
 
 /// Reads an answer of the v1 API.
 ///

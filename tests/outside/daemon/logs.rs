@@ -34,7 +34,7 @@ fn a_quiet_run_logs_one_line_a_tick() {
         );
         assert!(line.contains("; next tick at 2"), "{line}");
     }
-    assert!(end.len() == 2 && end[0].contains("told to end") && end[1].contains("ended"), "{log}");
+    assert!(end.len() == 2 && end[0].contains("shutting down, finishing") && end[1].contains("ended"), "{log}");
     assert!(!log.contains("ERROR"), "{log}");
 }
 
