@@ -22,7 +22,7 @@ use crate::domain::point::Point;
 use crate::domain::series::{Series, Window, day_after};
 use crate::domain::target::Target;
 use crate::observe::status::recent::DAYS;
-use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
+use crate::platform::client::{Client, FetchError, Fetched, Question, patience};
 use crate::platform::failure::Failure;
 use crate::platform::limits::limiter::Purpose;
 use crate::platform::verdict::{Verdict, verdict};
@@ -116,7 +116,7 @@ async fn run(number: usize, mut job: SeriesJob, clients: Arc<Clients>, events: m
             break SeriesEvent::Stopped(requests);
         }
         let purpose = clients.purpose;
-        let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: PATIENCE };
+        let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: patience(purpose) };
         let failure = match clients.platform.fetch(question, &mut requests, &clients.stop).await {
             Ok(fetched) => match export(&job, &encoder, window, fetched, stored.as_mut(), &clients).await {
                 Ok(confirmed) => {
@@ -165,7 +165,7 @@ async fn export(
     stored: Option<&mut LiveBuckets>,
     clients: &Clients,
 ) -> Result<Confirmed, WriteError> {
-    let Fetched { answer, asked_at, platform_time, hand } = fetched;
+    let Fetched { answer, asked_at, platform_time, permit } = fetched;
     let series = &job.series;
     let zone = &series.bot.time_zone;
     let recent_from = match clients.purpose {
@@ -185,14 +185,15 @@ async fn export(
             let news = stored.news(flattened.points, asked_at);
             let written = write(series, encoder, news.clone(), clients).await;
             match &written {
-                Ok(written) if !written.is_doubtful => stored.remember(&news),
+                // Which of them were dropped nobody says.
+                Ok(written) if !written.is_doubtful && written.beyond_retention == 0 => stored.remember(&news),
                 _ => stored.forget(),
             }
             written?
         }
         None => write(series, encoder, flattened.points, clients).await?,
     };
-    drop(hand);
+    drop(permit);
     Ok(Confirmed {
         window,
         complete,

@@ -56,8 +56,8 @@ pub enum WatermarkError {
     },
     /// A later release wrote the file.
     #[error(
-        "{} has format version {found}, this release knows {VERSION}: install the newer release again, or move the file \
-         away to start from initial_days", path.display()
+        "{} has format version {found}, but this release supports up to {VERSION}: install the newer release, or move the \
+         file away to start from initial_days", path.display()
     )]
     Newer {
         /// The file.

@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::history::Setup;
-use crate::time::{uptime, wall_clock};
+use crate::time::wall_clock;
 use crate::world::{Process, World, current, lock};
 use crate::{database, freshness, platform};
 
@@ -125,7 +125,6 @@ fn environment(process: Process, stop: Stop) -> Env {
     };
     Env {
         clock: wall_clock,
-        uptime,
         ask,
         open,
         stop,

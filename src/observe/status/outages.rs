@@ -89,6 +89,7 @@ impl Outage {
             (FailureScope::Bot, Some(lasted)) => {
                 tracing::error!(bot, "still failing after {lasted:#}: {error}: {rest}")
             }
+            (_, None) if error.contains("is unavailable") => tracing::error!("{error}: {rest}"),
             (_, None) => tracing::error!("{} is unavailable ({error}): {rest}", side(scope)),
             (_, Some(lasted)) => {
                 tracing::error!("{} has been unavailable for {lasted:#} ({error}): {rest}", side(scope));
