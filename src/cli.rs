@@ -11,11 +11,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
 
-use crate::config::{Config, Environment, Source};
+use crate::config::{Config, Environment, Source, parse_filter};
 use crate::demo;
 use crate::domain::calendar;
 use crate::domain::series::{Series, Shard, day_after};
-use crate::observe::logging::{Format, parse_filter};
+use crate::observe::logging::Format;
 use crate::state::backfill::Range;
 
 /// Exports the Kore.ai User Engagement Trend of chatbots to InfluxDB

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use kore_trend_exporter::cli::{Arguments, Invocation, Mode, UsageError, range_is_sensible};
 use kore_trend_exporter::config::{Config, Destination, Environment, Problems, Source};
 use kore_trend_exporter::domain::calendar;
-use kore_trend_exporter::observe::logging::{self, Console, Format, Log};
+use kore_trend_exporter::observe::console::Console;
+use kore_trend_exporter::observe::logging::{self, Format, Log};
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::panics;
 use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::ask::over_the_network;
-use kore_trend_exporter::platform::limits::uptime;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::{Row, Summary};
 use kore_trend_exporter::run::{self as export, Env, RunError};
@@ -93,7 +93,6 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
     let watch = Watch::new(Timestamp::now());
     let mut around = Env {
         clock: Timestamp::now,
-        uptime: uptime::read,
         ask: over_the_network,
         open: database::open,
         stop: Stop::after(told_to_end()),
@@ -103,6 +102,7 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
         show: if progress { Show::Bar } else { Show::Lines },
         board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
         watch,
+        stored: Arc::default(),
     };
     let rows = match mode {
         Mode::Daemon => {
@@ -164,20 +164,20 @@ impl Fault {
 
 /// Prints the table, and to whoever tries the demo what to try next.
 fn summarize(rows: &[Row], launch: &Launch, config: &Config) {
-    // Nothing is lost where nobody reads it any more.
+    // Nobody reads the output any more; nothing is lost.
     let _closed = write!(io::stdout(), "{}", Summary(rows));
     if launch.demo && export::is_complete(rows) && matches!(launch.source, Source::BuiltIn(..)) {
         if let Destination::File(path) = &config.destination {
-            tracing::info!("the points are in {} as line protocol", path.display());
+            tracing::info!("wrote the points to {} as line protocol", path.display());
         }
         tracing::info!(
-            "try next: --demo --backfill 2026-01-01..2026-03-31 for more history, --demo --once --dry-run to see the \
-             lines, and --demo -c config.toml --once for your own bots' names in your own database"
+            "next: --demo --backfill 2026-01-01..2026-03-31 for more history, --demo --verify 2026-01-01..2026-03-31 to \
+             compare it, or --demo -c config.toml --once to fill your own database"
         );
     }
 }
 
-/// Completes when the program is told to end; told twice, it ends at once.
+/// Completes on SIGTERM or SIGINT; a second signal exits immediately.
 async fn told_to_end() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
@@ -187,7 +187,7 @@ async fn told_to_end() {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    tracing::info!("told to end: finishing the requests in hand; told again, it ends at once");
+    tracing::info!("shutting down, finishing requests in flight; signal again to exit now");
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -21,6 +21,7 @@ pub struct Launch {
     pub selection: Selection,
     /// Whether the platform is simulated.
     pub demo: bool,
+    was_loaded: bool,
     simulated: Option<(Platform, Url)>,
 }
 
@@ -53,7 +54,7 @@ pub enum LaunchError {
 impl Launch {
     /// Nothing is read yet.
     pub fn new(source: Source, environment: Environment, selection: Selection, demo: bool) -> Launch {
-        Launch { source, environment, selection, demo, simulated: None }
+        Launch { source, environment, selection, demo, was_loaded: false, simulated: None }
     }
 
     /// Reads the configuration, secrets included.
@@ -70,7 +71,13 @@ impl Launch {
     pub fn reader(&self) -> impl FnOnce() -> Result<Config, Problems> + Send + 'static {
         let load = if self.demo { config::load_simulated } else { config::load };
         let (source, environment) = (self.source.clone(), self.environment.clone());
-        move || load(&source, &environment)
+        let again = self.was_loaded;
+        move || {
+            if again {
+                source.can_be_read_again()?;
+            }
+            load(&source, &environment)
+        }
     }
 
     /// The series of a configuration that was read, which is exported from now on.
@@ -83,6 +90,7 @@ impl Launch {
         if self.demo {
             self.simulate(&mut config).await?;
         }
+        self.was_loaded = true;
         Ok(Loaded { config, series })
     }
 

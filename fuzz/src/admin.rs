@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kore_trend_exporter::config::{self, Environment, Limits};
 use kore_trend_exporter::observe::endpoint::{self, Admin, Serving};
-use kore_trend_exporter::observe::liveness::Heart;
+use kore_trend_exporter::observe::liveness::Liveness;
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::limits::limiter::Limiter;
@@ -32,7 +32,7 @@ const LONGEST_ANSWER: usize = 256 << 10;
 
 struct Endpoint {
     address: SocketAddr,
-    heart: Arc<Heart>,
+    liveness: Liveness,
     _serving: Serving,
 }
 
@@ -42,7 +42,7 @@ pub fn check(input: &[u8]) {
         static ENDPOINT: Endpoint = wait_for(serve());
     }
     let answer = ENDPOINT.with(|endpoint| {
-        endpoint.heart.beat();
+        endpoint.liveness.beat();
         wait_for(async { tokio::time::timeout(TIME, ask(endpoint.address, input)).await })
             .expect("it is answered or hung up on")
     });
@@ -62,20 +62,20 @@ async fn serve() -> Endpoint {
     board.expect(&bots.iter().flat_map(|bot| bot.series().collect::<Vec<_>>()).collect::<Vec<_>>());
     board.reloaded(vec!["<script>alert(1)</script>".to_owned()]);
     board.state_saved(Err(std::io::Error::other("<script>")));
-    let heart = Arc::new(Heart::new(watch.pulse.clone(), None));
+    let liveness = watch.liveness.clone();
     let limits = Limits { per_minute: 60, per_hour: 1800, backfill_share: 0.5 };
     let admin = Admin {
         board: Arc::new(board),
         limiter: Arc::new(Limiter::new(limits, None)),
         metrics: watch.metrics,
-        heart: Arc::clone(&heart),
+        liveness: liveness.clone(),
         clock: now,
         started: now(),
         simulated: false,
     };
     let listener = endpoint::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let address = listener.local_addr().unwrap();
-    Endpoint { address, heart, _serving: endpoint::serve(listener, Arc::new(admin)) }
+    Endpoint { address, liveness, _serving: endpoint::serve(listener, Arc::new(admin)) }
 }
 
 fn now() -> Timestamp {

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use toml::{Table, Value};
 
 /// Every key of the contract; `*` is what the user names.
-const KEYS: [&str; 38] = [
+const KEYS: [&str; 44] = [
     "state_dir",
     "shutdown_grace",
     "log_level",
@@ -26,6 +26,7 @@ const KEYS: [&str; 38] = [
     "platform.url",
     "platform.api",
     "platform.send",
+    "platform.end_date",
     "platform.timeout",
     "platform.max_days_per_request",
     "platform.concurrency",
@@ -37,6 +38,9 @@ const KEYS: [&str; 38] = [
     "influxdb.bucket",
     "influxdb.token",
     "influxdb.token_file",
+    "influxdb.read_token",
+    "influxdb.read_token_file",
+    "influxdb.read",
     "influxdb.timeout",
     "influxdb.gzip",
     "file.path",
@@ -47,6 +51,8 @@ const KEYS: [&str; 38] = [
     "bots.*.client_secret_file",
     "bots.*.private_key_file",
     "bots.*.algorithm",
+    "bots.*.encryption_key_file",
+    "bots.*.encryption",
     "bots.*.time_zone",
     "bots.*.channels",
     "bots.*.intervals",
@@ -147,8 +153,8 @@ fn check_rules(config: &Config) {
     assert!(is_plain(platform.url.as_str()) && platform.url.has_host());
     assert!(platform.url.username().is_empty() && platform.url.password().is_none());
     if let Destination::InfluxDb(database) = &config.destination {
-        assert!(is_plain(database.url.as_str()) && database.url.path() == "/");
-        assert!(!database.timeout.is_zero() && !database.org.is_empty() && !database.bucket.is_empty());
+        assert!(is_plain(database.url.as_str()));
+        assert!(!database.timeout.is_zero() && !database.bucket.is_empty());
     }
     let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
     let mut series = BTreeSet::new();
@@ -157,7 +163,7 @@ fn check_rules(config: &Config) {
         for own in bot.series() {
             assert!(series.insert((bot.id.clone(), own.channel, own.interval)), "two bots write the same series");
         }
-        let reserved = ["bot", "bot_id", "channel"];
+        let reserved = ["bot", "bot_id", "channel", "time", "users", "new_users", "returning_users"];
         for (key, value) in &bot.tags {
             let is_well = |text: &str| !text.is_empty() && !text.chars().any(char::is_control) && !text.ends_with('\\');
             assert!(is_well(key) && is_well(value) && !reserved.contains(&key.as_str()), "{key:?} = {value:?}");

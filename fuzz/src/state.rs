@@ -13,6 +13,7 @@ use kore_trend_exporter::domain::bot::Bot;
 use kore_trend_exporter::domain::credentials::{Algorithm, SigningKey};
 use kore_trend_exporter::domain::plan::{Progress, Reach, tick};
 use kore_trend_exporter::domain::series::{Interval, Series, SeriesKey, Window, day_after, days_between};
+use kore_trend_exporter::domain::target::Target;
 use kore_trend_exporter::observe::status::memory;
 use kore_trend_exporter::state::backfill::{self, BackfillError, BackfillProgress, Range};
 use kore_trend_exporter::state::watermarks::{self, WatermarkError, Watermarks};
@@ -61,22 +62,25 @@ fn check_watermarks(folder: &Path, content: &[u8]) {
     let Some(value) = value else { return };
     assert_eq!(value["version"], 1);
     let expected: BTreeMap<SeriesKey, Progress> = entries(&value).map(|(key, entry)| (key, progress(entry))).collect();
-    let holds = |marks: &Watermarks| expected.iter().all(|(key, progress)| marks.get(key) == Some(*progress));
+    let holds = |marks: &Watermarks| {
+        expected.iter().all(|(key, progress)| marks.kept(key).map(|(progress, _)| progress) == Some(*progress))
+    };
     assert!(holds(&loaded), "{expected:?}");
     expected.values().for_each(|progress| check_plan(*progress));
 
     // Something new, so that there is something to save.
     let (new, known) = (key("new", "st-new"), Progress { since: TODAY, through: None });
-    loaded.set(new.clone(), known);
+    let target = |destination: &str| Target { destination: destination.to_owned(), tags: "tags".to_owned() };
+    let other = loaded.kept(&new).is_some_and(|(_, before)| before == Some(target("one")));
+    loaded.set(new.clone(), known, target(if other { "two" } else { "one" }));
     wait_for(loaded.save()).unwrap();
     let again = Watermarks::load(folder, Timestamp::UNIX_EPOCH, false).unwrap();
-    assert!(expected.keys().all(|key| again.get(key) == loaded.get(key)) && again.get(&new) == loaded.get(&new));
+    assert!(expected.keys().all(|key| again.kept(key) == loaded.kept(key)) && again.kept(&new) == loaded.kept(&new));
     let first = std::fs::read(&path).unwrap();
     let again = Watermarks::load(folder, Timestamp::UNIX_EPOCH, true).unwrap();
-    for progress in [known, loaded.get(&new).unwrap()] {
-        again.set(new.clone(), Progress { through: Some(TODAY), ..progress });
-        again.set(new.clone(), progress);
-    }
+    let (_, target) = loaded.kept(&new).unwrap();
+    again.set(new.clone(), Progress { through: Some(TODAY), ..known }, target.clone().unwrap());
+    again.set(new.clone(), known, target.unwrap());
     wait_for(again.save()).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), first, "saved, loaded and saved again");
 }

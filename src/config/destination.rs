@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::layers::Environment;
+use super::environment::Environment;
 use super::reader::Reader;
-use super::secrets::{self, Places};
+use super::secrets::{self, Places, Purpose};
 use super::values::{duration, service_url};
 use super::{Destination, InfluxDb, ReadLanguage};
 
@@ -40,11 +40,11 @@ fn influxdb(reader: &mut Reader, environment: &Environment) -> Option<InfluxDb> 
     let url = service_url(reader, "influxdb.url", "http://localhost:8086");
     let org = reader.get("influxdb.org", "the name of an organization, or \"\"", |_: &String| true);
     if !reader.has("influxdb.org") {
-        reader.problem("influxdb.org", "is missing; \"\" means that the database has none");
+        reader.missing(&["influxdb.org"], "is missing; \"\" means that the database has none");
     }
     let bucket = reader.get("influxdb.bucket", "the name of a bucket", |text: &String| !text.is_empty());
     if !reader.has("influxdb.bucket") {
-        reader.problem("influxdb.bucket", "is missing");
+        reader.missing(&["influxdb.bucket"], "is missing");
     }
     let read = read_language(reader);
     if read == Some(ReadLanguage::Flux) && url.as_ref().is_some_and(|url| url.path() != "/") {
@@ -53,12 +53,13 @@ fn influxdb(reader: &mut Reader, environment: &Environment) -> Option<InfluxDb> 
     }
     let timeout = duration(reader, "influxdb.timeout", "30s", false);
     let gzip = reader.get("influxdb.gzip", "true or false", |_: &bool| true).unwrap_or(true);
-    let mut secret = |value, file, credential, optional| {
-        let places = Places { value: Some(value), file, credential, for_platform: false, in_header: true, optional };
+    let mut token_at = |value, file, credential, purpose| {
+        let places = Places { value: Some(value), file, credential, purpose };
         secrets::read(reader, &places, environment)
     };
-    let token = secret("influxdb.token", "influxdb.token_file", "influxdb.token", false);
-    let read_token = secret("influxdb.read_token", "influxdb.read_token_file", "influxdb.read_token", true);
+    let token = token_at("influxdb.token", "influxdb.token_file", "influxdb.token", Purpose::Database);
+    let read_token =
+        token_at("influxdb.read_token", "influxdb.read_token_file", "influxdb.read_token", Purpose::OptionalDatabase);
     Some(InfluxDb { url: url?, org: org?, bucket: bucket?, token: token?, read_token, read, timeout, gzip })
 }
 

@@ -3,14 +3,16 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::layers::{self, Environment, Source};
+use super::environment::Environment;
+use super::layers;
+use super::log_level::{LEVELS, parse_filter};
 use super::problem::Problems;
 use super::reader::Reader;
+use super::source::Source;
 use super::values::{cron, duration, service_url};
 use super::{Api, Config, Destination, EndDate, Limits, Platform, Schedule, Secrets, Send, bots, destination};
 use crate::domain::slots::Cron;
 use crate::http::{Proxy, is_loopback};
-use crate::observe::logging::{LEVELS, parse_filter};
 
 /// Reads the document and puts the environment over it.
 ///
@@ -36,15 +38,16 @@ pub fn load_simulated(source: &Source, environment: &Environment) -> Result<Conf
 ///
 /// If the document cannot be read at all.
 pub fn load_secrets(source: &Source, environment: &Environment) -> Result<Secrets, Problems> {
-    let figment = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
-    let mut reader = Reader::new(figment, source.name());
+    source.can_be_read_again()?;
+    let layers = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
+    let mut reader = Reader::new(layers, source.name());
     let destination = destination::read(&mut reader, environment);
     Ok(Secrets { bots: bots::read(&mut reader, environment), destination })
 }
 
 fn load_for(source: &Source, environment: &Environment, simulated: bool) -> Result<Config, Problems> {
-    let figment = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
-    let mut reader = Reader::new(figment, source.name());
+    let layers = layers::merge(source, environment).map_err(|problem| Problems(vec![problem]))?;
+    let mut reader = Reader::new(layers, source.name());
     reader.simulated = simulated;
 
     let state_dir = reader.get("state_dir", "the path of a folder", |path: &PathBuf| !path.as_os_str().is_empty());
@@ -86,8 +89,8 @@ fn load_for(source: &Source, environment: &Environment, simulated: bool) -> Resu
 
 /// systemd's folder for the service, else `./state`.
 fn default_state_dir(environment: &Environment) -> PathBuf {
-    let folders = environment.get("STATE_DIRECTORY").unwrap_or("state");
-    PathBuf::from(folders.split(':').next().unwrap_or(folders))
+    let folders = environment.get("STATE_DIRECTORY").unwrap_or_default();
+    PathBuf::from(folders.split(':').find(|folder| !folder.is_empty()).unwrap_or("state"))
 }
 
 fn schedule(reader: &mut Reader) -> Schedule {

@@ -1,14 +1,25 @@
 //! What the program is told to do: types that cannot be wrong once built. [`load`] builds them and reports
 //! every problem at once.
 
+mod bot_keys;
+mod bot_values;
 mod bots;
 mod destination;
+mod document;
+mod environment;
+mod files;
 mod layers;
 mod load;
+mod log_level;
+mod nearest;
+mod overlay;
 mod problem;
 mod reader;
 mod secrets;
+mod shown;
+mod source;
 mod values;
+mod zones;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,10 +28,12 @@ use std::time::Duration;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
-pub use self::bots::RESERVED_TAGS;
-pub use self::layers::{Environment, Source};
+pub use self::environment::Environment;
 pub use self::load::{load, load_secrets, load_simulated};
+pub use self::log_level::parse_filter;
 pub use self::problem::{Problem, Problems};
+pub use self::source::Source;
+pub use self::zones::find as time_zone;
 pub use crate::domain::bot::Bot;
 use crate::domain::slots::Cron;
 
@@ -167,6 +180,16 @@ pub enum Destination {
     InfluxDb(InfluxDb),
     /// A file that line protocol is appended to.
     File(PathBuf),
+}
+
+impl Destination {
+    /// What tells it from any other, whatever the token and the other keys: no secret is in it.
+    pub fn identity(&self) -> String {
+        match self {
+            Destination::InfluxDb(database) => format!("{} {:?} {:?}", database.url, database.org, database.bucket),
+            Destination::File(path) => std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string(),
+        }
+    }
 }
 
 /// The database and the right to write to it.

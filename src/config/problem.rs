@@ -11,14 +11,25 @@ pub struct Problem {
     pub key: Option<String>,
     /// What was found and what is allowed. Never a secret.
     pub message: String,
+    /// The line of the file, from 1; of what is missing the line of the table that should hold it.
+    pub line: Option<usize>,
+}
+
+impl Problem {
+    /// Of the document as a whole.
+    pub(super) fn of_document(origin: String, message: String) -> Problem {
+        Problem { origin, key: None, message, line: None }
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.key {
-            Some(key) => write!(f, "{}: {key}: {}", self.origin, self.message),
-            None => write!(f, "{}: {}", self.origin, self.message),
+        write!(f, "{}: ", self.origin)?;
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
         }
+        f.write_str(&self.message)?;
+        self.line.map_or(Ok(()), |line| write!(f, " (line {line})"))
     }
 }
 

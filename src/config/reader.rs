@@ -1,26 +1,30 @@
-//! Reads one key at a time and collects what is wrong, so that one run reports every problem.
+//! Reads one key at a time and collects what is wrong, so that one run reports every problem, and each mistake once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use figment::Figment;
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
 
-use super::layers::{ENVIRONMENT, variable_of};
+use super::document::join;
+use super::environment::variable_of;
+use super::layers::{ENVIRONMENT, Layers};
+use super::nearest::Known;
 use super::problem::Problem;
+use super::shown::show;
 
 /// The merged layers, the keys that were asked for, and what was wrong with them.
 pub(super) struct Reader {
     root: Value,
     figment: Figment,
     document: String,
-    /// The paths of values.
-    known: BTreeSet<String>,
-    /// The paths of tables whose keys the user chooses, and of tables that may be empty.
-    tables: BTreeSet<String>,
-    /// Of these the ones whose keys the user chooses: a dot in such a key is no step of a path.
+    lines: BTreeMap<String, usize>,
+    known: Known,
+    /// The paths of tables whose keys the user chooses: a dot in such a key is no step of a path.
     of_user: BTreeSet<String>,
     problems: Vec<Problem>,
+    /// Keys that are missing; each problem with the keys of which one would do.
+    missing: Vec<(Problem, Vec<String>)>,
     /// Whether bots without credentials get some, for the simulated platform takes what it is told.
     pub(super) simulated: bool,
     /// Valid but unusual.
@@ -29,16 +33,17 @@ pub(super) struct Reader {
 
 impl Reader {
     /// `document` is what messages call the TOML layer.
-    pub(super) fn new(figment: Figment, document: String) -> Reader {
-        let root = figment.find_value("").unwrap_or_else(|_| Value::from(Dict::new()));
+    pub(super) fn new(layers: Layers, document: String) -> Reader {
+        let root = layers.figment.find_value("").unwrap_or_else(|_| Value::from(Dict::new()));
         Reader {
             root,
-            figment,
+            figment: layers.figment,
             document,
-            known: BTreeSet::new(),
-            tables: BTreeSet::new(),
+            lines: layers.lines,
+            known: Known::default(),
             of_user: BTreeSet::new(),
-            problems: Vec::new(),
+            problems: layers.problems,
+            missing: Vec::new(),
             simulated: false,
             warnings: Vec::new(),
         }
@@ -51,7 +56,7 @@ impl Reader {
         allowed: &str,
         valid: impl Fn(&T) -> bool,
     ) -> Option<T> {
-        self.known.insert(path.to_owned());
+        self.know(path);
         let value = self.root.find_ref(path)?.clone();
         let typed: Option<T> = match (&value, self.is_from_environment(path)) {
             (Value::String(_, text), true) => {
@@ -68,7 +73,7 @@ impl Reader {
 
     /// A string as it stands, whatever it looks like; the message of a wrong type does not show the value.
     pub(super) fn get_secret(&mut self, path: &str) -> Option<String> {
-        self.known.insert(path.to_owned());
+        self.know(path);
         match self.root.find_ref(path)? {
             Value::String(_, text) => Some(text.clone()),
             _ => {
@@ -78,14 +83,14 @@ impl Reader {
         }
     }
 
-    /// Notes that there may be a value at `path`, whatever it is.
+    /// Notes that there may be anything at `path` and below it.
     pub(super) fn know(&mut self, path: &str) {
-        self.known.insert(path.to_owned());
+        self.known.add_key(path);
     }
 
     /// Notes that there may be a table at `path`; [`finish`](Self::finish) reports what is no table.
     pub(super) fn table(&mut self, path: &str) {
-        self.tables.insert(path.to_owned());
+        self.known.add_table(path);
     }
 
     /// The keys, which the user chooses, of the table at `path`, which may be absent.
@@ -100,10 +105,10 @@ impl Reader {
 
     /// The entries of a table whose keys the user chooses; a key may hold any character, so it is no path.
     pub(super) fn entries(&mut self, path: &str) -> Vec<(String, Value)> {
-        let keys = self.names(path);
+        self.names(path);
         let Some(Value::Dict(_, dict)) = self.root.find_ref(path) else { return Vec::new() };
-        let entries: Vec<_> = keys.into_iter().filter_map(|key| Some((key.clone(), dict.get(&key)?.clone()))).collect();
-        self.known.extend(entries.iter().map(|(key, _)| format!("{path}.{key}")));
+        let entries: Vec<_> = dict.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        entries.iter().for_each(|(key, _)| self.know(&join(path, key)));
         entries
     }
 
@@ -120,24 +125,59 @@ impl Reader {
 
     /// Notes that the key at `path` is wrong.
     pub(super) fn problem(&mut self, path: &str, message: impl Into<String>) {
-        let origin = if self.is_from_environment(path) { variable_of(path) } else { self.document.clone() };
-        self.problems.push(Problem { origin, key: Some(path.to_owned()), message: message.into() });
+        let problem = self.problem_at(path, message.into());
+        self.problems.push(problem);
+    }
+
+    /// Notes that one of these keys should be there; the message speaks of the first.
+    pub(super) fn missing(&mut self, keys: &[&str], message: impl Into<String>) {
+        let Some(path) = keys.first() else { return };
+        let problem = self.problem_at(path, message.into());
+        self.missing.push((problem, keys.iter().map(|key| (*key).to_owned()).collect()));
+    }
+
+    fn problem_at(&self, path: &str, message: String) -> Problem {
+        // A name may hold anything; whoever writes it must not write lines into a log.
+        let key = Some(path.replace(char::is_control, "\u{fffd}"));
+        if self.is_from_environment(path) {
+            return Problem { origin: variable_of(path), key, message, line: None };
+        }
+        // What is missing has no line of its own, but the table that should hold it has.
+        let tables = std::iter::successors(Some(path), |path| Some(path.rsplit_once('.')?.0));
+        let line = tables.filter_map(|path| self.lines.get(path)).copied().next();
+        Problem { origin: self.document.clone(), key, message, line }
     }
 
     /// Notes every key that was never asked for, and returns all problems and all warnings.
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
         let (mut unknown, mut no_tables) = (Vec::new(), Vec::new());
         self.look_for_strays(&self.root, "", &mut unknown, &mut no_tables);
+        // A key that is written in another way is not missing besides.
+        let mut explained: BTreeSet<String> = BTreeSet::new();
         for path in no_tables {
             self.problem(&path, "must be a table (value hidden)");
+            explained.insert(path);
         }
         for path in unknown {
-            let message = match nearest(&path, &self.known, &self.tables) {
-                Some(known) => format!("unknown key; did you mean {known}?"),
+            let message = match self.known.nearest(&path) {
+                Some(nearest) => {
+                    if nearest.is_close {
+                        explained.insert(nearest.key.to_owned());
+                    }
+                    format!("unknown key; did you mean {}?", nearest.key)
+                }
                 None => "unknown key".to_owned(),
             };
             self.problem(&path, message);
         }
+        let is_explained = |key: &String| {
+            std::iter::successors(Some(key.as_str()), |path| Some(path.rsplit_once('.')?.0))
+                .any(|path| explained.contains(path))
+        };
+        let missing = self.missing.into_iter().filter(|(_, keys)| !keys.iter().any(is_explained));
+        self.problems.extend(missing.map(|(problem, _)| problem));
+        // In the order of the document, and what is wrong with variables first.
+        self.problems.sort_by_key(|problem| problem.line);
         (self.problems, self.warnings)
     }
 
@@ -149,68 +189,16 @@ impl Reader {
         for (key, inner) in dict {
             let is_stray = key.contains('.') && !self.of_user.contains(path);
             let key = if is_stray { format!("{key:?}") } else { key.clone() };
-            let path = if path.is_empty() { key } else { format!("{path}.{key}") };
+            let path = join(path, &key);
             if is_stray {
                 unknown.push(path);
-                continue;
-            }
-            if self.known.contains(&path) {
+            } else if self.known.is_key(&path) {
                 // Of what is chosen by the user, one key may look like the path to another.
-                continue;
-            }
-            let below = format!("{path}.");
-            let known_below = self.known.range(below.clone()..).next().is_some_and(|next| next.starts_with(&below));
-            if known_below || self.tables.contains(&path) {
+            } else if self.known.is_table(&path) {
                 self.look_for_strays(inner, &path, unknown, no_tables);
             } else {
                 unknown.push(path);
             }
         }
     }
-}
-
-/// A value as the user wrote it, for a message.
-fn show(value: &Value) -> String {
-    let json = match value {
-        Value::String(_, text) => return quoted(text),
-        Value::Dict(..) => return "a table".to_owned(),
-        Value::Array(_, values) if values.iter().any(|value| value.as_str().is_none_or(may_be_a_secret)) => {
-            return "(value hidden)".to_owned();
-        }
-        value => serde_json::to_string(value).unwrap_or_else(|_| "a value".to_owned()),
-    };
-    cut(json)
-}
-
-/// A text as the user wrote it, for a message; not what may be a secret that was put in the wrong place.
-pub(super) fn quoted(text: &str) -> String {
-    if may_be_a_secret(text) { "(value hidden)".to_owned() } else { cut(format!("{text:?}")) }
-}
-
-fn cut(text: String) -> String {
-    match text.char_indices().nth(80) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-/// Whether a text looks like what is generated to be a secret: one long word with digits in it. Durations, zones, cron
-/// lines, addresses and names of algorithms look otherwise.
-fn may_be_a_secret(text: &str) -> bool {
-    let is_word = !text.contains("://") && !text.contains(char::is_whitespace);
-    is_word && text.chars().count() >= 20 && text.contains(|letter: char| letter.is_ascii_digit())
-}
-
-/// The known key or table that looks most like `path`: among its siblings first, then by its last part anywhere.
-fn nearest<'a>(path: &str, known: &'a BTreeSet<String>, tables: &'a BTreeSet<String>) -> Option<&'a str> {
-    let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
-    let distance = |candidate: &str| {
-        let (its_parent, its_name) = candidate.rsplit_once('.').unwrap_or(("", candidate));
-        let elsewhere = if its_parent == parent { 0 } else { 2 };
-        strsim::damerau_levenshtein(name, its_name) + elsewhere
-    };
-    let sections = known.iter().filter_map(|key| Some(key.rsplit_once('.')?.0));
-    let candidates = known.iter().chain(tables).map(String::as_str).chain(sections);
-    let in_place = |candidate: &&str| !(parent.is_empty() && candidate.starts_with("bots."));
-    candidates.filter(in_place).min_by_key(|candidate| distance(candidate))
 }

@@ -1,11 +1,12 @@
 //! Secrets: by value, by file, by systemd credential; never shown.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::layers::Environment;
+use super::environment::Environment;
+use super::files;
 use super::reader::Reader;
 
 /// The keys and the credential that may bring one secret.
@@ -16,101 +17,128 @@ pub(super) struct Places<'a> {
     pub(super) file: &'a str,
     /// The name of the file in `$CREDENTIALS_DIRECTORY`.
     pub(super) credential: &'a str,
-    /// Whether it is for the platform, so that before a simulated one it need not exist yet.
-    pub(super) for_platform: bool,
-    /// Whether it travels in an HTTP header, which takes no control character.
-    pub(super) in_header: bool,
-    /// Whether nothing is wrong where it is not given.
-    pub(super) optional: bool,
+    /// What it is for.
+    pub(super) purpose: Purpose,
+}
+
+/// What a secret is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To ask the platform; before a simulated one it need not exist yet.
+    Platform,
+    /// A token for the database, which travels in an HTTP header.
+    Database,
+    /// The same, where another token may do.
+    OptionalDatabase,
 }
 
 /// What stands for a secret that a simulated platform does without.
 pub(super) const STAND_IN: &str = "a stand-in for a secret";
 
-impl Places<'_> {
-    fn may_be_absent(&self, reader: &mut Reader) -> bool {
-        let absent = reader.simulated && self.for_platform;
-        if absent {
-            reader
-                .warnings
-                .push(format!("{} does not exist; the simulated platform does not need it", self.credential));
-        }
-        absent
-    }
-}
+/// What systemd puts before the names of files where a whole folder is loaded as credentials.
+const FOLDER: &str = concat!(env!("CARGO_PKG_NAME"), "_");
 
 /// The secret, or a problem. What the environment says goes before what the document says.
 pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Environment) -> Option<SecretString> {
-    let value = places.value.and_then(|key| Some((key, reader.get_secret(key)?)));
-    let file = reader.get_secret(places.file).map(PathBuf::from);
-    let has_value = places.value.is_some_and(|key| reader.has(key));
-    let (key, text) = match (has_value, reader.has(places.file)) {
-        (true, true) => {
-            let key = places.value?;
-            match (reader.is_from_environment(key), reader.is_from_environment(places.file)) {
-                (true, false) => value?,
-                (false, true) => (places.file, from_file(reader, places, &file?)?),
-                _ => {
-                    reader.problem(key, format!("cannot be combined with {}; keep one of them", places.file));
-                    return None;
-                }
-            }
-        }
-        (true, false) => value?,
-        (false, true) => (places.file, from_file(reader, places, &file?)?),
-        (false, false) => {
-            let folder = environment.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-            let credential = folder.map(|folder| folder.join(places.credential)).filter(|path| path.exists());
-            if credential.is_none() && places.may_be_absent(reader) {
-                return Some(SecretString::from(STAND_IN));
-            }
-            let Some(path) = credential else {
-                if places.optional {
-                    return None;
-                }
-                let keys: Vec<&str> = places.value.into_iter().chain([places.file]).collect();
-                let message = format!("is missing; set {} or the credential {}", keys.join(" or "), places.credential);
-                reader.problem(keys[0], message);
-                return None;
-            };
-            (places.file, from_file(reader, places, &path)?)
-        }
-    };
-    if text.is_empty() {
-        reader.problem(key, "the secret is empty");
-        return None;
-    }
-    if places.in_header && text.contains(char::is_control) {
-        reader.problem(key, "the secret contains a control character, such as a line break");
+    let (key, text) = find(reader, places, environment)?;
+    let text = trimmed(&text);
+    if let Some(problem) = problem_of(text, places.purpose) {
+        reader.problem(key, problem);
         return None;
     }
     Some(SecretString::from(text))
 }
 
-/// The text of the file without its trailing newline.
+/// The text of the secret, and the key that brought it.
+fn find<'a>(reader: &mut Reader, places: &Places<'a>, environment: &Environment) -> Option<(&'a str, String)> {
+    let value = places.value.and_then(|key| Some((key, reader.get_secret(key)?)));
+    let file = reader.get_secret(places.file).map(PathBuf::from);
+    let value_key = places.value.filter(|key| reader.has(key));
+    match (value_key, reader.has(places.file)) {
+        (Some(key), true) => match (reader.is_from_environment(key), reader.is_from_environment(places.file)) {
+            (true, false) => value,
+            (false, true) => Some((places.file, from_file(reader, places, &file?)?)),
+            _ => {
+                reader.problem(key, format!("cannot be combined with {}; keep one of them", places.file));
+                None
+            }
+        },
+        (Some(_), false) => value,
+        (None, true) => Some((places.file, from_file(reader, places, &file?)?)),
+        (None, false) => from_credential(reader, places, environment),
+    }
+}
+
+fn from_credential<'a>(
+    reader: &mut Reader,
+    places: &Places<'a>,
+    environment: &Environment,
+) -> Option<(&'a str, String)> {
+    let folder = environment.get("CREDENTIALS_DIRECTORY").map(Path::new);
+    let names = [places.credential.to_owned(), format!("{FOLDER}{}", places.credential)];
+    let found = folder.and_then(|folder| names.iter().map(|name| folder.join(name)).find(|path| path.exists()));
+    if let Some(path) = found {
+        return Some((places.file, from_file(reader, places, &path)?));
+    }
+    if places.purpose == Purpose::OptionalDatabase {
+        return None;
+    }
+    if may_be_absent(reader, places) {
+        return Some((places.file, STAND_IN.to_owned()));
+    }
+    let keys: Vec<&str> = places.value.into_iter().chain([places.file]).collect();
+    let message = format!("is missing; set {} or the credential {}", keys.join(" or "), places.credential);
+    reader.missing(&keys, message);
+    None
+}
+
 fn from_file(reader: &mut Reader, places: &Places<'_>, path: &Path) -> Option<String> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => {
-            let text = text.strip_suffix('\n').unwrap_or(&text);
-            Some(text.strip_suffix('\r').unwrap_or(text).to_owned())
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound && places.may_be_absent(reader) => Some(STAND_IN.to_owned()),
+    match files::read(path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == ErrorKind::NotFound && may_be_absent(reader, places) => Some(STAND_IN.to_owned()),
         Err(error) => {
-            // The path is not shown: a secret may have been put in its place.
-            reader.problem(places.file, format!("the file cannot be read: {error}"));
+            reader.problem(places.file, files::unreadable(&error));
             None
         }
     }
 }
 
-/// The text of a file that a bot needs and a simulated platform does without: `Some(None)` where it is not there yet.
-pub(super) fn optional_file(reader: &mut Reader, key: &str, path: &str) -> Option<Option<String>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Some(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound && reader.simulated => Some(None),
-        Err(error) => {
-            reader.problem(key, format!("the file cannot be read: {error}"));
-            None
-        }
+fn may_be_absent(reader: &mut Reader, places: &Places<'_>) -> bool {
+    let absent = reader.simulated && places.purpose == Purpose::Platform;
+    if absent {
+        let credential = places.credential;
+        reader.warnings.push(format!("{credential} does not exist; the simulated platform does not need it"));
+    }
+    absent
+}
+
+/// The secret without what editors and shells add to a text: a byte order mark, and line ends.
+fn trimmed(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text).trim_end_matches(['\n', '\r'])
+}
+
+fn problem_of(secret: &str, purpose: Purpose) -> Option<&'static str> {
+    // Some cannot be seen, and all of them come from copying.
+    let is_blank = |letter: char| {
+        letter.is_whitespace()
+            || letter.is_control()
+            || matches!(letter, '\u{feff}' | '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
+    };
+    if secret.is_empty() {
+        Some("the secret is empty")
+    } else if secret.starts_with(is_blank) || secret.ends_with(is_blank) {
+        Some("the secret begins or ends with a blank or control character")
+    } else if purpose != Purpose::Platform && secret.contains(char::is_control) {
+        Some("the secret contains a control character, such as a line break")
+    } else {
+        None
+    }
+}
+
+/// The text of a file that is no secret and that a simulated platform does without.
+pub(super) fn public_file(reader: &Reader, path: &str) -> io::Result<Option<String>> {
+    match files::read(Path::new(path)) {
+        Err(error) if error.kind() == ErrorKind::NotFound && reader.simulated => Ok(None),
+        read => read.map(|text| Some(trimmed(&text).to_owned())),
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use reqwest::Url;
 
-use super::reader::{Reader, quoted};
+use super::reader::Reader;
+use super::shown::{HIDDEN, quoted};
 use crate::domain::slots::Cron;
 
 /// The schedule at `path`, if there is a valid one.
@@ -46,7 +47,7 @@ pub(super) fn service_url(reader: &mut Reader, path: &str, default: &str) -> Opt
     let url = parse_url(&text);
     if url.is_none() {
         let may_hold_a_secret = text.contains(['@', '?', '#']);
-        let found = if may_hold_a_secret { "(value hidden)".to_owned() } else { quoted(&text) };
+        let found = if may_hold_a_secret { HIDDEN.to_owned() } else { quoted(&text) };
         let allowed = "an http:// or https:// address without credentials, query or fragment";
         reader.problem(path, format!("found {found}, must be {allowed}"));
     }

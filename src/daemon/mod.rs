@@ -29,7 +29,7 @@ use self::wakeups::Wakeups;
 use crate::config::Config;
 use crate::domain::series::Series;
 use crate::observe::endpoint::{self, Admin, Serving};
-use crate::observe::liveness::Heart;
+use crate::observe::liveness::Liveness;
 use crate::observe::logging::Log;
 use crate::observe::status::memory;
 use crate::observe::status::view::View;
@@ -55,7 +55,7 @@ struct Daemon {
 
     watermarks: Arc<Watermarks>,
     limiter: Arc<Limiter>,
-    heart: Arc<Heart>,
+    liveness: Liveness,
     manager: Manager,
 
     timetable: Timetable,
@@ -82,12 +82,13 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     let _lock = run::take_folder(&config.state_dir)?;
     let watermarks = Arc::new(Watermarks::load(&config.state_dir, started, true)?);
     let limiter = run::limiter(&config, &env)?;
-    let heart = Arc::new(Heart::new(env.watch.pulse.clone(), systemd::watchdog()));
+    let liveness = env.watch.liveness.clone();
+    liveness.start(systemd::watchdog());
     let admin = Arc::new(Admin {
         board: Arc::clone(&env.board),
-        limiter: Arc::clone(&limiter),
+        limiter: limiter.clone(),
         metrics: Arc::clone(&env.watch.metrics),
-        heart: Arc::clone(&heart),
+        liveness: liveness.clone(),
         clock: env.clock,
         started,
         simulated: env.simulated,
@@ -105,7 +106,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
         serving: None,
         watermarks: Arc::clone(&watermarks),
         limiter,
-        heart,
+        liveness,
         manager: Manager::default(),
         timetable: Timetable::default(),
         wakeups,
@@ -135,7 +136,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     tokio::join!(living, watermarks.keep_saving(async { drop(until.await) }, |saved| board.state_saved(saved)));
     board.state_saved(watermarks.save().await);
     if let Err(error) = memory::save(&daemon.config.state_dir, board.figures()).await {
-        tracing::debug!("the figures for the status page cannot be saved: {error}");
+        tracing::debug!("failed to save the status page's figures: {error}");
     }
     tracing::info!("ended");
     Ok(())
@@ -143,7 +144,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
 
 impl Daemon {
     async fn live(&mut self, mut hangups: Signal, mut woken: mpsc::Receiver<()>) {
-        let mut beat = tokio::time::interval(self.heart.every());
+        let mut beat = tokio::time::interval(self.liveness.every());
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut clock_step = ClockStep::new((self.env.clock)());
         let stop = self.env.stop.clone();
@@ -185,11 +186,11 @@ impl Daemon {
 
     /// The loop has come round: the watchdog may know, unless something is stuck.
     fn beat(&mut self, is_stopping: bool) {
-        self.heart.beat();
-        let trouble = self.heart.trouble();
+        self.liveness.beat();
+        let trouble = self.liveness.trouble();
         match &trouble {
             None => self.manager.alive(),
-            Some(trouble) if !self.is_stuck => tracing::error!("{trouble}: the watchdog is not fed"),
+            Some(trouble) if !self.is_stuck => tracing::error!("{trouble}: not notifying the watchdog"),
             Some(_) => {}
         }
         self.is_stuck = trouble.is_some();
@@ -207,13 +208,13 @@ impl Daemon {
 
     fn view(&self) -> View {
         let env = &self.env;
-        env.board.view(&self.limiter, self.started, env.simulated, (env.clock)())
+        env.board.view(&*self.limiter, self.started, env.simulated, (env.clock)())
     }
 
     async fn listen(&self, address: std::net::SocketAddr) -> Result<Serving, anyhow::Error> {
         let listener = endpoint::bind(address).await?;
         let address = listener.local_addr().unwrap_or(address);
-        tracing::info!("listening on http://{address}: a status page, /metrics, /healthz and /readyz");
+        tracing::info!("listening on http://{address}: status page, /metrics, /healthz, /readyz");
         Ok(endpoint::serve(listener, Arc::clone(&self.admin)))
     }
 }

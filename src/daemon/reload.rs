@@ -3,7 +3,7 @@
 //! Counters, watermarks and the limiter's memory stay; a running tick ends with what it began with. Files are read off
 //! the loop, and for a bounded time: whatever they turn out to be, neither the loop nor a shutdown waits for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use tokio::task::JoinError;
 
 use super::Daemon;
 use crate::config::{self, Config, Problems, Secrets};
-use crate::domain::series::Series;
+use crate::domain::series::{Series, SeriesKey};
+use crate::domain::target::Target;
 use crate::observe::endpoint::Serving;
 use crate::platform::limits::limiter::{Limiter, Purpose};
 use crate::run::job::Clients;
@@ -61,10 +62,10 @@ impl Daemon {
             Ok(Reread::Configuration(read)) => self.reload(read).await,
             Ok(Reread::Secrets(Some(Ok(found)))) => self.take_over_secrets(&found).await,
             Ok(Reread::Secrets(Some(Err(problems)))) => {
-                tracing::warn!("credentials rejected, and they cannot be read again: {problems}");
+                tracing::warn!("credentials were rejected and could not be re-read: {problems}");
             }
             Ok(Reread::Secrets(None)) | Err(_) => {
-                tracing::warn!("credentials rejected, and reading them again took longer than {LONGEST_READ:?}");
+                tracing::warn!("credentials were rejected and could not be re-read within {LONGEST_READ:?}");
             }
         }
     }
@@ -72,7 +73,7 @@ impl Daemon {
     /// Takes over the configuration that was read. Bots with new or failing series are then started at once.
     async fn reload(&mut self, read: Option<Result<Config, Problems>>) {
         // What is said in the log, and the part of it that anyone may see.
-        let hidden = "something that the log names";
+        let hidden = "see the log";
         let loaded = match read {
             Some(Ok(config)) => self.launch.select(config).await,
             Some(Err(problems)) => Err(problems.into()),
@@ -99,7 +100,7 @@ impl Daemon {
                 for (problem, _) in &problems {
                     tracing::error!("{problem}");
                 }
-                tracing::error!("configuration not reloaded, the old one stays in force; fix it and reload again");
+                tracing::error!("reload refused, keeping the old configuration; fix the errors above and reload again");
                 self.env.board.reloaded(problems.into_iter().map(|(_, key)| key).collect());
             }
         }
@@ -110,14 +111,14 @@ impl Daemon {
     /// Only secrets are re-read; everything else waits for SIGHUP.
     async fn take_over_secrets(&mut self, found: &Secrets) {
         let Some(config) = self.config.with_secrets(found) else { return };
-        tracing::info!("credentials rejected, but they have changed on disk: using the new ones");
+        tracing::info!("credentials were rejected; loaded the changed ones");
         let taken = match self.launch.selection.choose(&config) {
             Ok(series) => self.take_over(Loaded { config, series }).await,
             Err(error) => Err(error.into()),
         };
         match taken {
             Ok(()) => self.start_unwell(),
-            Err(error) => tracing::error!("the new credentials cannot be used: {error:#}"),
+            Err(error) => tracing::error!("the changed credentials cannot be used: {error:#}"),
         }
     }
 
@@ -128,7 +129,10 @@ impl Daemon {
             tracing::warn!("{warning}");
         }
         if config.state_dir != self.config.state_dir {
-            tracing::warn!("state_dir stays {} until the next start", self.config.state_dir.display());
+            tracing::warn!(
+                "a changed state_dir takes effect at the next start; still using {}",
+                self.config.state_dir.display()
+            );
             config.state_dir.clone_from(&self.config.state_dir);
         }
         // What may fail comes before what changes anything.
@@ -169,11 +173,15 @@ impl Daemon {
     /// Exports these series from now on, and no others.
     pub(super) async fn export_these(&mut self, series: Vec<Series>) {
         self.env.board.expect(&series);
-        for key in series.iter().map(Series::key) {
-            if let Some(progress) = self.watermarks.get(&key) {
-                self.env.board.set_progress(&key, progress);
+        run::targets::say_changes(&self.config, &series, &self.watermarks, (self.env.clock)());
+        let identity = self.config.destination.identity();
+        for one in &series {
+            if let Some(progress) = self.watermarks.get(&one.key(), &Target::new(&identity, &one.bot)) {
+                self.env.board.set_progress(&one.key(), progress);
             }
         }
+        let keys: HashSet<SeriesKey> = series.iter().map(Series::key).collect();
+        self.env.stored.keep_only(|key| keys.contains(key));
         let mut by_bot: BTreeMap<String, Vec<Series>> = BTreeMap::new();
         for series in series {
             by_bot.entry(series.bot.name.clone()).or_default().push(series);
@@ -193,7 +201,7 @@ impl Daemon {
     pub(super) fn say_wakeups(&self, set: Result<(), anyhow::Error>) {
         if let Err(error) = set {
             // The beat finds what is due as well.
-            tracing::warn!("{error:#}: ticks start up to {:?} late", self.heart.every());
+            tracing::warn!("{error:#}: ticks start up to {:?} late", self.liveness.every());
         }
     }
 

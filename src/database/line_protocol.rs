@@ -96,8 +96,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::RESERVED_TAGS;
     use crate::domain::bot::test_bot;
+    use crate::domain::point::RESERVED_TAGS;
     use crate::domain::point::{Figures, tag_problem};
 
     fn line(series: &Series, point: &Point) -> String {

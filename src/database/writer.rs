@@ -2,19 +2,16 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::line_protocol::Encoder;
+pub use super::parcel::{Parcel, WriteError, Written};
 use super::pieces::{self, ENOUGH_LINES, Piece};
 use super::wordings::Meaning;
 use super::{Sink, WriteFailure};
 use crate::domain::backoff::{self, LONGEST_RETRY_DELAY};
-use crate::domain::point::Point;
-use crate::domain::series::SeriesKey;
 use crate::observe::metrics::{Watch, Write};
 use crate::shutdown::Stop;
 
@@ -27,66 +24,6 @@ const MOST_SEARCHES: usize = 64;
 /// How long a database that did not take a write counts as away; longer than one tick's series take to find out,
 /// shorter than the time to the next tick.
 const AWAY: Duration = Duration::from_secs(30);
-
-/// The points of one answer, and whom to tell.
-#[derive(Debug)]
-pub struct Parcel {
-    /// Whose points they are.
-    pub key: SeriesKey,
-    /// Writes the series' lines.
-    pub encoder: Arc<Encoder>,
-    /// In the order of time; not empty.
-    pub points: Vec<Point>,
-    /// Told what became of them.
-    pub reply: oneshot::Sender<Result<Written, WriteError>>,
-}
-
-/// Points that the database confirmed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Stored.
-    pub points: usize,
-    /// Not stored, for they are older than what the bucket retains; asking again cannot help.
-    pub beyond_retention: usize,
-}
-
-/// Why the points of a series are not confirmed.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum WriteError {
-    /// The write failed as a whole.
-    #[error("{0}")]
-    Failed(WriteFailure),
-    /// The database refused some of the lines and has the rest.
-    #[error("the database refused {count} points of this series ({failure}); the first: {example}")]
-    LinesRefused {
-        /// How many.
-        count: usize,
-        /// The first of them.
-        example: String,
-        /// What the database answered.
-        failure: WriteFailure,
-    },
-}
-
-impl WriteError {
-    /// A word for this kind of problem, by which a new one is told from one that lasts.
-    pub fn kind(&self) -> String {
-        match self {
-            WriteError::Failed(failure) => format!("database {}", failure.label()),
-            WriteError::LinesRefused { .. } => "lines refused".to_owned(),
-        }
-    }
-
-    /// The next step for the person on call; empty where there is none to suggest.
-    pub fn advice(&self) -> String {
-        const REST: &str = "the other points are stored, and these days will be retried";
-        match self {
-            WriteError::Failed(failure) => failure.advice().to_owned(),
-            WriteError::LinesRefused { failure, .. } if failure.advice().is_empty() => REST.to_owned(),
-            WriteError::LinesRefused { failure, .. } => format!("{}; {REST}", failure.advice()),
-        }
-    }
-}
 
 /// How many answers are asked for or not yet written: so many parcels may still arrive.
 pub type Expected = Box<dyn Fn() -> usize + Send + Sync>;
@@ -113,6 +50,7 @@ struct Writer {
 #[derive(Debug, Default)]
 struct Fate {
     beyond_retention: usize,
+    is_doubtful: bool,
     refused: Vec<(Range<usize>, WriteFailure)>,
     failure: Option<WriteFailure>,
 }
@@ -153,7 +91,13 @@ impl Writer {
         let mut queue: VecDeque<Vec<Piece>> = pieces::bounded(whole.collect(), batch).into();
         let mut searches = 0;
         while let Some(pieces) = queue.pop_front() {
-            let Err(failure) = self.send(&pieces, batch).await else { continue };
+            let failure = match self.send(&pieces, batch).await {
+                Ok(tries) => {
+                    pieces.iter().for_each(|piece| fates[piece.parcel].is_doubtful |= tries > 1);
+                    continue;
+                }
+                Err(failure) => failure,
+            };
             let may_search = searches < MOST_SEARCHES;
             match judge(&failure, &pieces, batch, may_search, &mut fates) {
                 Next::Nothing => {}
@@ -169,18 +113,21 @@ impl Writer {
         fates
     }
 
-    async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<(), WriteFailure> {
+    /// Returns the number of tries.
+    async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<u32, WriteFailure> {
         let lines = self.sink.pack(pieces::encode(pieces, batch))?;
         let is_away = self.away_until.is_some_and(|until| Instant::now() < until);
         let mut pauses = backoff::pauses(if is_away { 1 } else { backoff::TRIES });
+        let mut tries = 0;
         loop {
-            let operation = self.watch.pulse.begin("a write to the database", self.sink.timeout());
+            tries += 1;
+            let operation = self.watch.liveness.begin("a write to the database", self.sink.timeout());
             let written = self.sink.write(lines.clone()).await;
             drop(operation);
             let Err(failure) = written else {
                 self.watch.metrics.wrote(Write::Success);
                 self.away_until = None;
-                return Ok(());
+                return Ok(tries);
             };
             self.watch.metrics.wrote(if failure.is_passing() { Write::Failure } else { Write::Refused });
             tracing::debug!("a write failed: {failure}");
@@ -207,6 +154,7 @@ impl Writer {
             (None, None) => Ok(Written {
                 points: parcel.points.len().saturating_sub(fate.beyond_retention),
                 beyond_retention: fate.beyond_retention,
+                is_doubtful: fate.is_doubtful,
             }),
         };
         // Nobody listens any more where a series was ended by a stop.

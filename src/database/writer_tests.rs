@@ -1,18 +1,20 @@
 //! The writer against a database that refuses, in process.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::civil::date;
 use secrecy::SecretString;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::config::InfluxDb;
 use crate::database::influxdb::InfluxDbSink;
+use crate::database::line_protocol::Encoder;
 use crate::domain::bot::test_bot;
-use crate::domain::point::Figures;
+use crate::domain::point::{Figures, Point};
 use crate::domain::series::{Interval, Series};
 
 type Answer = fn(&[String]) -> (u16, String);
@@ -86,7 +88,7 @@ async fn series_that_are_ready_together_go_out_in_one_write() {
     let (writer, kept) = writer(|_| (204, String::new())).await;
     let told = [send(&writer, "a", 24), send(&writer, "b", 24), send(&writer, "c", 24)];
     for told in told {
-        assert_eq!(told.await.unwrap(), Ok(Written { points: 24, beyond_retention: 0 }));
+        assert_eq!(told.await.unwrap(), Ok(Written { points: 24, ..Written::default() }));
     }
     assert_eq!(requests_and_lines(&kept), (1, 72));
 }
@@ -95,7 +97,7 @@ async fn series_that_are_ready_together_go_out_in_one_write() {
 async fn no_write_holds_more_than_enough_lines() {
     let (writer, kept) =
         writer(|lines| if lines.len() > ENOUGH_LINES { (500, String::new()) } else { (204, String::new()) }).await;
-    assert_eq!(send(&writer, "a", 12_345).await.unwrap(), Ok(Written { points: 12_345, beyond_retention: 0 }));
+    assert_eq!(send(&writer, "a", 12_345).await.unwrap(), Ok(Written { points: 12_345, ..Written::default() }));
     assert_eq!(requests_and_lines(&kept), (3, 12_345));
 }
 
@@ -150,8 +152,8 @@ async fn points_beyond_retention_are_counted_by_series_and_confirmed() {
     let told = [send(&writer, "a", 10), send(&writer, "b", 2)];
     // The six oldest: two of each series share the first two hours.
     let results = futures(told).await;
-    assert_eq!(results[0], Ok(Written { points: 6, beyond_retention: 4 }));
-    assert_eq!(results[1], Ok(Written { points: 0, beyond_retention: 2 }));
+    assert_eq!(results[0], Ok(Written { points: 6, beyond_retention: 4, is_doubtful: false }));
+    assert_eq!(results[1], Ok(Written { points: 0, beyond_retention: 2, is_doubtful: false }));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::gate::Refusal;
+use crate::config;
 use crate::domain::series::{ALL_CHANNELS, Interval, Window, day_after};
 
 /// A valid question of a bot.
@@ -78,7 +79,7 @@ impl Parameters {
     /// What v2 is asked: days and hours are those of the zone that `timeZoneOffset` names, or of UTC.
     pub(super) fn v2(&self, bot_id: String) -> Result<Question, Refusal> {
         let zone = match self.get("timeZoneOffset") {
-            Some(name) => TimeZone::get(name).map_err(|_| Refusal::INVALID)?,
+            Some(name) => config::time_zone(name).ok_or(Refusal::INVALID)?,
             None => TimeZone::UTC,
         };
         self.v1(bot_id, zone)

@@ -1,11 +1,9 @@
 //! A bot as it is configured: who it is, what proves that, and which of its series are exported.
 
-use std::sync::Arc;
-
 use jiff::tz::TimeZone;
 
 use super::credentials::{EncryptionKey, SigningKey};
-use super::series::{Interval, Series};
+use super::interval::Interval;
 use super::slots::Cron;
 
 /// One virtual assistant and the app that may read its figures.
@@ -33,19 +31,6 @@ pub struct Bot {
     pub cron: Option<Cron>,
 }
 
-impl Bot {
-    /// Its series: every channel with every interval.
-    pub fn series(self: &Arc<Self>) -> impl Iterator<Item = Series> + '_ {
-        self.channels.iter().flat_map(move |channel| {
-            self.intervals.iter().map(move |&interval| Series {
-                bot: Arc::clone(self),
-                channel: channel.clone(),
-                interval,
-            })
-        })
-    }
-}
-
 /// A bot as tests need one: `st-NAME`, every channel, hourly, in UTC.
 #[cfg(test)]
 pub(crate) fn test_bot(name: &str) -> Bot {
@@ -56,7 +41,7 @@ pub(crate) fn test_bot(name: &str) -> Bot {
         key: SigningKey::hmac(crate::domain::credentials::Algorithm::Hs256, b"a secret"),
         encryption: None,
         time_zone: TimeZone::UTC,
-        channels: vec![crate::domain::series::ALL_CHANNELS.to_owned()],
+        channels: vec!["all".to_owned()],
         intervals: vec![Interval::Hourly],
         tags: Vec::new(),
         cron: None,

@@ -2,6 +2,7 @@
 
 use jiff::civil::Date;
 
+use crate::domain::flatten::Forgotten;
 use crate::domain::series::Window;
 
 /// What may happen to a series.
@@ -43,6 +44,8 @@ pub struct Confirmed {
     pub newest: Option<i64>,
     /// Buckets with users whose local hour (or whole day: `None`) daylight saving skipped: day and hour.
     pub nonexistent: Vec<(Date, Option<usize>)>,
+    /// What the platform may have deleted, for it reports zeros only: not written.
+    pub forgotten: Forgotten,
     /// A mismatch in the answer that deserves a look but fails nothing.
     pub oddity: Option<String>,
     /// A figure for each day that has points.

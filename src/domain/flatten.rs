@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::domain::answer::{Answer, Counted};
 use crate::domain::calendar::{self, Span};
+use crate::domain::plan::SURELY_KEPT;
 use crate::domain::point::{Figures, Point};
-use crate::domain::series::Window;
-use crate::platform::answer::{Answer, Counted};
+use crate::domain::series::{Window, day_after};
 
 /// What is known when an answer is flattened.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,15 @@ pub struct Asked<'a> {
     pub recent_from: Option<Date>,
 }
 
+/// Days before those that the platform surely keeps whose every bucket is zero: it may have deleted them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// How many days.
+    pub days: usize,
+    /// How many buckets they have in all.
+    pub buckets: usize,
+}
+
 /// The points of one answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Flattened {
@@ -31,6 +41,8 @@ pub struct Flattened {
     pub points: Vec<Point>,
     /// Buckets with users whose local hour (or whole day: `None`) never was: day and hour.
     pub nonexistent: Vec<(Date, Option<usize>)>,
+    /// What was withheld because the platform may have deleted it.
+    pub forgotten: Forgotten,
     /// A figure for each day that has a point: its users, or those of its busiest hour.
     pub days: Vec<(Date, i64)>,
     /// The users of recent buckets, by day and hour; those of a day are at hour 0.
@@ -40,7 +52,13 @@ pub struct Flattened {
 /// Places the buckets of an answer in time.
 pub fn flatten(answer: &Answer, asked: &Asked<'_>) -> Flattened {
     let mut flattened = Flattened::default();
+    let surely_kept_from = day_after(calendar::today(asked.zone, asked.at), -SURELY_KEPT);
     for (&date, counted) in answer.days.iter().filter(|(date, _)| asked.window.contains(**date)) {
+        if date < surely_kept_from && is_all_zero(counted) {
+            flattened.forgotten.days += 1;
+            flattened.forgotten.buckets += figures_of(counted).count();
+            continue;
+        }
         let day = calendar::day(asked.zone, date);
         let before = flattened.points.len();
         match counted {
@@ -55,6 +73,19 @@ pub fn flatten(answer: &Answer, asked: &Asked<'_>) -> Flattened {
         flattened.days.extend(most.map(|users| (date, users)));
     }
     flattened
+}
+
+/// The figures of a day's buckets that the platform sent.
+fn figures_of(counted: &Counted) -> impl Iterator<Item = &Figures> {
+    let figures = match counted {
+        Counted::Day(figures) => std::slice::from_ref(figures),
+        Counted::Hours(hours) => hours.as_slice(),
+    };
+    figures.iter().filter(|figures| figures.fields().next().is_some())
+}
+
+fn is_all_zero(counted: &Counted) -> bool {
+    figures_of(counted).next().is_some() && figures_of(counted).all(Figures::are_zero)
 }
 
 impl Flattened {
@@ -89,7 +120,7 @@ pub fn asked_at(own_time: Timestamp, platform_time: Option<Timestamp>) -> Timest
 pub fn complete_through(asked: &Asked<'_>) -> Option<Date> {
     let at = asked.at;
     let today = calendar::today(asked.zone, at);
-    let mut days = (1..=3).map(|back| crate::domain::series::day_after(today, -back).min(asked.window.last));
+    let mut days = (1..=3).map(|back| day_after(today, -back).min(asked.window.last));
     let over = |date: Date| calendar::day(asked.zone, date).span.is_none_or(|span| span.end <= at);
     days.find(|date| over(*date)).filter(|date| *date >= asked.window.first)
 }
@@ -194,6 +225,27 @@ mod tests {
         assert_eq!(found.nonexistent, [(date(2026, 3, 29), Some(2))]);
         assert_eq!(points(&found), [("2026-03-29T00:00:00Z".to_owned(), 1), ("2026-03-29T01:00:00Z".to_owned(), 3)]);
         assert_eq!(case.flatten(&body(0), Interval::Hourly).nonexistent, []);
+    }
+
+    #[test]
+    fn zeros_of_a_day_that_the_platform_may_have_deleted_are_withheld_and_counted() {
+        let body = r#"{"results":[{"date":"Jul 08 2026","0 - 1":0,"1 - 2":0},{"date":"Jul 09 2026","0 - 1":0}]}"#;
+        let case = Case { first: date(2026, 7, 1), ..TODAY };
+        let found = case.flatten(body, Interval::Hourly);
+        assert_eq!(found.forgotten, Forgotten { days: 1, buckets: 2 });
+        assert_eq!(points(&found), [("2026-07-09T00:00:00Z".to_owned(), 0)], "28 days ago it is surely kept");
+        assert_eq!(complete_through(&case.asked(&TimeZone::UTC)), Some(date(2026, 8, 5)));
+        let figure = body.replacen(":0,", ":3,", 1);
+        let found = case.flatten(&figure, Interval::Hourly);
+        assert_eq!(
+            (found.points.len(), found.forgotten),
+            (3, Forgotten::default()),
+            "one figure tells that it is kept"
+        );
+        let daily = r#"{"results":[{"date":"Jul 01 2026","users":0}]}"#;
+        assert_eq!(case.flatten(daily, Interval::Daily).forgotten, Forgotten { days: 1, buckets: 1 });
+        let empty = r#"{"results":[{"date":"Jul 01 2026"}]}"#;
+        assert_eq!(case.flatten(empty, Interval::Hourly), Flattened::default());
     }
 
     #[test]

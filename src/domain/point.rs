@@ -1,5 +1,9 @@
 //! A point: the users of one bucket, where it belongs on the time line, and what its tags may be.
 
+/// Tag keys with a meaning of their own: the exporter's tags, the fields, and what the database keeps for itself.
+pub const RESERVED_TAGS: [&str; 9] =
+    ["bot", "bot_id", "channel", "time", "_measurement", "_field", "users", "new_users", "returning_users"];
+
 /// The users of one bucket. At least one figure is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {

@@ -1,4 +1,4 @@
-//! The nouns that everything else speaks of: an interval, a series, a window of days, a shard of the bots.
+//! A series, a window of days, a shard of the bots.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,32 +7,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::bot::Bot;
-
-/// How long one bucket of a series is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Interval {
-    /// One figure an hour of the bot's local day.
-    Hourly,
-    /// One figure a local day. Not the sum of its hours: a person may come back.
-    Daily,
-}
-
-impl Interval {
-    /// The name used in the configuration, in metric labels and in the state files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Interval::Hourly => "hourly",
-            Interval::Daily => "daily",
-        }
-    }
-}
-
-impl fmt::Display for Interval {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+pub use super::interval::Interval;
 
 /// The channel name that stands for "no channel filter": every user once, whichever channels they used.
 pub const ALL_CHANNELS: &str = "all";
@@ -46,6 +21,19 @@ pub struct Series {
     pub channel: String,
     /// How long its buckets are.
     pub interval: Interval,
+}
+
+impl Bot {
+    /// The series of a bot: every channel with every interval.
+    pub fn series(self: &Arc<Self>) -> impl Iterator<Item = Series> + '_ {
+        self.channels.iter().flat_map(move |channel| {
+            self.intervals.iter().map(move |&interval| Series {
+                bot: Arc::clone(self),
+                channel: channel.clone(),
+                interval,
+            })
+        })
+    }
 }
 
 impl Series {
@@ -92,6 +80,11 @@ impl Window {
     /// Whether the day lies in the window.
     pub fn contains(self, day: Date) -> bool {
         self.first <= day && day <= self.last
+    }
+
+    /// Its days from this one on, if there are any.
+    pub fn from(self, day: Date) -> Option<Window> {
+        (day <= self.last).then(|| Window { first: self.first.max(day), ..self })
     }
 
     /// The older and the newer half, or `None` for a single day.
@@ -167,14 +160,6 @@ mod tests {
     use proptest::{prop_assert, proptest};
 
     use super::*;
-
-    #[test]
-    fn an_interval_has_one_name_everywhere() {
-        for (interval, name) in [(Interval::Hourly, "hourly"), (Interval::Daily, "daily")] {
-            assert_eq!((interval.name(), interval.to_string().as_str()), (name, name));
-            assert_eq!(serde_json::to_value(interval).unwrap(), name);
-        }
-    }
 
     #[test]
     fn halves_cover_the_window_without_overlap() {

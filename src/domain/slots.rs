@@ -1,4 +1,4 @@
-//! Cron lines: parsed once with the scheduler's own parser, so that what the configuration accepts is what will run.
+//! Cron lines, with five fields as in crontab(5), or six with seconds first.
 
 use chrono::{DateTime, Utc};
 use croner::errors::CronError;
@@ -58,7 +58,10 @@ impl Cron {
 }
 
 fn parser_accepts(line: &str) -> Result<croner::Cron, CronError> {
-    CronParser::builder().seconds(Seconds::Required).dom_and_dow(true).build().parse(line)
+    // crontab(5): where both days are given, either of them is enough; a field that begins with a star gives none.
+    let days = [3, 5].map(|place| line.split(' ').nth(place).unwrap_or_default());
+    let both_needed = days.iter().any(|day| day.starts_with('*'));
+    CronParser::builder().seconds(Seconds::Required).dom_and_dow(both_needed).build().parse(line)
 }
 
 /// The first field that is refused even where all others are `*`.
@@ -101,6 +104,33 @@ mod tests {
         assert_eq!(next("0 10 * * * *", "2026-08-06T12:10:00Z"), "2026-08-06T13:10:00Z");
         assert_eq!(next("* * * * * *", "2026-08-06T12:10:00.7Z"), "2026-08-06T12:10:01Z");
         assert_eq!(next("0 0 0 29 2 *", "2026-08-06T12:10:00Z"), "2028-02-29T00:00:00Z");
+    }
+
+    #[test]
+    fn of_day_of_month_and_day_of_week_either_is_enough() {
+        for (line, expected) in [
+            // 2026-08-01 is a Saturday.
+            ("0 6 1 * 1", &["08-03", "08-10", "08-17", "08-24", "08-31", "09-01", "09-07"][..]),
+            ("0 0 6 1 * MON", &["08-03", "08-10", "08-17", "08-24", "08-31", "09-01", "09-07"]),
+            ("0 6 1,15 * *", &["08-15", "09-01", "09-15"]),
+            ("0 6 * * 7", &["08-02", "08-09", "08-16"]),
+            ("0 6 * * 0", &["08-02", "08-09", "08-16"]),
+            // Every other day, if it is a Monday.
+            ("0 6 */2 * 1", &["08-03", "08-17", "08-31", "09-07"]),
+            ("0 6 13 * */2", &["08-13", "09-13", "10-13"]),
+            ("0 6 30 2 1", &["2027-02-01", "2027-02-08"]),
+        ] {
+            let cron = Cron::parse(line).unwrap();
+            let start: Timestamp = "2026-08-01T12:00:00Z".parse().unwrap();
+            let slots: Vec<String> = std::iter::successors(cron.next_after(start), |slot| cron.next_after(*slot))
+                .take(expected.len())
+                .map(|slot| slot.to_string())
+                .collect();
+            let days: Vec<String> = expected.iter().map(|day| format!("{day}T06:00:00Z")).collect();
+            for (slot, day) in slots.iter().zip(&days) {
+                assert!(slot.ends_with(day.as_str()), "{line}: {slots:?}");
+            }
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
-use crate::observe::logging::Console;
+use super::console::Console;
 
 /// Which of the two ways lines take now.
 #[derive(Clone, Debug, Default)]

@@ -6,5 +6,8 @@ pub mod client;
 mod dates;
 pub mod failure;
 pub mod limits;
+mod outage;
+mod reading;
+mod request;
 pub mod token;
 pub mod verdict;

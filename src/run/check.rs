@@ -41,11 +41,9 @@ pub async fn run(config: &Config, name: &str, series: &[Series], around: &Env) -
     for (bot, _) in &bots {
         report.line(&format!("schedule of {}", bot.name), &schedule(config, bot, series, around))?;
     }
-    let ledger = Some(config.state_dir.join("requests.ledger")).filter(|path| path.exists());
-    let ledger = ledger.and_then(|path| Ledger::open(&path, around.clocks()).ok());
+    let ledger = Ledger::open_to_read(&config.state_dir, around.clock).ok();
     let limiter = Arc::new(Limiter::new(config.platform.limits, ledger));
-    let lasting =
-        Lasting { limiter, watch: around.watch.clone(), clock: around.clock, uptime: around.uptime, ask: around.ask };
+    let lasting = Lasting { limiter, watch: around.watch.clone(), clock: around.clock, ask: around.ask };
     let client = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
     for (_, its_series) in &bots {
         report.line(
@@ -162,7 +160,7 @@ async fn platform(client: &Client, series: &Series, around: &Env) -> Finding {
             ))
         }
         Err(FetchError::Failed(failure)) => Err(format!("{failure}; {}", failure.advice())),
-        Err(FetchError::Stopped) => Err("not asked: the program was told to end".to_owned()),
+        Err(FetchError::Stopped) => Err("not asked: shutting down".to_owned()),
     }
 }
 

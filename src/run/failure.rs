@@ -1,8 +1,20 @@
 //! What a failure of either side means for a series and for the others, and what a person is told of it. Pure.
 
+use std::time::Duration;
+
 use crate::database::writer::WriteError;
 use crate::domain::event::{FailureScope, SeriesFailure};
 use crate::platform::failure::Failure;
+
+/// The kind of a bot that is denied for being asked too often.
+const RATE_LIMITED: &str = "platform rate_limited";
+
+/// The platform has denied the bot for so long, and still does.
+pub(super) fn rate_limited(lasted: Duration) -> SeriesFailure {
+    let error = format!("rate limited by the platform for {} min", lasted.as_secs() / 60);
+    let advice = Failure::RateLimited(lasted).advice();
+    SeriesFailure { scope: FailureScope::Bot, ..plain(RATE_LIMITED.to_owned(), error, advice) }
+}
 
 /// The platform failed.
 pub(super) fn platform(failure: &Failure) -> SeriesFailure {
@@ -11,13 +23,14 @@ pub(super) fn platform(failure: &Failure) -> SeriesFailure {
         _ => (false, None),
     };
     let scope = match failure {
-        Failure::Unreachable(_) => FailureScope::Platform,
+        Failure::Unreachable(_) | Failure::Away(_) => FailureScope::Platform,
         Failure::Refused(refusal) if matches!(refusal.status, 502 | 503) => FailureScope::Platform,
         Failure::Refused(refusal) if is_denied || refusal.is_throttling() => FailureScope::Bot,
-        Failure::NoToken(_) => FailureScope::Bot,
+        Failure::NoToken(_) | Failure::RateLimited(_) => FailureScope::Bot,
         _ => FailureScope::Series,
     };
-    let kind = format!("platform {}", failure.label());
+    let is_throttling = matches!(failure, Failure::Refused(refusal) if refusal.is_throttling());
+    let kind = if is_throttling { RATE_LIMITED.to_owned() } else { format!("platform {}", failure.label()) };
     SeriesFailure { is_denied, clock_ahead, scope, ..plain(kind, failure.to_string(), failure.advice()) }
 }
 
@@ -34,8 +47,8 @@ pub(super) fn database(error: &WriteError) -> SeriesFailure {
 
 /// The task itself failed, which is a bug.
 pub(super) fn defect(words: &str) -> SeriesFailure {
-    let advice = "report it with this line; the other series go on".to_owned();
-    plain("defect".to_owned(), format!("a defect in this program: {words}"), advice)
+    let advice = "please report this line; the other series continue".to_owned();
+    plain("defect".to_owned(), format!("internal error: {words}"), advice)
 }
 
 fn plain(kind: String, error: String, advice: String) -> SeriesFailure {

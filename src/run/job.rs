@@ -16,15 +16,17 @@ use crate::domain::backoff::TRIES;
 use crate::domain::calendar;
 use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
 use crate::domain::flatten::{self, Asked, complete_through, flatten};
+use crate::domain::live_buckets::LiveBuckets;
 use crate::domain::plan;
+use crate::domain::point::Point;
 use crate::domain::series::{Series, Window, day_after};
-use crate::observe::panics::words_of;
+use crate::domain::target::Target;
 use crate::observe::status::recent::DAYS;
-use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
+use crate::platform::client::{Client, FetchError, Fetched, Question, patience};
 use crate::platform::failure::Failure;
 use crate::platform::limits::limiter::Purpose;
 use crate::platform::verdict::{Verdict, verdict};
-use crate::run::failure;
+use crate::run::{KnownBuckets, failure};
 use crate::shutdown::Stop;
 
 /// A clock that is ahead of the platform's by more than this deserves a word: a tick is that much late, and tokens fail
@@ -41,8 +43,17 @@ pub struct SeriesJob {
     pub series: Series,
     /// The windows, in the order in which to fetch them.
     pub windows: VecDeque<Window>,
-    /// The first of the live days; `None` where the windows are a backfill's.
-    pub live_from: Option<Date>,
+    /// `None` where the windows are a backfill's.
+    pub live: Option<LiveDays>,
+}
+
+/// The days that every tick asks for.
+#[derive(Clone, Debug)]
+pub struct LiveDays {
+    /// The first of them.
+    pub from: Date,
+    /// Where their points go: what is known to be stored there is not written again.
+    pub target: Target,
 }
 
 /// The two services, as a job uses them.
@@ -56,6 +67,8 @@ pub struct Clients {
     pub include_open: bool,
     /// Which limits apply.
     pub purpose: Purpose,
+    /// What the database is known to hold.
+    pub stored: Arc<KnownBuckets>,
     /// Whether to end.
     pub stop: Stop,
 }
@@ -65,7 +78,7 @@ pub type Told = (usize, SeriesEvent);
 
 /// What ended a task before its time. Its place in the source is in the log.
 pub fn defect(ended: JoinError) -> SeriesFailure {
-    failure::defect(ended.try_into_panic().map_or("its task was ended", |panic| words_of(&*panic)))
+    failure::defect(if ended.is_panic() { "it panicked, see the log for the place" } else { "the task was cancelled" })
 }
 
 /// Runs all jobs side by side. The channel ends when the last of them has.
@@ -96,15 +109,16 @@ pub fn start(jobs: Vec<SeriesJob>, clients: Arc<Clients>) -> mpsc::Receiver<Told
 async fn run(number: usize, mut job: SeriesJob, clients: Arc<Clients>, events: mpsc::Sender<Told>) {
     let encoder = Arc::new(Encoder::new(&job.series));
     let mut requests = 0;
+    let mut stored = job.live.as_ref().map(|live| clients.stored.take(&job.series.key(), &live.target));
     let last = loop {
         let Some(window) = job.windows.pop_front() else { break SeriesEvent::Done };
         if clients.stop.is_told() {
             break SeriesEvent::Stopped(requests);
         }
         let purpose = clients.purpose;
-        let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: PATIENCE };
+        let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: patience(purpose) };
         let failure = match clients.platform.fetch(question, &mut requests, &clients.stop).await {
-            Ok(fetched) => match export(&job.series, &encoder, window, fetched, &clients).await {
+            Ok(fetched) => match export(&job, &encoder, window, fetched, stored.as_mut(), &clients).await {
                 Ok(confirmed) => {
                     let confirmed = Confirmed { requests: std::mem::take(&mut requests), ..confirmed };
                     let _nobody_listens = events.send((number, SeriesEvent::Confirmed(confirmed))).await;
@@ -122,13 +136,20 @@ async fn run(number: usize, mut job: SeriesJob, clients: Arc<Clients>, events: m
         };
         break SeriesEvent::Failed { failure, window, requests };
     };
+    if let (Some(live), Some(stored)) = (job.live, stored) {
+        clients.stored.put(job.series.key(), live.target, stored);
+    }
     let _nobody_listens = events.send((number, last)).await;
 }
 
 impl SeriesJob {
+    fn is_live(&self, window: Window) -> bool {
+        self.live.as_ref().is_some_and(|live| live.from <= window.last)
+    }
+
     /// Whether there is a way to go on after a window that failed: with the halves of it, if it was too long.
     fn goes_on_after(&mut self, window: Window, failure: &Failure) -> bool {
-        let is_live = self.live_from.is_some_and(|live_from| live_from <= window.last);
+        let is_live = self.is_live(window);
         let refuses_length = matches!(failure, Failure::Refused(refusal) if refusal.status == 413);
         verdict(failure, window.days()) == Verdict::Narrow
             && plan::narrow(&mut self.windows, window, is_live, refuses_length)
@@ -137,13 +158,15 @@ impl SeriesJob {
 
 /// Turns an answer into points and waits until they are confirmed.
 async fn export(
-    series: &Series,
+    job: &SeriesJob,
     encoder: &Arc<Encoder>,
     window: Window,
     fetched: Fetched,
+    stored: Option<&mut LiveBuckets>,
     clients: &Clients,
 ) -> Result<Confirmed, WriteError> {
-    let Fetched { answer, asked_at, platform_time, hand } = fetched;
+    let Fetched { answer, asked_at, platform_time, permit } = fetched;
+    let series = &job.series;
     let zone = &series.bot.time_zone;
     let recent_from = match clients.purpose {
         Purpose::Live => Some(day_after(window.last, 1 - DAYS as i64)),
@@ -157,16 +180,20 @@ async fn export(
     drop(answer.days);
     let complete = complete_through(&asked).map(|last| Window { first: window.first, last });
     let newest = flattened.points.last().map(|point| point.timestamp);
-    let written = if flattened.points.is_empty() {
-        Written::default()
-    } else {
-        let (reply, told) = oneshot::channel();
-        let parcel = Parcel { key: series.key(), encoder: Arc::clone(encoder), points: flattened.points, reply };
-        let gone = || WriteError::Failed(WriteFailure::Io("the writer has ended".to_owned()));
-        clients.writer.send(parcel).await.map_err(|_| gone())?;
-        told.await.map_err(|_| gone())??
+    let written = match stored.filter(|_| job.is_live(window)) {
+        Some(stored) => {
+            let news = stored.news(flattened.points, asked_at);
+            let written = write(series, encoder, news.clone(), clients).await;
+            match &written {
+                // Which of them were dropped nobody says.
+                Ok(written) if !written.is_doubtful && written.beyond_retention == 0 => stored.remember(&news),
+                _ => stored.forget(),
+            }
+            written?
+        }
+        None => write(series, encoder, flattened.points, clients).await?,
     };
-    drop(hand);
+    drop(permit);
     Ok(Confirmed {
         window,
         complete,
@@ -176,10 +203,28 @@ async fn export(
         requests: 0,
         newest,
         nonexistent: flattened.nonexistent,
+        forgotten: flattened.forgotten,
         oddity,
         days: flattened.days,
         recent: flattened.recent,
     })
+}
+
+/// Waits until the points are confirmed.
+async fn write(
+    series: &Series,
+    encoder: &Arc<Encoder>,
+    points: Vec<Point>,
+    clients: &Clients,
+) -> Result<Written, WriteError> {
+    if points.is_empty() {
+        return Ok(Written::default());
+    }
+    let (reply, told) = oneshot::channel();
+    let parcel = Parcel { key: series.key(), encoder: Arc::clone(encoder), points, reply };
+    let gone = || WriteError::Failed(WriteFailure::Io("the writer has ended".to_owned()));
+    clients.writer.send(parcel).await.map_err(|_| gone())?;
+    told.await.map_err(|_| gone())?
 }
 
 /// The days that these jobs ask for, and how many requests that is.

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use crate::domain::event::Confirmed;
-use crate::domain::series::Series;
+use crate::domain::series::{Interval, Series};
 
 /// How many days a spark line shows.
 const SPARK_DAYS: usize = 31;
@@ -19,6 +19,7 @@ pub struct Row {
     points: u64,
     beyond_retention: u64,
     nonexistent: u64,
+    forgotten_days: usize,
     requests: u64,
     /// The newest days' users; a bounded number of them, however long the range.
     users: BTreeMap<Date, i64>,
@@ -45,6 +46,7 @@ impl Row {
             points: 0,
             beyond_retention: 0,
             nonexistent: 0,
+            forgotten_days: 0,
             requests: 0,
             users: BTreeMap::new(),
             outcome: Outcome::Unfinished,
@@ -66,12 +68,25 @@ impl Row {
         (self.days, self.points, self.requests)
     }
 
+    /// Days of zeros that were not written, for the platform may have deleted them.
+    pub fn forgotten_days(&self) -> usize {
+        self.forgotten_days
+    }
+
+    /// So many days were not asked for, which the database would not keep. Returns how many points that are.
+    pub fn skip(&mut self, days: u32) -> usize {
+        let points = days * if self.series.interval == Interval::Hourly { 24 } else { 1 };
+        self.beyond_retention += u64::from(points);
+        points as usize
+    }
+
     /// Adds a confirmed window.
     pub fn add(&mut self, confirmed: &Confirmed) {
         self.days += u64::from(confirmed.window.days());
         self.points += confirmed.points as u64;
         self.beyond_retention += confirmed.beyond_retention as u64;
         self.nonexistent += confirmed.nonexistent.len() as u64;
+        self.forgotten_days += confirmed.forgotten.days;
         self.requests += confirmed.requests;
         self.users.extend(confirmed.days.iter().copied());
         while self.users.len() > SPARK_DAYS {
@@ -93,10 +108,13 @@ impl Row {
             Outcome::Unfinished => remarks.push("not finished".to_owned()),
         }
         if self.beyond_retention > 0 {
-            remarks.push(format!("{} points beyond retention", self.beyond_retention));
+            remarks.push(format!("{} points older than the retention", self.beyond_retention));
         }
         if self.nonexistent > 0 {
-            remarks.push(format!("{} in hours that never were", self.nonexistent));
+            remarks.push(format!("{} in hours skipped by daylight saving", self.nonexistent));
+        }
+        if self.forgotten_days > 0 {
+            remarks.push(format!("{} days of zeros not written", self.forgotten_days));
         }
         remarks.retain(|remark| !remark.is_empty());
         remarks.join("  ")
@@ -138,7 +156,7 @@ impl fmt::Display for Summary<'_> {
         let complete = self.0.iter().filter(|row| row.outcome == Outcome::Complete).count();
         writeln!(
             f,
-            "{complete} of {} series complete: {} points, {} requests (users by day: of an hourly series its busiest hour)",
+            "{complete} of {} series complete: {} points, {} requests (users by day; for hourly series, the busiest hour)",
             self.0.len(),
             total(|row| row.points),
             total(|row| row.requests)
@@ -154,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::domain::bot::test_bot;
-    use crate::domain::series::{Interval, Window, day_after};
+    use crate::domain::series::{Window, day_after};
 
     #[test]
     fn a_row_shows_what_was_done() {
@@ -174,6 +192,7 @@ mod tests {
             requests: 2,
             newest: None,
             nonexistent: Vec::new(),
+            forgotten: Default::default(),
             oddity: None,
             recent: Vec::new(),
             days: (0..4).map(|day| (day_after(first, day), day * 10)).collect(),

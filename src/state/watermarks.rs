@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::domain::plan::Progress;
 use crate::domain::series::SeriesKey;
+use crate::domain::target::Target;
 use crate::state::atomic::{self, Loaded};
 
 const VERSION: u64 = 1;
@@ -34,10 +35,13 @@ pub struct Watermarks {
 
 #[derive(Debug)]
 struct Entries {
-    by_key: BTreeMap<SeriesKey, Progress>,
+    by_key: BTreeMap<SeriesKey, Kept>,
     /// Whether something changed since the file was written.
     changed: bool,
 }
+
+/// How far a series has come, and where its points went; older releases did not say where.
+type Kept = (Progress, Option<Target>);
 
 /// Why the watermarks cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +56,8 @@ pub enum WatermarkError {
     },
     /// A later release wrote the file.
     #[error(
-        "{} has format version {found}, this release knows {VERSION}: install the newer release again, or move the file \
-         away to start from initial_days", path.display()
+        "{} has format version {found}, but this release supports up to {VERSION}: install the newer release, or move the \
+         file away to start from initial_days", path.display()
     )]
     Newer {
         /// The file.
@@ -74,6 +78,8 @@ struct Entry {
     key: SeriesKey,
     since: Date,
     through: Option<Date>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirmed_by: Option<Target>,
 }
 
 /// The file in this state folder.
@@ -109,15 +115,22 @@ impl Watermarks {
         Ok(Watermarks { path, may_write, entries, saving: tokio::sync::Mutex::default(), changed: Notify::new() })
     }
 
-    /// How far this series has come.
-    pub fn get(&self, key: &SeriesKey) -> Option<Progress> {
-        self.lock().by_key.get(key).copied()
+    /// How far this series has come at this target's destination; a watermark without one is taken over.
+    pub fn get(&self, key: &SeriesKey, target: &Target) -> Option<Progress> {
+        let (progress, before) = self.kept(key)?;
+        before.is_none_or(|before| before.destination == target.destination).then_some(progress)
     }
 
-    /// Remembers how far this series has come.
-    pub fn set(&self, key: SeriesKey, progress: Progress) {
+    /// How far this series has come wherever its points went, and where that was.
+    pub fn kept(&self, key: &SeriesKey) -> Option<(Progress, Option<Target>)> {
+        self.lock().by_key.get(key).cloned()
+    }
+
+    /// Remembers how far this series has come at this target.
+    pub fn set(&self, key: SeriesKey, progress: Progress, target: Target) {
         let mut entries = self.lock();
-        if entries.by_key.insert(key, progress) != Some(progress) {
+        let kept = (progress, Some(target));
+        if entries.by_key.insert(key, kept.clone()) != Some(kept) {
             entries.changed = true;
             self.changed.notify_one();
         }
@@ -135,7 +148,7 @@ impl Watermarks {
             if !self.may_write || !std::mem::take(&mut entries.changed) {
                 return Ok(());
             }
-            entries.by_key.iter().map(|(key, progress)| Entry::join(key, progress)).collect()
+            entries.by_key.iter().map(|(key, kept)| Entry::join(key, kept)).collect()
         };
         let path = self.path.clone();
         let write = move || atomic::replace(&path, VERSION, &Content { series });
@@ -173,12 +186,13 @@ impl Watermarks {
 }
 
 impl Entry {
-    fn split(self) -> (SeriesKey, Progress) {
-        (self.key, Progress { since: self.since, through: self.through })
+    fn split(self) -> (SeriesKey, Kept) {
+        (self.key, (Progress { since: self.since, through: self.through }, self.confirmed_by))
     }
 
-    fn join(key: &SeriesKey, progress: &Progress) -> Entry {
-        Entry { key: key.clone(), since: progress.since, through: progress.through }
+    fn join(key: &SeriesKey, (progress, target): &Kept) -> Entry {
+        let Progress { since, through } = *progress;
+        Entry { key: key.clone(), since, through, confirmed_by: target.clone() }
     }
 }
 
@@ -195,16 +209,39 @@ mod tests {
 
     const PROGRESS: Progress = Progress { since: date(2026, 8, 1), through: Some(date(2026, 8, 5)) };
 
+    fn target(destination: &str) -> Target {
+        Target { destination: destination.to_owned(), tags: "tags".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn a_watermark_belongs_to_the_destination_that_confirmed_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let old = r#"{"version":1,"series":[{"bot":"a","bot_id":"st-a","channel":"all","interval":"daily",
+            "since":"2026-08-01","through":"2026-08-05","apart":true}]}"#;
+        std::fs::write(path_in(folder.path()), old).unwrap();
+        let watermarks = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
+        assert_eq!(watermarks.kept(&key("a")), Some((PROGRESS, None)));
+        assert_eq!(watermarks.get(&key("a"), &target("one")), Some(PROGRESS), "an older file is taken over");
+        watermarks.set(key("a"), PROGRESS, target("one"));
+        watermarks.save().await.unwrap();
+        let again = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
+        assert_eq!(again.get(&key("a"), &target("one")), Some(PROGRESS));
+        let other_tags = Target { tags: "others".to_owned(), ..target("one") };
+        assert_eq!(again.get(&key("a"), &other_tags), Some(PROGRESS));
+        assert_eq!(again.get(&key("a"), &target("two")), None);
+        assert_eq!(again.kept(&key("a")), Some((PROGRESS, Some(target("one")))));
+    }
+
     #[tokio::test]
     async fn watermarks_survive_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let watermarks = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
-        watermarks.set(key("a"), PROGRESS);
-        watermarks.set(key("b"), Progress { through: None, ..PROGRESS });
+        watermarks.set(key("a"), PROGRESS, target("one"));
+        watermarks.set(key("b"), Progress { through: None, ..PROGRESS }, target("one"));
         watermarks.save().await.unwrap();
         let again = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
         assert_eq!(again.lock().by_key, watermarks.lock().by_key);
-        assert_eq!(again.get(&SeriesKey { bot_id: "st-other".into(), ..key("a") }), None, "another bot of that name");
+        assert_eq!(again.kept(&SeriesKey { bot_id: "st-other".into(), ..key("a") }), None, "another bot of that name");
     }
 
     #[tokio::test(start_paused = true)]
@@ -212,7 +249,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let watermarks = Watermarks::load(&state, Timestamp::UNIX_EPOCH, true).unwrap();
-        watermarks.set(key("a"), PROGRESS);
+        watermarks.set(key("a"), PROGRESS, target("one"));
         let reports = Mutex::new(Vec::new());
         let report = |result: io::Result<()>| {
             reports.lock().unwrap().push(result.is_ok());
@@ -222,7 +259,7 @@ mod tests {
         watermarks.keep_saving(tokio::time::sleep(Duration::from_secs(60)), report).await;
         assert_eq!(*reports.lock().unwrap(), [false, true]);
         let again = Watermarks::load(&state, Timestamp::UNIX_EPOCH, true).unwrap();
-        assert_eq!(again.get(&key("a")), Some(PROGRESS));
+        assert_eq!(again.get(&key("a"), &target("one")), Some(PROGRESS));
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl World {
             let key = row.series().key();
             let is_it = |(number, _): &&(usize, Date)| self.series[*number].series.key() == key;
             let Some((number, yesterday)) = tick.series.iter().find(is_it).copied() else { continue };
-            let progress = watermarks.get(&key);
+            let progress = watermarks.kept(&key).map(|(progress, _)| progress);
             let is_behind = |progress: kore_trend_exporter::domain::plan::Progress| {
                 progress.next() <= yesterday && progress.since <= yesterday
             };

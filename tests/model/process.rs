@@ -11,7 +11,7 @@ use kore_trend_exporter::config::{Config, Destination, Limits, Platform, Schedul
 use kore_trend_exporter::daemon::due::{self, Timetable};
 use kore_trend_exporter::domain::series::Series;
 use kore_trend_exporter::domain::slots::Cron;
-use kore_trend_exporter::observe::logging::Console;
+use kore_trend_exporter::observe::console::Console;
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::limits::limiter::{Limiter, Purpose};
@@ -25,7 +25,7 @@ use kore_trend_exporter::state::watermarks::Watermarks;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::time::{uptime, wall_clock};
+use crate::time::wall_clock;
 use crate::world::{Process, World, current, lock};
 use crate::{database, freshness, platform};
 
@@ -119,7 +119,6 @@ fn environment(process: Process, stop: Stop) -> Env {
     };
     Env {
         clock: wall_clock,
-        uptime,
         ask,
         open,
         stop,
@@ -129,6 +128,7 @@ fn environment(process: Process, stop: Stop) -> Env {
         show: Show::Nothing,
         board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
         watch,
+        stored: Arc::default(),
     }
 }
 

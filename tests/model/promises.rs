@@ -19,16 +19,16 @@ impl World {
     /// later.
     pub(crate) fn check_watermarks(&mut self) {
         if let Some(watermarks) = self.watermarks.clone() {
-            self.check_these(|key| watermarks.get(key));
+            self.check_these(|key| Some(watermarks.kept(key)?.0));
         }
     }
 
     /// The same of what is on the disk; remembers from which day on each series is owed.
     pub(crate) fn check_state(&mut self) {
         let Ok(watermarks) = Watermarks::load(&self.state_dir(), time::wall_clock(), false) else { return };
-        self.check_these(|key| watermarks.get(key));
+        self.check_these(|key| Some(watermarks.kept(key)?.0));
         for known in &mut self.series {
-            let since = watermarks.get(&known.series.key()).map(|progress| progress.since);
+            let since = watermarks.kept(&known.series.key()).map(|(progress, _)| progress.since);
             // A clock that was wrong may have put it into the future, where it does not stay.
             let since = since.filter(|since| *since <= truth::local_date(known.zone, time::true_now()));
             known.owed = known.owed.or(since);
@@ -113,7 +113,7 @@ impl World {
         (0..self.series.len()).find_map(|number| {
             let known = &self.series[number];
             let yesterday = day_after(truth::local_date(known.zone, time::true_now()), -1);
-            let through = watermarks.get(&known.series.key()).and_then(|progress| progress.through);
+            let through = watermarks.kept(&known.series.key()).and_then(|(progress, _)| progress.through);
             if through != Some(yesterday) {
                 return Some(format!("series {number} is done through {through:?}, not {yesterday}"));
             }

@@ -62,7 +62,11 @@ impl Life {
         match loss {
             Loss::Nothing => {}
             Loss::Ledger => {
-                let _none = std::fs::remove_file(state.join("requests.ledger"));
+                for entry in std::fs::read_dir(&state).into_iter().flatten().flatten() {
+                    if entry.file_name().to_string_lossy().starts_with("requests.") {
+                        std::fs::remove_file(entry.path()).unwrap();
+                    }
+                }
                 world.arrivals.clear();
             }
             Loss::Watermarks | Loss::Garbled => {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use support::workspace::Workspace;
 
 /// Pages that are about to be written.
-const COMING: [&str; 3] = ["kubernetes.md", "packages.md", "scale.md"];
+const COMING: [&str; 1] = ["scale.md"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -123,8 +123,7 @@ fn a_problem_names_the_variable_that_is_wrong() {
 
 #[test]
 fn a_secret_comes_from_a_value_a_file_or_a_credential() {
-    let (_folder, path) =
-        folder_with(&[("a", "from file\n"), ("influxdb.token", "from credential\r\n"), ("two", "x\n\n")]);
+    let (_folder, path) = folder_with(&[("a", "from file\n"), ("influxdb.token", "from credential\r\n")]);
     let file = format!("token_file = \"{path}/a\"");
     let credentials = ("CREDENTIALS_DIRECTORY", path.as_str());
     for (lines, variables, expected) in [
@@ -168,19 +167,79 @@ fn a_bots_secret_may_be_a_credential_or_a_number_in_the_environment() {
 }
 
 #[test]
-fn an_empty_or_unreadable_secret_file_is_refused() {
-    let (_folder, path) = folder_with(&[("empty", ""), ("newline", "\n"), ("influxdb.token", "\r\n")]);
-    for name in ["empty", "newline"] {
-        let text = format!("{DATABASE}token_file = \"{path}/{name}\"\n{BOT}");
-        check_problems(&text, &Environment::default(), &["influxdb.token_file: the secret is empty"]);
+fn what_editors_add_to_a_secret_is_dropped_and_what_copying_adds_is_refused() {
+    let refused = "the secret begins or ends with a blank or control character";
+    let secret = "s e\u{1}cret";
+    for (text, expected) in [
+        ("s\n\n", Ok("s")),
+        ("s\r\n\r\n", Ok("s")),
+        ("\u{feff}s\n", Ok("s")),
+        (secret, Ok(secret)),
+        ("s \n", Err(refused)),
+        (" s", Err(refused)),
+        ("\ns", Err(refused)),
+        ("s\t", Err(refused)),
+        ("s\u{a0}", Err(refused)),
+        ("s\u{200b}", Err(refused)),
+        ("\0s", Err(refused)),
+        ("", Err("the secret is empty")),
+        ("\n\r\n", Err("the secret is empty")),
+        ("\u{feff}", Err("the secret is empty")),
+    ] {
+        let (_folder, path) = folder_with(&[("file", text), ("support.client_secret", text)]);
+        let bot = BOT.replace("client_secret = \"a secret\"\n", "");
+        let in_file = format!("{TOKEN}{bot}client_secret_file = \"{path}/file\"\n");
+        let value = toml::Value::String(text.to_owned());
+        let as_value = format!("{TOKEN}{bot}client_secret = {value}\n");
+        let nowhere = format!("{TOKEN}{bot}");
+        let file = "bots.support.client_secret_file";
+        for (document, variables, key) in [
+            (&in_file, &[][..], file),
+            (&as_value, &[], "bots.support.client_secret"),
+            (&nowhere, &[("CREDENTIALS_DIRECTORY", path.as_str())], file),
+            (&nowhere, &[("KORE_TREND__BOTS__SUPPORT__CLIENT_SECRET", text)], "bots.support.client_secret"),
+        ] {
+            match expected {
+                Ok(secret) => {
+                    let key = accepted(document, &environment(variables)).bots[0].key.clone();
+                    assert_eq!(key, SigningKey::hmac(Algorithm::Hs256, secret.as_bytes()), "{text:?}");
+                }
+                // An empty variable is not set.
+                Err(_) if text.is_empty() && !variables.is_empty() && key != file => {
+                    check_problems(document, &environment(variables), &["client_secret: is missing"]);
+                }
+                Err(problem) => check_problems(document, &environment(variables), &[&format!("{key}: {problem}")]),
+            }
+        }
     }
-    let text = format!("{DATABASE}token_file = \"{path}/none\"\n{BOT}");
-    check_problems(&text, &Environment::default(), &["influxdb.token_file: the file cannot be read: No such"]);
-    check_problems(
-        &format!("{DATABASE}{BOT}"),
-        &environment(&[("CREDENTIALS_DIRECTORY", &path)]),
-        &["the secret is empty"],
-    );
+}
+
+#[test]
+fn a_secret_file_that_cannot_be_read_is_refused() {
+    let (_folder, path) = folder_with(&[("large", &"x".repeat((64 << 10) + 1))]);
+    for (name, expected) in [
+        (format!("{path}/none"), "influxdb.token_file: the file cannot be read: No such"),
+        (format!("{path}/large"), "influxdb.token_file: larger than 64 KiB"),
+        (path, "influxdb.token_file: not a regular file"),
+        ("/dev/zero".to_owned(), "influxdb.token_file: not a regular file"),
+    ] {
+        let text = format!("{DATABASE}token_file = \"{name}\"\n{BOT}");
+        check_problems(&text, &Environment::default(), &[expected]);
+    }
+}
+
+#[test]
+fn a_credential_may_be_a_file_of_a_folder() {
+    let prefix = "kore-trend-exporter_";
+    let (_folder, path) = folder_with(&[(&format!("{prefix}influxdb.token"), "of the folder\n")]);
+    let credentials = environment(&[("CREDENTIALS_DIRECTORY", &path)]);
+    assert_eq!(token(&accepted(&format!("{DATABASE}{BOT}"), &credentials)), "of the folder");
+    std::fs::write(format!("{path}/influxdb.token"), "alone").unwrap();
+    std::fs::write(format!("{path}/{prefix}influxdb.read_token"), "to read").unwrap();
+    let config = accepted(&format!("{DATABASE}{BOT}"), &credentials);
+    assert_eq!(token(&config), "alone");
+    let Destination::InfluxDb(database) = &config.destination else { panic!("points go to a file") };
+    assert_eq!(database.read_token.as_ref().map(ExposeSecret::expose_secret), Some("to read"));
 }
 
 #[test]
@@ -231,6 +290,7 @@ fn the_state_folder_is_the_services_own_unless_one_is_given() {
         ("", &[("STATE_DIRECTORY", "/var/lib/kore")], "/var/lib/kore"),
         ("", &[("STATE_DIRECTORY", "/var/lib/kore:/var/lib/other")], "/var/lib/kore"),
         ("", &[("STATE_DIRECTORY", "")], "state"),
+        ("", &[("STATE_DIRECTORY", ":")], "state"),
         ("state_dir = \"mine\"", &[("STATE_DIRECTORY", "/var/lib/kore")], "mine"),
         ("state_dir = \"mine\"", &[("KORE_TREND__STATE_DIR", "theirs")], "theirs"),
     ] {

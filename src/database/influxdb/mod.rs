@@ -72,7 +72,7 @@ impl InfluxDbSink {
     }
 
     fn read_token(&self) -> &SecretString {
-        &self.database.token
+        self.database.read_token.as_ref().unwrap_or(&self.database.token)
     }
 
     fn secret(&self) -> &str {

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::InfluxDbSink;
 use super::generation::Generation;
 use super::{flux, influxql};
+use crate::config::ReadLanguage;
 use crate::database::WriteFailure;
 use crate::database::line_protocol::{measurement, tags};
 use crate::database::read::{Found, Span};
@@ -36,8 +37,13 @@ impl InfluxDbSink {
         read.map_err(|failure| failure.while_reading(&self.database.bucket))
     }
 
+    /// Flux where the configuration says so, or of InfluxDB 2; below a path the Flux client does not find it.
     fn speaks_flux(&self, generation: Generation) -> bool {
-        generation == Generation::Two && self.database.url.path() == "/"
+        let is_wanted = match self.database.read {
+            Some(language) => language == ReadLanguage::Flux,
+            None => generation == Generation::Two,
+        };
+        is_wanted && self.database.url.path() == "/"
     }
 
     async fn read_by_flux(&self, series: &Series, span: Span) -> Result<Found, WriteFailure> {

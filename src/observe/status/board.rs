@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::budgets::Budgets;
+use super::outages::Outages;
 use super::recent::Recent;
 use super::series::SeriesStatus;
 use super::view::{BotView, Condition, NextTick, TickView, Used, View};
-use crate::domain::event::SeriesEvent;
+use crate::domain::event::{FailureScope, SeriesEvent};
 use crate::domain::plan::Progress;
 use crate::domain::series::{Interval, Series, SeriesKey};
 use crate::observe::metrics::Metrics;
-use crate::platform::limits::limiter::Limiter;
 
 /// Ticks that are remembered.
 const TICKS: usize = 10;
@@ -28,6 +29,7 @@ pub struct Board {
 #[derive(Debug, Default)]
 struct Known {
     series: BTreeMap<SeriesKey, SeriesStatus>,
+    outages: Outages,
     ticks: VecDeque<TickView>,
     next: Vec<NextTick>,
     running: BTreeSet<String>,
@@ -79,6 +81,8 @@ impl Board {
             known.series.insert(key, status);
         }
         self.forget(before.into_keys().collect(), &known);
+        let Known { series, outages, .. } = &mut *known;
+        outages.keep_only(|key| series.contains_key(key));
         // Only now, for a bot whose id was corrected has the labels of the one that is gone.
         for key in new {
             self.metrics.add(&key);
@@ -112,12 +116,26 @@ impl Board {
         if let SeriesEvent::Failed { failure, .. } = event {
             known.denied |= failure.is_denied;
         }
-        if let Some(status) = known.series.get_mut(&series.key()) {
-            let before = status.condition;
-            status.saw(event, now, &self.metrics);
-            let has_changed = status.condition != before;
-            known.has_news |= has_changed;
+        let Some(status) = known.series.get_mut(&series.key()) else { return };
+        let before = status.condition;
+        status.saw(event, now, &self.metrics);
+        let has_changed = status.condition != before;
+        known.has_news |= has_changed;
+        match event {
+            SeriesEvent::Failed { failure, window, .. } if failure.scope != FailureScope::Series => {
+                known.outages.failed(series, *window, failure);
+            }
+            SeriesEvent::Failed { .. } => known.outages.left(series, false, now),
+            SeriesEvent::Done => known.outages.left(series, true, now),
+            SeriesEvent::Confirmed(_) | SeriesEvent::Stopped(_) => {}
         }
+    }
+
+    /// Says which failures stop how many series, once for each. To be called when a tick is over, and now and then.
+    pub fn say_outages(&self, now: Timestamp) {
+        let mut known = self.lock();
+        let next = known.next.first().map(|next| next.at);
+        known.outages.say(next, now);
     }
 
     /// Whether anything has changed for the worse or the better since this was asked last.
@@ -179,8 +197,7 @@ impl Board {
                     channel: key.channel.clone(),
                     interval: key.interval,
                     since: failure.map(|(since, _)| since),
-                    error: failure
-                        .map_or("no tick of it has ended yet".to_owned(), |(_, failure)| failure.error.clone()),
+                    error: failure.map_or("not fetched yet".to_owned(), |(_, failure)| failure.error.clone()),
                     advice: failure.map(|(_, failure)| failure.advice.clone()),
                 }
             })
@@ -228,15 +245,15 @@ impl Board {
         };
         match (before, saved.err()) {
             (None, Some(error)) => {
-                tracing::error!("the state folder cannot be written: {error}; the export goes on, check the disk");
+                tracing::error!("cannot write the state folder: {error}; exporting continues, check the disk");
             }
-            (Some(_), None) => tracing::info!("the state folder can be written again"),
+            (Some(_), None) => tracing::info!("the state folder is writable again"),
             _ => {}
         }
     }
 
     /// Everything, for the status page.
-    pub fn view(&self, limiter: &Limiter, started: Timestamp, simulated: bool, now: Timestamp) -> View {
+    pub fn view(&self, limiter: &dyn Budgets, started: Timestamp, simulated: bool, now: Timestamp) -> View {
         limiter.look_at_others();
         let known = self.lock();
         let mut bots: Vec<BotView> = Vec::new();
@@ -270,13 +287,13 @@ impl Board {
             state_problem: known
                 .state_problem
                 .clone()
-                .or_else(|| limiter.has_unwritten().then(|| "requests cannot be put on record".to_owned())),
+                .or_else(|| limiter.has_unwritten().then(|| "requests cannot be recorded".to_owned())),
         }
     }
 
     /// Brings the gauges of each bot's budget up to date, and that of the state folder, which is written with each
     /// request and not only when a series comes further.
-    pub fn measure_budgets(&self, limiter: &Limiter) {
+    pub fn measure_budgets(&self, limiter: &dyn Budgets) {
         limiter.look_at_others();
         self.metrics.state_failing(self.lock().state_problem.is_some() || limiter.has_unwritten());
         let limits = limiter.limits();

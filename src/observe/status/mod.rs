@@ -2,7 +2,9 @@
 //! checks. Every event of a run passes through the [`board`], whatever the mode.
 
 pub mod board;
+pub mod budgets;
 pub mod memory;
+mod outages;
 pub mod recent;
 mod series;
 mod trouble;

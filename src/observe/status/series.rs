@@ -1,13 +1,14 @@
 //! What is known of one series, and what of it is said in the log.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
 
+use super::outages::{say_failure, say_recovery};
 use super::recent::Recent;
 use super::trouble::Trouble;
 use super::view::{Condition, FailureView, SeriesView};
 use crate::domain::calendar;
-use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
+use crate::domain::event::{Confirmed, FailureScope, SeriesEvent, SeriesFailure};
 use crate::domain::plan::Progress;
 use crate::domain::series::{Series, Window, days_between};
 use crate::observe::metrics::{Dropped, Metrics};
@@ -26,6 +27,8 @@ pub(super) struct SeriesStatus {
     told_oddity: Option<String>,
     told_nonexistent: Option<Date>,
     has_told_retention: bool,
+    /// Whether it was told of this series alone that it fails.
+    has_told_failure: bool,
 }
 
 impl SeriesStatus {
@@ -41,6 +44,7 @@ impl SeriesStatus {
             told_oddity: None,
             told_nonexistent: None,
             has_told_retention: false,
+            has_told_failure: false,
         }
     }
 
@@ -69,6 +73,7 @@ impl SeriesStatus {
         let (key, bot) = (self.series.key(), &self.series.bot);
         metrics.confirmed(&key, confirmed.points, confirmed.newest);
         metrics.dropped(&bot.name, Dropped::Retention, confirmed.beyond_retention);
+        metrics.dropped(&bot.name, Dropped::ForgottenDay, confirmed.forgotten.buckets);
         self.newest_point = self.newest_point.max(confirmed.newest);
         // A clock that is wrong must not make the pictures forget.
         let today = confirmed.platform_today.unwrap_or_else(|| calendar::today(&bot.time_zone, now));
@@ -121,37 +126,32 @@ impl SeriesStatus {
         self.condition = Condition::Well;
         metrics.failing(&self.series.key(), false);
         let Some(trouble) = self.trouble.take() else { return };
-        let Series { bot, channel, interval } = &self.series;
-        let lasted = SignedDuration::from_secs(now.duration_since(trouble.since).as_secs().max(0));
-        let ticks =
-            if trouble.times == 1 { "one failed tick".to_owned() } else { format!("{} failed ticks", trouble.times) };
-        tracing::info!(bot = bot.name, channel, %interval, "well again after {lasted:#} and {ticks}");
+        if self.has_told_failure {
+            say_recovery(&self.series, &trouble, now);
+        }
+        self.has_told_failure = false;
     }
 
+    /// Takes a failure in. It is said here if it is the series' own.
     fn failed(&mut self, failure: &SeriesFailure, window: Window, now: Timestamp, metrics: &Metrics) {
-        let Series { bot, channel, interval } = &self.series;
         metrics.failing(&self.series.key(), true);
         if failure.refused_points > 0 {
-            metrics.dropped(&bot.name, Dropped::Refused, failure.refused_points);
+            metrics.dropped(&self.series.bot.name, Dropped::Refused, failure.refused_points);
         }
-        let SeriesFailure { error, advice, kind, .. } = failure.clone();
-        let said = if advice.is_empty() { error.clone() } else { format!("{error}; {advice}") };
-        match &mut self.trouble {
-            None => {
-                tracing::error!(bot = bot.name, channel, %interval, days = %window, "{said}");
-                self.trouble = Some(Trouble::begin(now, kind));
-            }
-            Some(trouble) => {
-                if trouble.again(now, kind) {
-                    let (since, times) = (trouble.since, trouble.times);
-                    tracing::error!(
-                        bot = bot.name, channel, %interval, days = %window, %since, times, "still failing: {said}"
-                    );
-                }
-            }
+        let SeriesFailure { error, advice, kind, scope, .. } = failure.clone();
+        let is_own = scope == FailureScope::Series;
+        let lasts = self.trouble.as_ref().filter(|_| self.has_told_failure).map(|trouble| trouble.since);
+        let is_due = match &mut self.trouble {
+            None => true,
+            Some(trouble) => trouble.again(now, kind.clone()),
+        };
+        let trouble = self.trouble.get_or_insert_with(|| Trouble::begin(now, kind));
+        if is_own && (is_due || !self.has_told_failure) {
+            say_failure(&self.series, window, lasts.map(|since| (since, trouble.times)), &error, &advice);
         }
-        let since = self.trouble.as_ref().map_or(now, |trouble| trouble.since);
-        self.condition = Condition::Failing { since };
+        // What it shares with others is said, and its end, with them.
+        self.has_told_failure = is_own;
+        self.condition = Condition::Failing { since: trouble.since };
         self.last_failure = Some(FailureView { at: now, error, advice });
     }
 

@@ -55,7 +55,7 @@ fn watermarks_of_a_newer_release_are_refused_with_78() {
     for arguments in [&["--once"][..], &["--once", "--dry-run"]] {
         let output = workspace.run(arguments).expect_code(78);
         assert!(
-            output.stderr.contains("watermarks.json has format version 2, this release knows 1"),
+            output.stderr.contains("watermarks.json has format version 2, but this release supports up to 1"),
             "{}",
             output.stderr
         );

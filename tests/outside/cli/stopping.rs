@@ -34,7 +34,7 @@ fn has_arrived(workspace: &Workspace, channel: &str, first: i64) -> bool {
 fn interrupt(running: &mut Running, signal: &str, platform: &SimulatedPlatform, number: usize) {
     wait_for("the request", || (platform.asked().len() == number).then_some(()));
     running.signal(signal);
-    running.wait_for_stderr("told to end");
+    running.wait_for_stderr("shutting down, finishing");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_write_in_hand_is_finished() {
     let mut running = workspace.start(&["--once"]);
     wait_for("the write", || (database.requests().len() == 1).then_some(()));
     running.signal("TERM");
-    running.wait_for_stderr("told to end");
+    running.wait_for_stderr("shutting down, finishing");
     gate.open();
     running.finish().expect_code(0);
     assert_eq!(workspace.watermark("support"), day(-1).to_string());

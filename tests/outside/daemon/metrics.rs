@@ -72,7 +72,7 @@ fn every_metric_of_the_contract_is_there_with_its_labels_and_type() {
     for result in ["success", "refused", "failure"] {
         assert!(daemon.value(&format!("kore_trend_writes_total{{result=\"{result}\"}}")).is_some());
     }
-    for reason in ["nonexistent_hour", "retention", "refused"] {
+    for reason in ["nonexistent_hour", "retention", "forgotten_day", "refused"] {
         let sample = format!("kore_trend_points_dropped_total{{bot=\"support\",reason=\"{reason}\"}}");
         assert_eq!(daemon.value(&sample), Some(0.0));
     }
@@ -101,7 +101,7 @@ fn values_follow_what_happens() {
     let workspace = Workspace::with(&template);
     let before = Timestamp::now().as_second();
     let daemon = Daemon::start(&workspace);
-    daemon.wait_for_log("tick ended", 1);
+    daemon.wait_for_log("tick finished", 1);
     for (sample, value) in [
         ("requests_total{bot=\"well\",status=\"200\"}", 1.0),
         ("requests_total{bot=\"throttled\",status=\"200\"}", 1.0),

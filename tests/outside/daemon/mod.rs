@@ -1,6 +1,7 @@
 //! The daemon, as whoever runs it sees it: its log, its endpoint, its signals, its service manager.
 
 mod demo;
+mod destination;
 mod endpoint;
 mod logs;
 mod manager;

@@ -189,7 +189,7 @@ fn a_bot_that_is_removed_takes_its_samples_along_also_from_a_running_tick() {
     assert!(is_gone("gone") && is_gone("busy") && samples(&daemon, "stays").len() >= 8);
     daemon.wait_until_ready();
     gate.open();
-    daemon.wait_for_log("tick ended", 1);
+    daemon.wait_for_log("tick finished", 1);
     assert!(is_gone("busy"), "{:?}", samples(&daemon, "busy"));
     daemon.end();
 }

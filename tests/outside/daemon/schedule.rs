@@ -33,7 +33,7 @@ fn a_start_is_a_tick_if_it_is_wanted() {
     let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);
-    daemon.wait_for_log("tick ended", 1);
+    daemon.wait_for_log("tick finished", 1);
     assert_eq!(platform.asked().len(), 2);
     daemon.end();
 
@@ -94,7 +94,7 @@ fn starts_with(spread: &str) -> Vec<(String, Instant)> {
     let template = Template { platform_url: platform.url(), schedule: &schedule, bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);
-    daemon.wait_for_log("tick ended", 1);
+    daemon.wait_for_log("tick finished", 1);
     daemon.end();
     let first = platform.asked().into_iter().take(3);
     first.map(|asked| (asked.bot_id().to_owned(), asked.at)).collect()

@@ -58,7 +58,8 @@ fn a_platform_that_echoes_the_token_does_not_spread_it() {
     ] {
         let output = run_loudly(&workspace, mode, format, &[]).expect_code(1);
         secrets.check(&output, &workspace, &platform);
-        let hidden = output.stderr.matches("(the token)").count() + output.stdout.matches("(the token)").count();
+        let hidden = output.stderr.matches("(hidden: it repeats a secret)").count()
+            + output.stdout.matches("(hidden: it repeats a secret)").count();
         let expected = if mode[0] == "--check" { 1 } else { 11 };
         assert!(hidden >= expected, "{hidden} are told of, without the token:\n{}", output.stderr);
     }
@@ -88,7 +89,7 @@ fn a_database_that_echoes_the_token_does_not_spread_it() {
         let mode = if round % 2 == 0 { "--once" } else { "--check" };
         let output = run_loudly(&workspace, &[mode], ["text", "json"][round / 2 % 2], &[]).expect_code(1);
         secrets.check(&output, &workspace, &platform);
-        assert!(format!("{}{}", output.stdout, output.stderr).contains("(the token)"), "{output:?}");
+        assert!(format!("{}{}", output.stdout, output.stderr).contains("(hidden: it repeats a secret)"), "{output:?}");
     }
     secrets.check_sent(&platform, &database);
     assert!(database.requests().len() >= 6, "every kind of echo");

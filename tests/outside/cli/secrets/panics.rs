@@ -13,7 +13,8 @@ use kore_trend_exporter::cli::Selection;
 use kore_trend_exporter::config::{Environment, Source};
 use kore_trend_exporter::daemon;
 use kore_trend_exporter::domain::series::Interval;
-use kore_trend_exporter::observe::logging::{self, Console, Format};
+use kore_trend_exporter::observe::console::Console;
+use kore_trend_exporter::observe::logging::{self, Format};
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::panics;
 use kore_trend_exporter::observe::status::board::Board;
@@ -58,7 +59,6 @@ fn run_daemon() {
         let watch = Watch::new(Timestamp::now());
         let around = Env {
             clock: panicking_clock,
-            uptime: kore_trend_exporter::platform::limits::uptime::read,
             ask: kore_trend_exporter::platform::ask::over_the_network,
             open: kore_trend_exporter::database::open,
             stop: Stop::after(async move {
@@ -70,6 +70,7 @@ fn run_daemon() {
             show: Show::Nothing,
             board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
             watch,
+            stored: Arc::default(),
         };
         daemon::run(launch, loaded, log, around).await.unwrap();
     });
@@ -92,7 +93,7 @@ fn a_panic_ends_one_series_for_one_tick_and_shows_no_secret() {
     command.current_dir(workspace.path("")).env_clear().env(CHILD, "1").env("KORE_TREND__ADMIN__LISTEN", "127.0.0.1:0");
     let daemon = Daemon::launch(command);
     let mut answers = String::new();
-    let said = |daemon: &Daemon| daemon.logged("a defect in this program at ").len();
+    let said = |daemon: &Daemon| daemon.logged("internal error at ").len();
     crate::support::wait_for("all panics", || {
         // The task of a connection asks for the time, too.
         for answer in ["/readyz", "/metrics"].into_iter().filter_map(|path| daemon.try_get(path)) {
@@ -101,14 +102,14 @@ fn a_panic_ends_one_series_for_one_tick_and_shows_no_secret() {
         (said(&daemon) >= 12).then_some(())
     });
     daemon.wait_until_ready();
-    let (of_series, of_ticks) = (daemon.logged("a defect in this program: ").len(), said(&daemon));
+    let (of_series, of_ticks) = (daemon.logged("internal error: ").len(), said(&daemon));
     assert!(of_series >= 1 && of_ticks >= 12, "{of_series} and {of_ticks}\n{}", daemon.log());
     assert_eq!(daemon.get("/healthz").status, 200);
     answers += &daemon.get("/metrics").body;
     let log = daemon.end().stderr;
 
     assert!(!log.contains(CANARY) && !answers.contains(CANARY), "{log}");
-    assert!(answers.contains("a defect in this program"), "{answers}");
+    assert!(answers.contains("internal error"), "{answers}");
     for line in log.lines() {
         let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(line["level"].is_string(), "{line}");

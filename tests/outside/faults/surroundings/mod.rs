@@ -79,7 +79,7 @@ fn wait_for_recovery(daemon: &Daemon, bots: &[&str], outages: usize) {
     for bot in bots {
         assert_eq!(daemon.value(&failing(bot)), Some(0.0));
         assert_eq!(errors_of(daemon, bot).len(), outages, "{}", daemon.log());
-        let ends = daemon.logged("well again after").into_iter();
+        let ends = daemon.logged("recovered after").into_iter();
         assert_eq!(ends.filter(|line| line.contains(&format!("bot=\"{bot}\""))).count(), outages, "{}", daemon.log());
     }
 }

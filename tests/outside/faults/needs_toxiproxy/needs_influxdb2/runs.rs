@@ -213,5 +213,5 @@ fn end_in_a_fault(inject: fn(&Scene)) {
     });
     daemon.signal("TERM");
     let log = daemon.finish(0).stderr;
-    assert!(log.contains("requests in hand did not end within 1s: leaving them"), "{log}");
+    assert!(log.contains("requests in flight did not finish within 1s: leaving them"), "{log}");
 }
