@@ -6,6 +6,7 @@ mod endpoint;
 mod logs;
 mod manager;
 mod metrics;
+mod odd_files;
 mod page;
 mod reload;
 mod reload_in_ticks;
