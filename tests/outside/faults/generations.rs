@@ -272,7 +272,7 @@ fn an_outage_of_the_database_is_one_line_however_many_series_it_stops() {
     daemon.wait_for_ticks(1);
     let errors = daemon.logged("ERROR");
     assert!(errors.len() <= 2, "{} lines\n{}", errors.len(), errors.join("\n"));
-    says(&errors.join("\n"), &["80 series", "the database cannot be reached"]);
+    says(&errors.join("\n"), &["80 series", "cannot reach the database"]);
     let ready: serde_json::Value = serde_json::from_str(&daemon.get("/readyz").body).unwrap();
     assert_eq!(ready.as_array().unwrap().len(), 80);
     daemon.end();
