@@ -65,10 +65,10 @@ fn wait_for_outage(daemon: &Daemon, bots: &[&str], words: &[&str]) {
     }
 }
 
-/// The lines by which the log tells that a bot fails.
+/// The lines by which the log tells that a bot fails, alone or with others.
 fn errors_of(daemon: &Daemon, bot: &str) -> Vec<String> {
     let lines = daemon.logged("ERROR").into_iter();
-    lines.filter(|line| line.contains(&format!("bot=\"{bot}\""))).collect()
+    lines.filter(|line| line.contains(&format!("bot=\"{bot}\"")) || line.contains(" series not exported")).collect()
 }
 
 /// Waits until everything is well again, and checks that each of these bots told its failure in one line, and the end
@@ -79,8 +79,12 @@ fn wait_for_recovery(daemon: &Daemon, bots: &[&str], outages: usize) {
     for bot in bots {
         assert_eq!(daemon.value(&failing(bot)), Some(0.0));
         assert_eq!(errors_of(daemon, bot).len(), outages, "{}", daemon.log());
-        let ends = daemon.logged("recovered after").into_iter();
-        assert_eq!(ends.filter(|line| line.contains(&format!("bot=\"{bot}\""))).count(), outages, "{}", daemon.log());
+        let ends = daemon.logged(" after ").into_iter();
+        let is_end = |line: &String| {
+            line.contains("recovered after") && line.contains(&format!("bot=\"{bot}\""))
+                || line.contains("is available again after")
+        };
+        assert_eq!(ends.filter(is_end).count(), outages, "{}", daemon.log());
     }
 }
 
