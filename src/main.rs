@@ -1,4 +1,4 @@
-//! Start-up and exit codes: a table of contents of the program.
+//! The entry point: start-up, modes and exit codes.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -29,12 +29,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Something failed; what succeeded is kept.
 const FAILED: u8 = 1;
-/// The command line asks for what cannot be; clap ends with it as well.
+/// Wrong usage; clap exits with it, too.
 const WRONG_USAGE: u8 = 2;
-/// The configuration, or the state of a newer release, cannot be used.
+/// The configuration is wrong, or a newer release wrote the state.
 const WRONG_CONFIGURATION: u8 = 78;
 
-/// Why the program ends without having done its work.
+/// Why the program exits without having done its work.
 enum Fault {
     Launch(LaunchError),
     Run(RunError),
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what was asked for and says whether all of it is done.
+/// Runs the mode. Returns whether everything that was asked for is done.
 async fn run(invocation: Invocation, environment: Environment, console: Console, log: Log) -> Result<bool, Fault> {
     let Invocation { mode, demo, source, selection, progress, log_format, .. } = invocation;
     let mut launch = Launch::new(source, environment, selection, demo);
@@ -136,7 +136,7 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
 }
 
 impl Fault {
-    /// Says what is wrong, and which exit code it has.
+    /// Logs what is wrong. Returns the exit code.
     fn end(self) -> ExitCode {
         match self {
             Fault::Launch(LaunchError::Usage(error)) => wrong_usage(&error),
@@ -162,7 +162,7 @@ impl Fault {
     }
 }
 
-/// Prints the table, and to whoever tries the demo what to try next.
+/// Prints the summary table and, after a demo, what to try next.
 fn summarize(rows: &[Row], launch: &Launch, config: &Config) {
     // Nobody reads the output any more; nothing is lost.
     let _closed = write!(io::stdout(), "{}", Summary(rows));
@@ -197,7 +197,7 @@ async fn told_to_end() {
     });
 }
 
-/// Prints what is generated and ends the program well: nothing is lost where nobody reads on.
+/// Prints a generated text. Nobody may read it to the end; nothing is lost.
 fn print(generate: impl FnOnce(&mut Vec<u8>)) -> ExitCode {
     let mut text = Vec::new();
     generate(&mut text);

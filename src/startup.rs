@@ -1,4 +1,4 @@
-//! From the command line to what is to be exported: the same way at the start and at every reload.
+//! Builds what to export from the command line and the configuration, at the start and at every reload alike.
 
 use std::io;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use crate::config::{self, Config, Destination, Environment, Problems, Source};
 use crate::demo::{Behaviour, Platform};
 use crate::domain::series::Series;
 
-/// Where the configuration comes from, and which part of it counts.
+/// Where the configuration comes from, and which part of it is exported.
 pub struct Launch {
-    /// The document.
+    /// The TOML document.
     pub source: Source,
-    /// What is put over it.
+    /// The environment variables that overlay it.
     pub environment: Environment,
-    /// Which of the series.
+    /// The series to export.
     pub selection: Selection,
     /// Whether the platform is simulated.
     pub demo: bool,
@@ -25,12 +25,12 @@ pub struct Launch {
     simulated: Option<(Platform, Url)>,
 }
 
-/// A configuration, and the series of it that are exported.
+/// A configuration and its series that are exported.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The whole of it.
+    /// All of the configuration.
     pub config: Config,
-    /// Those that were selected.
+    /// The selected series.
     pub series: Vec<Series>,
 }
 
@@ -46,7 +46,7 @@ pub enum LaunchError {
     /// The simulated platform cannot be started.
     #[error("the simulated platform cannot be started: {0}")]
     Simulation(#[from] io::Error),
-    /// What the configuration names does not let itself be read.
+    /// A file that the configuration names takes too long to read.
     #[error("reading the configuration and the files that it names took longer than {0:?}")]
     TooSlow(Duration),
 }

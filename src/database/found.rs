@@ -17,7 +17,7 @@ pub struct Found {
     /// Under its own tags.
     pub own: Stored,
     /// Points of the same bot and channel under other tags: the tags and the time.
-    others: BTreeSet<(BTreeMap<String, String>, i64)>,
+    pub(super) others: BTreeSet<(BTreeMap<String, String>, i64)>,
 }
 
 impl Found {

@@ -23,6 +23,7 @@ use crate::domain::clock::Clock;
 use crate::domain::series::{Series, Window};
 use crate::http::{LONGEST_ANSWER, Reply, Service, SetupError, TransportError, receive, transport_error};
 use crate::observe::metrics::Watch;
+use crate::observe::status::budgets::Budgets;
 use crate::shutdown::{Stop, Stopped};
 
 /// How long after its first denial a tick, or a backfill, waits for a bot that the platform denies.

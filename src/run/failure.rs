@@ -24,8 +24,8 @@ pub(super) fn platform(failure: &Failure) -> SeriesFailure {
     };
     let scope = match failure {
         Failure::Unreachable(_) | Failure::Away(_) => FailureScope::Platform,
-        Failure::Refused(refusal) if matches!(refusal.status, 502 | 503) => FailureScope::Platform,
         Failure::Refused(refusal) if is_denied || refusal.is_throttling() => FailureScope::Bot,
+        Failure::Refused(refusal) if matches!(refusal.status, 502 | 503) => FailureScope::Platform,
         Failure::NoToken(_) | Failure::RateLimited(_) => FailureScope::Bot,
         _ => FailureScope::Series,
     };
@@ -54,4 +54,33 @@ pub(super) fn defect(words: &str) -> SeriesFailure {
 fn plain(kind: String, error: String, advice: String) -> SeriesFailure {
     let scope = FailureScope::Series;
     SeriesFailure { kind, error, advice, scope, is_denied: false, refused_points: 0, clock_ahead: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::failure::{Meaning, Refusal};
+
+    #[test]
+    fn what_stops_many_series_is_told_from_what_is_the_series_own() {
+        let refused = |status, words: &str| {
+            let (meaning, message) = (Meaning::of(status, words), words.to_owned());
+            Failure::Refused(Refusal { status, meaning, message, retry_after: None, clock_ahead: None })
+        };
+        for (failure, scope) in [
+            (Failure::Unreachable("refused".to_owned()), FailureScope::Platform),
+            (Failure::Away("refused".to_owned()), FailureScope::Platform),
+            (refused(503, "maintenance"), FailureScope::Platform),
+            (refused(503, "rate limit exceeded"), FailureScope::Bot),
+            (refused(401, "invalid token"), FailureScope::Bot),
+            (Failure::RateLimited(Duration::from_secs(600)), FailureScope::Bot),
+            (Failure::TimedOut(Duration::from_secs(30)), FailureScope::Series),
+            (refused(412, "no such channel"), FailureScope::Series),
+            (Failure::Shape("not JSON".to_owned()), FailureScope::Series),
+        ] {
+            assert_eq!(platform(&failure).scope, scope, "{failure}");
+        }
+        let denied = platform(&refused(429, "slow down"));
+        assert_eq!(denied.kind, rate_limited(Duration::from_secs(300)).kind, "one trouble, said once");
+    }
 }

@@ -1,4 +1,4 @@
-//! The board on which everything that is known stands: written by runs and by the daemon, read by whoever asks.
+//! Shared state behind the status page, `/readyz` and the metrics: written by runs and by the daemon.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
