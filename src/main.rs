@@ -84,6 +84,7 @@ fn main() -> ExitCode {
 /// Runs the mode. Returns whether everything that was asked for is done.
 async fn run(invocation: Invocation, environment: Environment, console: Console, log: Log) -> Result<bool, Fault> {
     let Invocation { mode, demo, source, selection, progress, log_format, .. } = invocation;
+    survive_file_limits();
     let mut launch = Launch::new(source, environment, selection, demo);
     let Loaded { config, series } = launch.load().await.map_err(Fault::Launch)?;
     log.set_level(config.log_level.as_deref());
@@ -174,6 +175,14 @@ fn summarize(rows: &[Row], launch: &Launch, config: &Config) {
             "next: --demo --backfill 2026-01-01..2026-03-31 for more history, --demo --verify 2026-01-01..2026-03-31 to \
              compare it, or --demo -c config.toml --once to fill your own database"
         );
+    }
+}
+
+/// A file that may grow no further (`ulimit -f`) fails the write, like a full disk, instead of ending the process.
+fn survive_file_limits() {
+    // A handler that does nothing; without one, the signal kills.
+    if let Err(error) = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())) {
+        tracing::debug!("a file size limit would end this process: {error}");
     }
 }
 

@@ -48,6 +48,9 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
     #[serde(rename_all = "camelCase")]
     struct Trend {
         data_points: Vec<RawDay>,
+        /// With this, a list of the fields' values in the place of the object is an error.
+        #[serde(flatten)]
+        _others: BTreeMap<String, IgnoredAny>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -120,7 +120,7 @@ fn waiting_for_a_retry_gives_way() {
     let template = Template { platform_url: platform.url(), bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let mut running = workspace.start(&["--once"]);
-    running.wait_for_stderr("pausing for 120 s");
+    running.wait_for_stderr("rate limited by the platform");
     running.signal("TERM");
     running.finish().expect_code(1);
     assert_eq!(platform.asked().len(), 1);

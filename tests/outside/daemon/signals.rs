@@ -93,7 +93,7 @@ fn who_waits_is_not_waited_for() {
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);
     wait_for("both requests", || (platform.asked().len() == 2).then_some(()));
-    daemon.wait_for_log("pausing for 60 s", 1);
+    daemon.wait_for_log("rate limited by the platform", 1);
     daemon.end();
     assert_eq!(platform.asked().len(), 2);
 }

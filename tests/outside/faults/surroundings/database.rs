@@ -122,7 +122,7 @@ mod needs_influxdb2 {
         wait_for_recovery(&daemon, &BOTS, 1);
         let points = database.points();
         BOTS.iter().for_each(|bot| check_stored(&points, bot, -19));
-        assert_eq!(daemon.logged("have changed where they are kept").len(), 1);
+        assert_eq!(daemon.logged("credentials were rejected; loaded the changed ones").len(), 1);
 
         // A bucket that is made again is another one to the tokens of the first.
         daemon.signal("STOP");
