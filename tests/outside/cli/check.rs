@@ -21,7 +21,7 @@ fn known_bots() -> String {
 }
 
 fn influxdb(url: &str) -> String {
-    format!("[influxdb]\nurl = \"{url}\"\ntoken = \"{TOKEN}\"\n")
+    format!("[influxdb]\nurl = \"{url}\"\norg = \"sre\"\nbucket = \"engagement\"\ntoken = \"{TOKEN}\"\n")
 }
 
 /// Runs `--check`, which writes nothing, and shows no secret, whatever comes of it.

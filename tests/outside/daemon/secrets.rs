@@ -38,7 +38,8 @@ fn check(lines: &str, file: &str, [old, new]: [&str; 2], variables: &[(&str, &st
     workspace.write(file, new);
     gate.open();
     daemon.wait_until_ready();
-    assert_eq!((daemon.value(DENIED), daemon.value(ASKED)), (Some(1.0), Some(1.0)), "{}", daemon.log());
+    assert_eq!(daemon.value(DENIED), Some(1.0), "{}", daemon.log());
+    assert!(daemon.value(ASKED).unwrap() >= 1.0, "{}", daemon.log());
     assert_eq!((daemon.logged(SAID).len(), daemon.logged("recovered").len()), (1, 1), "{}", daemon.log());
     daemon.end();
 }
