@@ -19,6 +19,7 @@ pub fn say_changes(config: &Config, series: &[Series], watermarks: &Watermarks, 
     let before_initial = |one: &Series| day_after(calendar::today(&one.bot.time_zone, now), -initial_days - 1);
     let (mut new, mut before_new) = (0, None);
     let mut at_other_destination = 0;
+    let mut at_other_last = None;
     let mut older: Option<(Date, Date)> = None;
     let mut with_other_tags = BTreeSet::new();
     for one in series {
@@ -32,6 +33,7 @@ pub fn say_changes(config: &Config, series: &[Series], watermarks: &Watermarks, 
         if before.destination != target.destination {
             at_other_destination += 1;
             let last = before_initial(one);
+            at_other_last = at_other_last.max(Some(last));
             if progress.since <= last {
                 let (first, end) = older.unwrap_or((progress.since, last));
                 older = Some((first.min(progress.since), end.max(last)));
@@ -47,11 +49,11 @@ pub fn say_changes(config: &Config, series: &[Series], watermarks: &Watermarks, 
             "no watermarks for new series: starting from initial_days; for older days run --backfill FROM..{last}"
         );
     }
-    if at_other_destination > 0 {
-        let rest = older.map_or(String::new(), |(from, to)| format!("; for older days run --backfill {from}..{to}"));
+    if let Some(last) = at_other_last {
+        let range = older.map_or_else(|| format!("FROM..{last}"), |(from, to)| format!("{from}..{to}"));
         tracing::warn!(
             series = at_other_destination,
-            "the watermarks belong to another destination: starting from initial_days{rest}"
+            "the watermarks belong to another destination: starting from initial_days; for older days run --backfill {range}"
         );
     }
     for bot in with_other_tags {

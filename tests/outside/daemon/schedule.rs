@@ -76,7 +76,7 @@ fn a_wrong_cron_line_is_shown_with_its_field() {
         ("0 */15 * * * * *", "expected 6 fields (seconds first) or 5 (crontab), found 7"),
         ("0 10 25 * * *", "invalid hours \"25\""),
         ("10 * * JANUS *", "invalid month \"JANUS\""),
-        ("0 0 0 31 6 *", "no day ever matches it"),
+        ("0 0 0 31 6 *", "no date ever matches"),
     ] {
         let schedule = format!("cron = \"{line}\"");
         let workspace = Workspace::with(&Template { schedule: &schedule, bots: &bots, ..Template::default() });

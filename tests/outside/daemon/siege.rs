@@ -43,7 +43,7 @@ fn scrape(daemon: &Daemon) -> Option<Scrape> {
     let value = |sample: &str| answer.body.lines().find_map(|line| line.strip_prefix(sample)?.trim().parse().ok());
     Some(Scrape {
         ticks: value("kore_trend_tick_duration_seconds_count ")?,
-        writes: value("kore_trend_writes_total{result=\"success\"} ")?,
+
         tasks: value("kore_trend_tasks ")?,
         files: value("process_open_fds ")?,
         memory: value("process_resident_memory_bytes ")?,
@@ -54,7 +54,6 @@ fn scrape(daemon: &Daemon) -> Option<Scrape> {
 #[derive(Clone, Copy, Debug)]
 struct Scrape {
     ticks: f64,
-    writes: f64,
     tasks: f64,
     files: f64,
     memory: f64,

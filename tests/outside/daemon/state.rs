@@ -73,7 +73,7 @@ fn a_state_folder_that_cannot_be_written_keeps_nothing_from_being_exported() {
     assert!(said.len() == 1 && said[0].contains("ERROR") && said[0].contains("No such file"), "{said:?}");
     std::fs::rename(workspace.path("away"), workspace.path("state")).unwrap();
     daemon.wait_for_value(STATE_FAILING, 0.0);
-    daemon.wait_for_log("the state folder can be written again", 1);
+    daemon.wait_for_log("the state folder is writable again", 1);
     assert_eq!(workspace.watermark("support"), day(-1).to_string());
     daemon.end();
 }

@@ -24,7 +24,7 @@ fn where_nobody_listens_five_tries_are_made() {
     workspace.configure(&Template::default());
     let output = workspace.run(&["--once"]).expect_code(1);
     let error = output.stderr.lines().find(|line| line.contains("ERROR") && line.contains("bot=\"support\"")).unwrap();
-    assert!(error.contains("cannot be reached") && error.contains("check platform.url"), "{error}");
+    assert!(error.contains("cannot reach the platform") && error.contains("check platform.url"), "{error}");
     let row = output.stdout.lines().nth(1).unwrap();
     assert_eq!(row.split_whitespace().collect::<Vec<_>>()[..6], ["support", "all", "hourly", "0", "0", "5"]);
 }
@@ -37,7 +37,7 @@ fn where_no_database_listens_everything_stays_owed() {
     let template = Template { platform_url: platform.url(), bots: &bots, sink, ..Template::default() };
     let workspace = Workspace::with(&template);
     let output = workspace.run(&["--once"]).expect_code(1);
-    assert!(output.stderr.contains("the database cannot be reached"), "{}", output.stderr);
+    assert!(output.stderr.contains("cannot reach the database"), "{}", output.stderr);
     assert!(workspace.watermark("support").is_null());
     assert_eq!(platform.asked().len(), 1);
 }
