@@ -121,7 +121,7 @@ impl Launch {
                 Destination::File(path) => path.display().to_string(),
             };
             tracing::warn!(
-                "the figures of this run are invented and go to {destination}; their state is kept in {}",
+                "demo: writing invented figures to {destination}; their state is kept in {}",
                 config.state_dir.display()
             );
         }

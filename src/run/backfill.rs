@@ -88,8 +88,7 @@ pub async fn backfill(
     let too_early: Vec<&mut Row> = run.rows.iter_mut().filter(is_early).collect();
     if !too_early.is_empty() {
         tracing::warn!(
-            "by this machine's clock or the platform's, {range} is not over yet: the same command exports the rest of it \
-             once it is"
+            "{range} has not ended yet: run the same command again afterwards for the rest"
         );
     }
     too_early.into_iter().for_each(|row| row.end(Outcome::Unfinished, 0));

@@ -168,8 +168,8 @@ pub async fn tick(
         if tick.went_back() && !had_gone_back {
             tracing::warn!(
                 bot = series.bot.name, channel = series.channel, interval = %series.interval,
-                "the watermark was not in the past: a clock was ahead when it was set, or the bot's time_zone changed; \
-                 what comes after {} is asked for again", day_after(progress.next(), -1)
+                "the watermark lies in the future (the clock was wrong, or the bot's time_zone changed): exporting \
+                 everything after {} again", day_after(progress.next(), -1)
             );
         }
         env.board.set_progress(&series.key(), progress);

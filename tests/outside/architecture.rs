@@ -17,7 +17,7 @@ const MAP: [(&str, &str); 10] = [
     ("run", "domain config state observe platform database"),
     ("demo", "domain config platform"),
     ("cli startup manual", "domain config state observe demo cli"),
-    ("daemon main", "domain config state observe platform database run startup cli daemon"),
+    ("daemon main", "domain config state observe platform database run startup cli manual daemon"),
 ];
 
 /// What uses none of the others.

@@ -116,7 +116,7 @@ fn a_write_in_hand_is_finished() {
 fn waiting_for_a_retry_gives_way() {
     let bots = bots(["support"], "");
     let platform =
-        SimulatedPlatform::start(&bots, |_, _| Some(Reply::errors(429, 429, "").header("retry-after", 3600)));
+        SimulatedPlatform::start(&bots, |_, _| Some(Reply::errors(429, 429, "").header("retry-after", 120)));
     let template = Template { platform_url: platform.url(), bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let mut running = workspace.start(&["--once"]);
@@ -148,7 +148,7 @@ fn a_second_signal_ends_it_at_once() {
 fn it_ends_when_the_grace_is_over() {
     let (platform, workspace, running) = stuck("100ms");
     let output = running.finish().expect_code(1);
-    assert!(output.stderr.contains("did not end within 100ms"), "{}", output.stderr);
+    assert!(output.stderr.contains("did not finish within 100ms"), "{}", output.stderr);
     continues(&platform, &workspace);
 }
 
@@ -176,7 +176,7 @@ fn a_state_folder_serves_one_run_at_a_time_and_a_backfill_next_to_it() {
     let running = workspace.start(&["--once"]);
     wait_for("the request", || (platform.asked().len() == 1).then_some(()));
     let second = workspace.run(&["--once"]).expect_code(1);
-    let message = format!("another exporter (process {}) uses the state folder", running.id());
+    let message = format!("another exporter (process {}) is using the state folder", running.id());
     assert!(second.stderr.contains(&message), "{}", second.stderr);
     assert_eq!(platform.asked().len(), 1);
 

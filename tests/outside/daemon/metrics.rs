@@ -172,7 +172,7 @@ fn what_the_database_does_not_take_is_counted() {
         assert!(daemon.value("kore_trend_writes_total{result=\"refused\"}").unwrap() >= 2.0);
         assert!(daemon.reload());
         daemon.wait_for_ticks(1);
-        assert_eq!(daemon.logged("older than what its bucket retains").len(), usize::from(reason == "retention"));
+        assert_eq!(daemon.logged("older than the bucket's retention").len(), usize::from(reason == "retention"));
         daemon.end();
     }
 }
@@ -195,7 +195,7 @@ fn an_hour_that_never_was_is_counted_and_said_once() {
     let workspace = Workspace::with(&Template { bots: &bots, ..template });
     let daemon = Daemon::start(&workspace);
     assert_eq!(dropped(&daemon, "nonexistent_hour"), 1.0);
-    let said = daemon.logged("a time that never was, the hour 2 in Europe/Berlin");
+    let said = daemon.logged("the hour 2, skipped by daylight saving in Europe/Berlin");
     assert!(said.len() == 1 && said[0].contains(&format!("day={day}")), "{said:?}");
     daemon.end();
 }

@@ -60,11 +60,11 @@ fn a_tick_that_comes_while_the_last_one_runs_is_skipped_and_counted() {
     wait_for("the other bot to go on", || (platform.asked_of("free").len() >= 3).then_some(()));
     assert_eq!(platform.asked_of("stuck").len(), 1);
     let of_stuck = |text: &str| lines_with(&daemon.logged(text).join("\n"), "bot=\"stuck\"");
-    assert_eq!(of_stuck("its last tick is still running").len(), 1, "said once");
+    assert_eq!(of_stuck("the previous tick is still running").len(), 1, "said once");
     gate.open();
     wait_for("it to go on", || (platform.asked_of("stuck").len() >= 3).then_some(()));
-    let ended = of_stuck("its long tick has ended, ").remove(0);
-    let skipped = ended.split_once("ended, ").unwrap().1.split_once(" were skipped meanwhile").unwrap().0;
+    let ended = of_stuck("the long tick has ended; ").remove(0);
+    let skipped = ended.split_once("ended; ").unwrap().1.split_once(" ticks were skipped").unwrap().0;
     assert!(skipped.parse::<f64>().unwrap() <= daemon.value("kore_trend_ticks_skipped_total").unwrap(), "{ended}");
     daemon.end();
 }
@@ -73,9 +73,9 @@ fn a_tick_that_comes_while_the_last_one_runs_is_skipped_and_counted() {
 fn a_wrong_cron_line_is_shown_with_its_field() {
     let bots = bots(["support"], "cron = \"0 0 3 * *\"");
     for (line, words) in [
-        ("0 */15 * * * * *", "it has 7 fields, must have 6 (seconds first) or 5 (crontab)"),
-        ("0 10 25 * * *", "the hours field \"25\" is wrong"),
-        ("10 * * JANUS *", "the month field \"JANUS\" is wrong"),
+        ("0 */15 * * * * *", "expected 6 fields (seconds first) or 5 (crontab), found 7"),
+        ("0 10 25 * * *", "invalid hours \"25\""),
+        ("10 * * JANUS *", "invalid month \"JANUS\""),
         ("0 0 0 31 6 *", "no day ever matches it"),
     ] {
         let schedule = format!("cron = \"{line}\"");

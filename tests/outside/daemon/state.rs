@@ -69,7 +69,7 @@ fn a_state_folder_that_cannot_be_written_keeps_nothing_from_being_exported() {
     daemon.wait_for_ticks(3);
     assert!(platform.asked().len() > asked);
     assert_eq!(daemon.get("/readyz").status, 200, "the points are where they should be");
-    let said = daemon.logged("the state folder cannot be written");
+    let said = daemon.logged("cannot write the state folder");
     assert!(said.len() == 1 && said[0].contains("ERROR") && said[0].contains("No such file"), "{said:?}");
     std::fs::rename(workspace.path("away"), workspace.path("state")).unwrap();
     daemon.wait_for_value(STATE_FAILING, 0.0);

@@ -102,7 +102,7 @@ fn what_may_pass_is_tried_five_times_and_then_stays_owed() {
     check(
         "30s",
         vec![
-            row(Reply::hang_up, &["database cannot be reached", "influxdb.url"]),
+            row(Reply::hang_up, &["cannot reach the database", "influxdb.url"]),
             row(|| Reply::refused(429, "too many requests", "slow down"), &["answered 429", "slow down"]),
             row(|| Reply::refused(500, "internal error", "oh"), &["answered 500", "oh"]),
             row(|| (503, String::new()).into(), &["answered 503"]),
@@ -122,8 +122,8 @@ fn what_a_person_must_mend_is_tried_once_and_stays_owed() {
     check(
         "30s",
         vec![
-            row(|| Reply::refused(401, "unauthorized", "unauthorized access"), &["answered 401", "influxdb.token"]),
-            row(|| Reply::refused(403, "forbidden", "no write"), &["answered 403", "no write", "influxdb.token"]),
+            row(|| Reply::refused(401, "unauthorized", "unauthorized access"), &["answered 401", "token"]),
+            row(|| Reply::refused(403, "forbidden", "no write"), &["answered 403", "no write", "token"]),
             row(|| Reply::refused(404, "not found", "no bucket"), &["no bucket", "influxdb.org", "influxdb.bucket"]),
             row(|| Reply::from((302, String::new())).header("location", "/x"), &["answered 302", "redirects"]),
         ],
@@ -168,14 +168,14 @@ fn what_is_beyond_the_retention_is_confirmed_counted_and_said_once() {
         Reply::refused(422, "unprocessable entity", message)
     });
     let output = scene.once(0);
-    let told = output.stderr.lines().filter(|line| line.contains("older than what its bucket retains"));
+    let told = output.stderr.lines().filter(|line| line.contains("older than the bucket's retention"));
     let told: BTreeSet<_> = told.map(|line| line.contains("bot=\"one\"")).collect();
-    let times = output.stderr.matches("older than what its bucket retains").count();
+    let times = output.stderr.matches("older than the bucket's retention").count();
     assert!(times <= 2 && times == told.len(), "once per series\n{}", output.stderr);
     let counted: usize = output
         .stdout
         .lines()
-        .filter_map(|line| line.split_once(" points beyond retention")?.0.rsplit(' ').next()?.parse::<usize>().ok())
+        .filter_map(|line| line.split_once(" points older than the retention")?.0.rsplit(' ').next()?.parse::<usize>().ok())
         .sum();
     assert_eq!(counted, 2 * scene.database.requests().len(), "{}", output.stdout);
     for bot in ["one", "two"] {

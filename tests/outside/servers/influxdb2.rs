@@ -107,7 +107,7 @@ mod needs_influxdb2 {
         let platform = SimulatedPlatform::well(BOT);
         let workspace = workspace(&database, &platform, "", BOT);
         let output = workspace.run(&["--once"]).expect_code(0);
-        assert!(output.stderr.contains("older than what its bucket retains"), "{}", output.stderr);
+        assert!(output.stderr.contains("older than the bucket's retention"), "{}", output.stderr);
         assert!(output.stdout.contains("points beyond retention"), "{}", output.stdout);
 
         let now = Timestamp::now();

@@ -39,7 +39,7 @@ fn every_fact_is_told() {
     check(&document, &["What to do: check platform.url, the name server, the network and the proxy"]);
     check(&document, &["failing since 2026-11-22 19:56 UTC, 2 hours ago; last 1 minute ago; 2 days owed"]);
     check(&document, &["2 bots, 12 series", "Days and hours of UTC · a tick is running"]);
-    check(&document, &["Days and hours of Europe/Berlin · left alone for 4 minutes more"]);
+    check(&document, &["Days and hours of Europe/Berlin · rate limited by the platform, paused for another 4 minutes"]);
     check(&document, &["57 of 60 requests, last minute", "301 of 1,800 requests, last hour"]);
     check(&document, &["all hourly ✓ up to date", "rtm daily ✕ failing for 2 hours", "Why error and advice"]);
     check(&document, &["Newest hour 56 minutes old", "Newest day 21 hours old"]);
