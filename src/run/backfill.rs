@@ -87,9 +87,7 @@ pub async fn backfill(
     let is_early = |row: &&mut Row| row.outcome() == Outcome::Complete && !is_done(&row.series().key());
     let too_early: Vec<&mut Row> = run.rows.iter_mut().filter(is_early).collect();
     if !too_early.is_empty() {
-        tracing::warn!(
-            "{range} has not ended yet: run the same command again afterwards for the rest"
-        );
+        tracing::warn!("{range} has not ended yet: run the same command again afterwards for the rest");
     }
     too_early.into_iter().for_each(|row| row.end(Outcome::Unfinished, 0));
     if save {

@@ -115,8 +115,7 @@ fn a_write_in_hand_is_finished() {
 #[test]
 fn waiting_for_a_retry_gives_way() {
     let bots = bots(["support"], "");
-    let platform =
-        SimulatedPlatform::start(&bots, |_, _| Some(Reply::errors(429, 429, "").header("retry-after", 120)));
+    let platform = SimulatedPlatform::start(&bots, |_, _| Some(Reply::errors(429, 429, "").header("retry-after", 120)));
     let template = Template { platform_url: platform.url(), bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let mut running = workspace.start(&["--once"]);

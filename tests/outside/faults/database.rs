@@ -175,7 +175,9 @@ fn what_is_beyond_the_retention_is_confirmed_counted_and_said_once() {
     let counted: usize = output
         .stdout
         .lines()
-        .filter_map(|line| line.split_once(" points older than the retention")?.0.rsplit(' ').next()?.parse::<usize>().ok())
+        .filter_map(|line| {
+            line.split_once(" points older than the retention")?.0.rsplit(' ').next()?.parse::<usize>().ok()
+        })
         .sum();
     assert_eq!(counted, 2 * scene.database.requests().len(), "{}", output.stdout);
     for bot in ["one", "two"] {
