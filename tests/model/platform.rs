@@ -68,6 +68,8 @@ fn ask(process: Process, request: RequestBuilder) -> Asked {
         };
         tokio::time::sleep(Duration::from_millis(way)).await;
         let (after, reply) = lock(&world).arrive(process, &request);
+        // An answer bears the time at which it is made, however long it is under way.
+        let made = time::true_now();
         let left = TIMEOUT - Duration::from_millis(way);
         tokio::time::sleep(after.min(left)).await;
         lock(&world).event();
@@ -78,8 +80,8 @@ fn ask(process: Process, request: RequestBuilder) -> Asked {
             Reply::HangUp => Err(error(std::io::ErrorKind::ConnectionReset).await),
             Reply::Answer { status, headers, body, cut_off } => {
                 let mut response = Response::builder().status(status);
-                let now = time::true_now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-                for (name, value) in headers.into_iter().chain([(header::DATE, now)]) {
+                let made = made.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                for (name, value) in headers.into_iter().chain([(header::DATE, made)]) {
                     response = response.header(name, value);
                 }
                 let body = match cut_off {

@@ -55,7 +55,7 @@ mod needs_influxdb2 {
         // Whose 19 days are owed in full.
         configure(&workspace, &platform, &database, &BOTS);
         assert!(daemon.reload());
-        wait_for_outage(&daemon, &BOTS, &["the database cannot be reached", "influxdb.url"]);
+        wait_for_outage(&daemon, &BOTS, &["cannot reach the database", "influxdb.url"]);
         assert_eq!(workspace.watermark("two"), day(-20).to_string());
 
         influxd.start_again();

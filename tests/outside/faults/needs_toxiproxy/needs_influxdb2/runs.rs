@@ -26,14 +26,14 @@ const FAULTS: [Fault; 6] = [
         name: "the database is shut",
         patience: Patience::Long,
         inject: |scene| scene.to_database.shut(),
-        says: "the database cannot be reached",
+        says: "cannot reach the database",
         arrives: false,
     },
     Fault {
         name: "the database's answers are cut",
         patience: Patience::Long,
         inject: |scene| scene.to_database.add(Way::Back, Toxic::LimitData { bytes: 30 }),
-        says: "the database cannot be reached",
+        says: "cannot reach the database",
         arrives: true,
     },
     Fault {
@@ -140,7 +140,7 @@ fn a_backfill_that_a_fault_ends_continues_where_it_was() {
     });
     scene.to_database.shut();
     let output = running.finish().expect_code(1);
-    says_once(&output, "the database cannot be reached");
+    says_once(&output, "cannot reach the database");
     assert!(scene.workspace.path("state/backfill.json").exists());
     let arrived = scene.stored(-10, -2).len();
     let all = figures(0, -10, -2);
