@@ -1,4 +1,4 @@
-//! From the command line to what is to be exported: the same way at the start and at every reload.
+//! Builds what to export from the command line and the configuration, at the start and at every reload alike.
 
 use std::io;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::demo::{Behaviour, Platform};
 use crate::domain::bot::Bot;
 use crate::domain::series::Series;
 
-/// Where the configuration comes from, and which part of it counts.
+/// Where the configuration comes from, and which part of it is exported.
 pub struct Launch {
-    /// The document.
+    /// The TOML document.
     pub source: Source,
-    /// What is put over it.
+    /// The environment variables that overlay it.
     pub environment: Environment,
-    /// Which of the series.
+    /// The series to export.
     pub selection: Selection,
     /// Whether the platform is simulated.
     pub demo: bool,
@@ -28,12 +28,12 @@ pub struct Launch {
     simulated: Option<(Platform, Url)>,
 }
 
-/// A configuration, and the series of it that are exported.
+/// A configuration and its series that are exported.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The whole of it.
+    /// All of the configuration.
     pub config: Config,
-    /// Those that were selected.
+    /// The selected series.
     pub series: Vec<Series>,
 }
 
@@ -49,7 +49,7 @@ pub enum LaunchError {
     /// The simulated platform cannot be started.
     #[error("the simulated platform cannot be started: {0}")]
     Simulation(#[from] io::Error),
-    /// What the configuration names does not let itself be read.
+    /// A file that the configuration names takes too long to read.
     #[error("reading the configuration and the files that it names took longer than {0:?}")]
     TooSlow(Duration),
 }
@@ -130,7 +130,7 @@ impl Launch {
                 Destination::File(path) => path.display().to_string(),
             };
             tracing::warn!(
-                "the figures of this run are invented and go to {destination}; their state is kept in {}",
+                "demo: writing invented figures to {destination}; their state is kept in {}",
                 config.state_dir.display()
             );
         }

@@ -7,27 +7,10 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+pub use crate::domain::answer::{Answer, Counted};
 use crate::domain::point::Figures;
 use crate::domain::series::Interval;
 use crate::object;
-
-/// The days of one answer, each once, in order.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answer {
-    /// What was counted on each day.
-    pub days: BTreeMap<Date, Counted>,
-    /// A mismatch that deserves a look but fails nothing.
-    pub oddity: Option<String>,
-}
-
-/// The figures of one day.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Counted {
-    /// By local hour; an hour that the platform did not send has no figure at all.
-    Hours(Box<[Figures; 24]>),
-    /// Of the whole day.
-    Day(Figures),
-}
 
 /// Reads an answer of the v1 API.
 ///
@@ -65,6 +48,9 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
     #[serde(rename_all = "camelCase")]
     struct Trend {
         data_points: Vec<RawDay>,
+        /// With this, a list of the fields' values in the place of the object is an error.
+        #[serde(flatten)]
+        _others: BTreeMap<String, IgnoredAny>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -24,6 +24,7 @@ use crate::domain::clock::Clock;
 use crate::domain::series::{Series, Window};
 use crate::http::{LONGEST_ANSWER, Reply, Service, SetupError, TransportError, receive, transport_error};
 use crate::observe::metrics::Watch;
+use crate::observe::status::budgets::Budgets;
 use crate::shutdown::{Stop, Stopped};
 
 /// How long after its first denial a tick, or a backfill, waits for a bot that the platform denies.
@@ -124,6 +125,11 @@ impl Client {
     /// How many answers are asked for or not yet written.
     pub fn in_flight(&self) -> &InFlight {
         &self.in_flight
+    }
+
+    /// For how long the platform has denied this bot for being asked too often, with no answer since.
+    pub fn denied_for(&self, bot_id: &str) -> Option<Duration> {
+        self.lasting.limiter.usage(bot_id).denied_for
     }
 
     /// Asks until there is an answer, the tries are used up, or asking again cannot help. Every attempt adds one to

@@ -160,7 +160,7 @@ async fn platform(client: &Client, series: &Series, around: &Env) -> Finding {
             ))
         }
         Err(FetchError::Failed(failure)) => Err(format!("{failure}; {}", failure.advice())),
-        Err(FetchError::Stopped) => Err("not asked: the program was told to end".to_owned()),
+        Err(FetchError::Stopped) => Err("not asked: shutting down".to_owned()),
     }
 }
 

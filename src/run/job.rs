@@ -33,8 +33,8 @@ use crate::shutdown::Stop;
 /// soon.
 const FAR_AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
-const CLOCKS_DIFFER: &str = "this machine's clock is far ahead of the date in the platform's answers: only what is over by \
-     the platform's is written; set the clock, or have whatever answers for the platform set its own";
+const CLOCKS_DIFFER: &str = "this machine's clock is ahead of the platform's: hours are written only once they are over by \
+     the platform's clock; synchronize the clock";
 
 /// What one series is to do.
 #[derive(Debug)]
@@ -185,7 +185,8 @@ async fn export(
             let news = stored.news(flattened.points, asked_at);
             let written = write(series, encoder, news.clone(), clients).await;
             match &written {
-                Ok(written) if !written.is_doubtful => stored.remember(&news),
+                // Which of them were dropped nobody says.
+                Ok(written) if !written.is_doubtful && written.beyond_retention == 0 => stored.remember(&news),
                 _ => stored.forget(),
             }
             written?

@@ -1,25 +1,25 @@
 //! A tick and a backfill: the same jobs from two plans.
 
+mod backfill;
 pub mod check;
 mod failure;
 pub mod job;
+mod known_buckets;
 pub mod progress;
 mod running;
-mod known_buckets;
 pub mod summary;
 pub mod targets;
 mod tick_progress;
 pub mod verify;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::oneshot;
 
+pub use self::backfill::backfill;
 pub use self::known_buckets::KnownBuckets;
 use self::running::{News, RunningJobs};
 use self::tick_progress::TickProgress;
@@ -28,7 +28,7 @@ use crate::database::{Sink, writer};
 use crate::domain::calendar;
 use crate::domain::clock::Clock;
 use crate::domain::plan::{self, Reach};
-use crate::domain::series::{Series, SeriesKey, day_after};
+use crate::domain::series::{Series, day_after};
 use crate::domain::target::Target;
 use crate::observe::console::Console;
 use crate::observe::metrics::Watch;
@@ -42,7 +42,7 @@ use crate::run::progress::Show;
 use crate::run::summary::{Outcome, Row};
 use crate::shutdown::Stop;
 use crate::state::atomic;
-use crate::state::backfill::{self, BackfillError, BackfillProgress, Range};
+use crate::state::backfill::BackfillError;
 use crate::state::watermarks::{WatermarkError, Watermarks};
 
 /// What a run is given by the program's entry.
@@ -168,92 +168,14 @@ pub async fn tick(
         if tick.went_back() && !had_gone_back {
             tracing::warn!(
                 bot = series.bot.name, channel = series.channel, interval = %series.interval,
-                "the watermark was not in the past: a clock was ahead when it was set, or the bot's time_zone changed; \
-                 what comes after {} is asked for again", day_after(progress.next(), -1)
+                "the watermark lies in the future (the clock was wrong, or the bot's time_zone changed): exporting \
+                 everything after {} again", day_after(progress.next(), -1)
             );
         }
         env.board.set_progress(&series.key(), progress);
         watermarks.set(series.key(), progress, targets[number].clone());
     }
     Ticked { rows: run.rows, was_left: run.was_left }
-}
-
-/// Exports a range of days, whatever the watermarks say, and leaves them alone.
-///
-/// # Errors
-///
-/// If the state folder cannot be used, an interrupted run over another range is in the way, or the configuration
-/// leaves a backfill no requests.
-pub async fn backfill(
-    config: &Config,
-    series: Vec<Series>,
-    range: Range,
-    restart: bool,
-    env: &Env,
-) -> Result<Vec<Row>, RunError> {
-    let _lock = if env.dry_run { None } else { Some(take(&config.state_dir, "backfill.lock", "backfill")?) };
-    let now = (env.clock)();
-    let mut progress = match (env.dry_run, restart) {
-        (false, false) => BackfillProgress::load(&config.state_dir, range)?,
-        _ => BackfillProgress::new(range),
-    };
-    let mut today_of: HashMap<SeriesKey, jiff::civil::Date> = HashMap::new();
-    for series in config.bots.iter().flat_map(|bot| bot.series()) {
-        today_of.insert(series.key(), calendar::today(&series.bot.time_zone, now));
-    }
-    let max_days = config.platform.max_days_per_request;
-    let jobs: Vec<SeriesJob> = series
-        .into_iter()
-        .map(|series| {
-            let today = calendar::today(&series.bot.time_zone, now);
-            let windows = progress.enlist(&series, today, max_days).into();
-            SeriesJob { series, windows, live: None }
-        })
-        .collect();
-    announce(&jobs, range, config)?;
-
-    let clients = clients(config, limiter(config, env)?, Purpose::Backfill, env)?;
-    env.board.expect(&jobs.iter().map(|job| job.series.clone()).collect::<Vec<_>>());
-    let save = !env.dry_run;
-    if save {
-        progress.save(&config.state_dir).await.context("cannot write the progress of the backfill")?;
-    }
-    let mut run = RunningJobs::start(jobs, clients, config, env);
-    while let Some((number, news)) = run.next().await {
-        match news {
-            News::Confirmed { complete: Some(complete), .. } => {
-                progress.done(run.rows[number].series().key(), complete)
-            }
-            News::SaveNow if save => {
-                env.board.state_saved(progress.save(&config.state_dir).await);
-            }
-            News::Confirmed { complete: None, .. } | News::SaveNow | News::Failed { .. } | News::Ended => {}
-        }
-    }
-    if run.was_left {
-        say_left(config);
-    }
-    env.board.say_outages((env.clock)());
-    say_forgotten(&run.rows);
-    let is_done = |key: &SeriesKey| today_of.get(key).is_none_or(|today| progress.is_done(key, *today));
-    let is_early = |row: &&mut Row| row.outcome() == Outcome::Complete && !is_done(&row.series().key());
-    let too_early: Vec<&mut Row> = run.rows.iter_mut().filter(is_early).collect();
-    if !too_early.is_empty() {
-        tracing::warn!(
-            "by this machine's clock or the platform's, {range} is not over yet: the same command exports the rest of it \
-             once it is"
-        );
-    }
-    too_early.into_iter().for_each(|row| row.end(Outcome::Unfinished, 0));
-    if save {
-        let folder = &config.state_dir;
-        if progress.is_complete(|key| today_of.get(key).copied()) {
-            backfill::forget(folder).with_context(|| cannot_record(folder))?;
-        } else {
-            progress.save(folder).await.with_context(|| cannot_record(folder))?;
-        }
-    }
-    Ok(run.rows)
 }
 
 fn say_forgotten(rows: &[Row]) {
@@ -266,34 +188,12 @@ fn say_forgotten(rows: &[Row]) {
     }
 }
 
-/// Says what a backfill will do and the least time it can take.
-fn announce(jobs: &[SeriesJob], range: Range, config: &Config) -> Result<(), RunError> {
-    let (days, requests) = job::cost(jobs);
-    let mut by_bot: HashMap<&str, u64> = HashMap::new();
-    for job in jobs {
-        *by_bot.entry(&job.series.bot.id).or_default() += job.windows.len() as u64;
-    }
-    let limits = config.platform.limits;
-    let (per_minute, per_hour) = limits.of(Purpose::Backfill);
-    let least: Option<Duration> = by_bot
-        .values()
-        .try_fold(Duration::ZERO, |least, requests| Some(least.max(limits.least_time(*requests, Purpose::Backfill)?)));
-    let least = least.context("platform.backfill_share leaves --backfill no requests: raise it above 0")?;
-    let least = jiff::SignedDuration::try_from(least).unwrap_or_default();
-    tracing::info!(
-        "backfill of {range}: {} series, {days} days in all, {requests} requests; at least {least:#} with {per_minute} \
-         requests a minute and {per_hour} an hour for each bot",
-        jobs.len()
-    );
-    Ok(())
-}
-
 fn cannot_record(folder: &Path) -> String {
-    format!("the points are written, their progress cannot be recorded in {}", folder.display())
+    format!("the points are written, but the progress cannot be saved in {}", folder.display())
 }
 
 fn say_left(config: &Config) {
-    tracing::warn!("requests in hand did not end within {:?}: leaving them", config.shutdown_grace);
+    tracing::warn!("requests in flight did not finish within {:?}: giving up on them", config.shutdown_grace);
 }
 
 /// Makes the state folder and takes the lock of those who move watermarks. It is free again when the file is dropped.
@@ -307,7 +207,10 @@ pub fn take_folder(state_dir: &Path) -> Result<File, anyhow::Error> {
 
 fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> {
     atomic::make_folder(state_dir).with_context(|| {
-        format!("the state folder {} cannot be made; set state_dir to one that can", state_dir.display())
+        format!(
+            "the state folder {} cannot be created; check its parent's permissions, or set state_dir",
+            state_dir.display()
+        )
     })?;
     let path = state_dir.join(lock);
     let held = atomic::lock(&path).with_context(|| {
@@ -316,7 +219,7 @@ fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> 
     held.with_context(|| {
         let holder = std::fs::read_to_string(&path).unwrap_or_default();
         format!(
-            "another {who} (process {}) uses the state folder {}: stop it, or give this one a state_dir of its own",
+            "another {who} (process {}) is using the state folder {}: stop it, or use a different state_dir",
             holder.trim(),
             state_dir.display()
         )

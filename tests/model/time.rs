@@ -2,7 +2,6 @@
 //! wrong; and tokio's, which is virtual, jumps from one timer to the next, and stands still while the machine sleeps.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;

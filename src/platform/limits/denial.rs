@@ -4,12 +4,21 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::usage::Turn;
-
 const MINUTE: u64 = 60;
 
 /// No server makes a bot wait longer than this at a time.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// When a request may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Now,
+    NotBefore(Instant),
+    /// Not before one of those in flight has ended.
+    AfterAnother,
+    /// Not within the asker's patience: the bot has been denied for so long.
+    InVain(Duration),
+}
 
 /// A bot that was denied, and not answered since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -127,9 +127,10 @@ fn a_denied_hour_costs_few_requests_and_a_tick_gives_up_after_ten_minutes() {
             for _ in 0..40 {
                 let (limiter, asked) = (Arc::clone(&limiter), Arc::clone(&asked));
                 tasks.spawn(async move {
+                    let (in_flight, stop) = (InFlight::new(1), Stop::never());
                     loop {
-                        let (in_flight, stop) = (InFlight::new(1), Stop::never());
-                        let request = match limiter.acquire(wish("st-1", Purpose::Live), &in_flight, &stop).await {
+                        let acquired = limiter.acquire(wish("st-1", Purpose::Live), &in_flight, &stop);
+                        let request = match acquired.await {
                             Ok(permit) => permit.request,
                             Err(reason) => return reason,
                         };

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::denial::Denial;
+use super::denial::{Denial, Turn};
 use crate::config::Limits;
+pub use crate::observe::status::budgets::Budget;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,30 +51,6 @@ impl Limits {
         let minutes = (last % u64::from(per_hour)).checked_div(u64::from(per_minute))?;
         Some(Duration::from_secs(hours * 3600 + minutes * 60))
     }
-}
-
-/// The requests of one bot that count now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Budget {
-    /// Against the limit of the minute.
-    pub minute: u32,
-    /// Against the limit of the hour.
-    pub hour: u32,
-    /// How much longer the bot is left alone, because the platform denied it.
-    pub paused_for: Option<Duration>,
-    /// For how long the platform has denied the bot, with no answer since.
-    pub denied_for: Option<Duration>,
-}
-
-/// When a request may be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    Now,
-    NotBefore(Instant),
-    /// Not before one of those in flight has ended.
-    AfterAnother,
-    /// Not within the asker's patience: the bot has been denied for so long.
-    InVain(Duration),
 }
 
 /// The requests of one bot that still count.

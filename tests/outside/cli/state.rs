@@ -32,7 +32,7 @@ fn watermarks_that_cannot_be_read_are_set_aside_and_the_run_succeeds() {
         workspace.write("state/watermarks.json", garbage);
         let output = workspace.run(&["--once"]).expect_code(0);
         assert!(output.stderr.contains("WARN"), "{}", output.stderr);
-        assert!(output.stderr.contains("the watermarks cannot be read"), "{}", output.stderr);
+        assert!(output.stderr.contains("cannot read the watermarks"), "{}", output.stderr);
         let aside = files_in(&workspace).into_iter().find(|name| name.starts_with("watermarks.json.unreadable-"));
         assert_eq!(workspace.read(&format!("state/{}", aside.expect(garbage))), garbage);
         assert_eq!(platform.asked()[0].window().unwrap().days(), 8, "as on the first day");
@@ -55,7 +55,7 @@ fn watermarks_of_a_newer_release_are_refused_with_78() {
     for arguments in [&["--once"][..], &["--once", "--dry-run"]] {
         let output = workspace.run(arguments).expect_code(78);
         assert!(
-            output.stderr.contains("watermarks.json has format version 2, this release knows 1"),
+            output.stderr.contains("watermarks.json has format version 2, but this release supports up to 1"),
             "{}",
             output.stderr
         );
