@@ -1,4 +1,4 @@
-//! The command line: flags as they are typed, turned once into what the program is to do.
+//! The command line: what the flags mean together, decided once. Wrong usage is refused here, in words for the user.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -78,29 +78,29 @@ pub struct Arguments {
     man: bool,
 }
 
-/// What the program is to do.
+/// What the program is asked to do.
 #[derive(Debug)]
 pub struct Invocation {
-    /// Until when, and for which days.
+    /// The mode, with its own options.
     pub mode: Mode,
-    /// Whether the simulated platform takes the real one's place.
+    /// Whether to use the simulated platform.
     pub demo: bool,
-    /// Where the configuration is.
+    /// Where the configuration comes from.
     pub source: Source,
-    /// Which of its series.
+    /// Which of its series to export.
     pub selection: Selection,
-    /// How log lines look.
+    /// The log format.
     pub log_format: Format,
-    /// Which log lines are written, if the command line says.
+    /// The log level, if the command line sets it.
     pub log_level: Option<String>,
-    /// Whether a terminal shows a bar.
+    /// Whether to show a progress bar on a terminal.
     pub progress: bool,
 }
 
-/// Until when the program runs, and for which days.
+/// The mode in which the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// On a schedule, until it is told to end.
+    /// The daemon: ticks on a schedule until it is shut down.
     Daemon,
     /// One tick.
     Once {
@@ -141,17 +141,17 @@ pub struct Selection {
     shard: Option<Shard>,
 }
 
-/// The command line asks for what there is not.
+/// The command line names something that is not configured, or means nothing.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
 
 impl Arguments {
-    /// Settles what the flags mean together.
+    /// Decides what the flags mean together.
     ///
     /// # Errors
     ///
-    /// What cannot be meant, in words for the user.
+    /// If the flags do not fit together, or a range or a shard makes no sense.
     pub fn resolve(self, environment: &Environment, now: Timestamp) -> Result<Invocation, UsageError> {
         for (flag, range) in [("--backfill", &self.backfill), ("--verify", &self.verify)] {
             let Some(range) = range else { continue };
@@ -159,7 +159,7 @@ impl Arguments {
             let everywhere = TimeZone::fixed(Offset::constant(14));
             range_is_sensible(flag, range, calendar::today(&everywhere, now))?;
         }
-        // clap does not ask for what the mode that was chosen excludes.
+        // clap does not check `requires` where the required flag conflicts with a given one.
         for (flag, is_set, mode, is_chosen) in [
             ("--restart", self.restart, "--backfill", self.backfill.is_some()),
             ("--repair", self.repair, "--verify", self.verify.is_some()),

@@ -1,4 +1,4 @@
-//! Start-up and exit codes: a table of contents of the program.
+//! The entry point: start-up, modes and exit codes.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -16,7 +16,6 @@ use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::panics;
 use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::ask::over_the_network;
-use kore_trend_exporter::platform::limits::uptime;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::{Row, Summary};
 use kore_trend_exporter::run::{self as export, Env, RunError};
@@ -30,12 +29,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Something failed; what succeeded is kept.
 const FAILED: u8 = 1;
-/// The command line asks for what cannot be; clap ends with it as well.
+/// Wrong usage; clap exits with it, too.
 const WRONG_USAGE: u8 = 2;
-/// The configuration, or the state of a newer release, cannot be used.
+/// The configuration is wrong, or a newer release wrote the state.
 const WRONG_CONFIGURATION: u8 = 78;
 
-/// Why the program ends without having done its work.
+/// Why the program exits without having done its work.
 enum Fault {
     Launch(LaunchError),
     Run(RunError),
@@ -82,9 +81,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does what was asked for and says whether all of it is done.
+/// Runs the mode. Returns whether everything that was asked for is done.
 async fn run(invocation: Invocation, environment: Environment, console: Console, log: Log) -> Result<bool, Fault> {
     let Invocation { mode, demo, source, selection, progress, log_format, .. } = invocation;
+    survive_file_limits();
     let mut launch = Launch::new(source, environment, selection, demo);
     let Loaded { config, series } = launch.load().await.map_err(Fault::Launch)?;
     log.set_level(config.log_level.as_deref());
@@ -94,7 +94,6 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
     let watch = Watch::new(Timestamp::now());
     let mut around = Env {
         clock: Timestamp::now,
-        uptime: uptime::read,
         ask: over_the_network,
         open: database::open,
         stop: Stop::after(told_to_end()),
@@ -138,7 +137,7 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
 }
 
 impl Fault {
-    /// Says what is wrong, and which exit code it has.
+    /// Logs what is wrong. Returns the exit code.
     fn end(self) -> ExitCode {
         match self {
             Fault::Launch(LaunchError::Usage(error)) => wrong_usage(&error),
@@ -164,22 +163,30 @@ impl Fault {
     }
 }
 
-/// Prints the table, and to whoever tries the demo what to try next.
+/// Prints the summary table and, after a demo, what to try next.
 fn summarize(rows: &[Row], launch: &Launch, config: &Config) {
-    // Nothing is lost where nobody reads it any more.
+    // Nobody reads the output any more; nothing is lost.
     let _closed = write!(io::stdout(), "{}", Summary(rows));
     if launch.demo && export::is_complete(rows) && matches!(launch.source, Source::BuiltIn(..)) {
         if let Destination::File(path) = &config.destination {
-            tracing::info!("the points are in {} as line protocol", path.display());
+            tracing::info!("wrote the points to {} as line protocol", path.display());
         }
         tracing::info!(
-            "try next: --demo --backfill 2026-01-01..2026-03-31 for more history, --demo --once --dry-run to see the \
-             lines, and --demo -c config.toml --once for your own bots' names in your own database"
+            "next: --demo --backfill 2026-01-01..2026-03-31 for more history, --demo --verify 2026-01-01..2026-03-31 to \
+             compare it, or --demo -c config.toml --once to fill your own database"
         );
     }
 }
 
-/// Completes when the program is told to end; told twice, it ends at once.
+/// A file that may grow no further (`ulimit -f`) fails the write, like a full disk, instead of ending the process.
+fn survive_file_limits() {
+    // A handler that does nothing; without one, the signal kills.
+    if let Err(error) = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())) {
+        tracing::debug!("a file size limit would end this process: {error}");
+    }
+}
+
+/// Completes on SIGTERM or SIGINT; a second signal exits immediately.
 async fn told_to_end() {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
@@ -189,7 +196,7 @@ async fn told_to_end() {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    tracing::info!("told to end: finishing the requests in hand; told again, it ends at once");
+    tracing::info!("shutting down, finishing requests in flight; signal again to exit now");
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -199,7 +206,7 @@ async fn told_to_end() {
     });
 }
 
-/// Prints what is generated and ends the program well: nothing is lost where nobody reads on.
+/// Prints a generated text. Nobody may read it to the end; nothing is lost.
 fn print(generate: impl FnOnce(&mut Vec<u8>)) -> ExitCode {
     let mut text = Vec::new();
     generate(&mut text);

@@ -1,6 +1,7 @@
-//! From the command line to what is to be exported: the same way at the start and at every reload.
+//! Builds what to export from the command line and the configuration, at the start and at every reload alike.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,16 +9,18 @@ use reqwest::Url;
 
 use crate::cli::{Selection, UsageError};
 use crate::config::{self, Config, Destination, Environment, Problems, Source};
+use crate::demo::tokens::own_key;
 use crate::demo::{Behaviour, Platform};
+use crate::domain::bot::Bot;
 use crate::domain::series::Series;
 
-/// Where the configuration comes from, and which part of it counts.
+/// Where the configuration comes from, and which part of it is exported.
 pub struct Launch {
-    /// The document.
+    /// The TOML document.
     pub source: Source,
-    /// What is put over it.
+    /// The environment variables that overlay it.
     pub environment: Environment,
-    /// Which of the series.
+    /// The series to export.
     pub selection: Selection,
     /// Whether the platform is simulated.
     pub demo: bool,
@@ -25,12 +28,12 @@ pub struct Launch {
     simulated: Option<(Platform, Url)>,
 }
 
-/// A configuration, and the series of it that are exported.
+/// A configuration and its series that are exported.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The whole of it.
+    /// All of the configuration.
     pub config: Config,
-    /// Those that were selected.
+    /// The selected series.
     pub series: Vec<Series>,
 }
 
@@ -46,7 +49,7 @@ pub enum LaunchError {
     /// The simulated platform cannot be started.
     #[error("the simulated platform cannot be started: {0}")]
     Simulation(#[from] io::Error),
-    /// What the configuration names does not let itself be read.
+    /// A file that the configuration names takes too long to read.
     #[error("reading the configuration and the files that it names took longer than {0:?}")]
     TooSlow(Duration),
 }
@@ -86,6 +89,9 @@ impl Launch {
     ///
     /// If the command line names what the configuration does not have, or the simulated platform cannot be started.
     pub async fn select(&mut self, mut config: Config) -> Result<Loaded, LaunchError> {
+        if self.demo {
+            encrypt_to_simulation(&mut config.bots)?;
+        }
         let series = self.selection.choose(&config)?;
         if self.demo {
             self.simulate(&mut config).await?;
@@ -110,6 +116,9 @@ impl Launch {
                 url
             }
         };
+        if let Some((platform, _)) = self.simulated.as_ref().filter(|_| config.bots.iter().any(is_encrypting)) {
+            platform.decrypt_with(own_key()?.clone());
+        }
         if let Source::BuiltIn(..) = self.source {
             return Ok(());
         }
@@ -121,10 +130,24 @@ impl Launch {
                 Destination::File(path) => path.display().to_string(),
             };
             tracing::warn!(
-                "the figures of this run are invented and go to {destination}; their state is kept in {}",
+                "demo: writing invented figures to {destination}; their state is kept in {}",
                 config.state_dir.display()
             );
         }
         Ok(())
     }
+}
+
+fn is_encrypting(bot: &Arc<Bot>) -> bool {
+    bot.encryption.is_some()
+}
+
+/// Bots that encrypt their tokens do so to the key of the simulated platform.
+fn encrypt_to_simulation(bots: &mut [Arc<Bot>]) -> io::Result<()> {
+    for bot in bots.iter_mut().filter(|bot| is_encrypting(bot)) {
+        if let Some(key) = &mut Arc::make_mut(bot).encryption {
+            (key.public_key, key.id) = (own_key()?.public_key()?, None);
+        }
+    }
+    Ok(())
 }

@@ -29,16 +29,19 @@ pub(super) fn parse(text: &str) -> Result<Document, String> {
 /// A table's values; notes the lines of its keys.
 fn table(
     table: &dyn TableLike,
-    path: &str,
+    above: &str,
     line_of: &dyn Fn(usize) -> usize,
     lines: &mut BTreeMap<String, usize>,
 ) -> Dict {
     let mut dict = Dict::new();
     for (name, item) in table.iter() {
-        let path = join(path, name);
+        let path = join(above, name);
         let span = table.key(name).and_then(toml_edit::Key::span).or_else(|| item.span());
         if let Some(span) = span {
             lines.insert(path.clone(), line_of(span.start));
+            if name.contains('.') {
+                lines.insert(join(above, &format!("{name:?}")), line_of(span.start));
+            }
         }
         if let Some(value) = value(item, &path, line_of, lines) {
             dict.insert(name.to_owned(), value);

@@ -9,7 +9,7 @@ use super::problem::Problem;
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
-    /// Those that should overlay a key and are not valid UTF-8.
+    /// The names of the program's own variables that are not valid UTF-8.
     broken: BTreeSet<String>,
 }
 
@@ -40,7 +40,8 @@ impl Environment {
     }
 
     fn broken(&mut self, name: String) {
-        if name.starts_with(PREFIX) {
+        // A path may be anything.
+        if name.starts_with("KORE_TREND_") && name != "KORE_TREND_CONFIG" {
             self.broken.insert(name);
         }
     }

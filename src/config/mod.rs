@@ -1,5 +1,5 @@
-//! What the program is told to do: types that cannot be wrong once built. [`load`] builds them and reports
-//! every problem at once.
+//! The configuration: types that are valid once built. [`load`] reads a TOML document, environment variables and secrets,
+//! and reports every problem at once, each with its place and without a secret. It asks no service.
 
 mod bot_keys;
 mod bot_values;
@@ -40,9 +40,9 @@ use crate::domain::slots::Cron;
 /// A complete, valid configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where watermarks, progress and the request ledger are kept.
+    /// The folder of watermarks, backfill progress and the count of requests.
     pub state_dir: PathBuf,
-    /// How long a stop lets requests in hand finish.
+    /// How long a shutdown lets requests in flight finish.
     pub shutdown_grace: Duration,
     /// When to ask, and for which days.
     pub schedule: Schedule,
@@ -52,20 +52,20 @@ pub struct Config {
     pub destination: Destination,
     /// Where `/metrics` and the status page are served; `None` is off.
     pub admin: Option<std::net::SocketAddr>,
-    /// Which log lines are written, where the command line does not say; directives as it takes them.
+    /// The log level, unless the command line sets it; as `--log-level` takes it.
     pub log_level: Option<String>,
     /// In the order of their names; never empty.
     pub bots: Vec<Arc<Bot>>,
-    /// Valid but unusual: one sentence each, for the log.
+    /// What is valid but unusual, one sentence each, for the log.
     pub warnings: Vec<String>,
 }
 
 /// The secrets that were found where they are kept, each with what it is for.
 #[derive(Clone, Debug)]
 pub struct Secrets {
-    /// The bots of which nothing is wrong.
+    /// The bots that are valid.
     pub bots: Vec<Arc<Bot>>,
-    /// The database, if nothing is wrong with it.
+    /// The database, if it is valid.
     pub destination: Option<Destination>,
 }
 
@@ -104,7 +104,7 @@ pub struct Schedule {
     pub cron: Cron,
     /// Whether the daemon ticks once when it starts.
     pub run_on_start: bool,
-    /// The longest delay by which a bot's ticks are put off.
+    /// The longest delay of a bot's ticks.
     pub spread: Duration,
     /// Days before today that every tick asks for again.
     pub refresh_days: u32,
@@ -114,7 +114,7 @@ pub struct Schedule {
     pub include_open: bool,
 }
 
-/// How the platform is asked.
+/// The platform and how to query it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Platform {
     /// Scheme, host and an optional path prefix, without a trailing slash in the path.

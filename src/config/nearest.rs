@@ -65,7 +65,11 @@ impl Known {
         let name = name.trim_matches('"');
         let rated = |candidate: &'_ str| {
             let (its_parent, its_name) = candidate.rsplit_once('.').unwrap_or(("", candidate));
-            let distance = strsim::damerau_levenshtein(name, its_name);
+            // The beginning of a name is as good as a letter that is wrong.
+            let distance = match its_name.strip_prefix(name) {
+                Some(rest) => usize::from(!rest.is_empty()),
+                None => strsim::damerau_levenshtein(name, its_name),
+            };
             let longer = name.chars().count().max(its_name.chars().count());
             (distance + if its_parent == parent { 0 } else { 2 }, distance * 2 <= longer)
         };

@@ -26,9 +26,9 @@ impl ClockStep {
         let step = clock.duration_since(before.clock).saturating_sub(passed);
         let seconds = SignedDuration::from_secs(step.abs().as_secs());
         if step >= WORTH_SAYING {
-            tracing::info!("the clock went {seconds:#} forward at once: it was set, or the machine slept");
+            tracing::info!("the clock jumped forward by {seconds:#}: it was set, or the machine was suspended");
         } else if step <= -WORTH_SAYING {
-            tracing::info!("the clock was set back by {seconds:#}");
+            tracing::info!("the clock jumped back by {seconds:#}");
         }
         clock < before.clock
     }

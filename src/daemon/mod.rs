@@ -86,7 +86,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     liveness.start(systemd::watchdog());
     let admin = Arc::new(Admin {
         board: Arc::clone(&env.board),
-        limiter: Arc::clone(&limiter),
+        limiter: limiter.clone(),
         metrics: Arc::clone(&env.watch.metrics),
         liveness: liveness.clone(),
         clock: env.clock,
@@ -136,7 +136,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     tokio::join!(living, watermarks.keep_saving(async { drop(until.await) }, |saved| board.state_saved(saved)));
     board.state_saved(watermarks.save().await);
     if let Err(error) = memory::save(&daemon.config.state_dir, board.figures()).await {
-        tracing::debug!("the figures for the status page cannot be saved: {error}");
+        tracing::debug!("failed to save the status page's figures: {error}");
     }
     tracing::info!("ended");
     Ok(())
@@ -190,7 +190,7 @@ impl Daemon {
         let trouble = self.liveness.trouble();
         match &trouble {
             None => self.manager.alive(),
-            Some(trouble) if !self.is_stuck => tracing::error!("{trouble}: the watchdog is not fed"),
+            Some(trouble) if !self.is_stuck => tracing::error!("{trouble}: not notifying the watchdog"),
             Some(_) => {}
         }
         self.is_stuck = trouble.is_some();
@@ -208,13 +208,13 @@ impl Daemon {
 
     fn view(&self) -> View {
         let env = &self.env;
-        env.board.view(&self.limiter, self.started, env.simulated, (env.clock)())
+        env.board.view(&*self.limiter, self.started, env.simulated, (env.clock)())
     }
 
     async fn listen(&self, address: std::net::SocketAddr) -> Result<Serving, anyhow::Error> {
         let listener = endpoint::bind(address).await?;
         let address = listener.local_addr().unwrap_or(address);
-        tracing::info!("listening on http://{address}: a status page, /metrics, /healthz and /readyz");
+        tracing::info!("listening on http://{address}: status page, /metrics, /healthz, /readyz");
         Ok(endpoint::serve(listener, Arc::clone(&self.admin)))
     }
 }

@@ -62,10 +62,10 @@ impl Daemon {
             Ok(Reread::Configuration(read)) => self.reload(read).await,
             Ok(Reread::Secrets(Some(Ok(found)))) => self.take_over_secrets(&found).await,
             Ok(Reread::Secrets(Some(Err(problems)))) => {
-                tracing::warn!("credentials rejected, and they cannot be read again: {problems}");
+                tracing::warn!("credentials were rejected and could not be re-read: {problems}");
             }
             Ok(Reread::Secrets(None)) | Err(_) => {
-                tracing::warn!("credentials rejected, and reading them again took longer than {LONGEST_READ:?}");
+                tracing::warn!("credentials were rejected and could not be re-read within {LONGEST_READ:?}");
             }
         }
     }
@@ -73,7 +73,7 @@ impl Daemon {
     /// Takes over the configuration that was read. Bots with new or failing series are then started at once.
     async fn reload(&mut self, read: Option<Result<Config, Problems>>) {
         // What is said in the log, and the part of it that anyone may see.
-        let hidden = "something that the log names";
+        let hidden = "see the log";
         let loaded = match read {
             Some(Ok(config)) => self.launch.select(config).await,
             Some(Err(problems)) => Err(problems.into()),
@@ -100,7 +100,7 @@ impl Daemon {
                 for (problem, _) in &problems {
                     tracing::error!("{problem}");
                 }
-                tracing::error!("configuration not reloaded, the old one stays in force; fix it and reload again");
+                tracing::error!("reload refused, keeping the old configuration; fix the errors above and reload again");
                 self.env.board.reloaded(problems.into_iter().map(|(_, key)| key).collect());
             }
         }
@@ -111,14 +111,14 @@ impl Daemon {
     /// Only secrets are re-read; everything else waits for SIGHUP.
     async fn take_over_secrets(&mut self, found: &Secrets) {
         let Some(config) = self.config.with_secrets(found) else { return };
-        tracing::info!("credentials rejected, but they have changed on disk: using the new ones");
+        tracing::info!("credentials were rejected; loaded the changed ones");
         let taken = match self.launch.selection.choose(&config) {
             Ok(series) => self.take_over(Loaded { config, series }).await,
             Err(error) => Err(error.into()),
         };
         match taken {
             Ok(()) => self.start_unwell(),
-            Err(error) => tracing::error!("the new credentials cannot be used: {error:#}"),
+            Err(error) => tracing::error!("the changed credentials cannot be used: {error:#}"),
         }
     }
 
@@ -129,7 +129,10 @@ impl Daemon {
             tracing::warn!("{warning}");
         }
         if config.state_dir != self.config.state_dir {
-            tracing::warn!("state_dir stays {} until the next start", self.config.state_dir.display());
+            tracing::warn!(
+                "a changed state_dir takes effect at the next start; still using {}",
+                self.config.state_dir.display()
+            );
             config.state_dir.clone_from(&self.config.state_dir);
         }
         // What may fail comes before what changes anything.

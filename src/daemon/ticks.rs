@@ -60,7 +60,7 @@ impl Daemon {
         if let Turn::Skipped { is_first } = self.tracker.turn(&bot) {
             self.env.watch.metrics.skipped();
             if is_first {
-                tracing::warn!(bot, "the previous tick is still running: skipping this one and any that follow");
+                tracing::warn!(bot, "the previous tick is still running: skipping ticks until it ends");
             }
             let tick = self.tracker.fall_out(tick);
             return self.tick_over(tick);
@@ -77,7 +77,7 @@ impl Daemon {
     /// A writer that has ended, which only a bug brings about, is replaced.
     fn mend_clients(&mut self) {
         if self.clients.writer.is_closed() {
-            tracing::error!("a defect in this program ended the writer: starting another; report it with this line");
+            tracing::error!("internal error: the writer stopped and is being restarted; please report this line");
             match reload::live_clients(&self.config, &self.limiter, &self.env) {
                 Ok(clients) => self.clients = clients,
                 Err(error) => tracing::error!("{error:#}"),
@@ -98,13 +98,13 @@ impl Daemon {
         });
         let skipped = self.tracker.bot_is_free(&bot);
         if skipped > 0 {
-            tracing::info!(bot, "the long tick has ended; {skipped} skipped meanwhile");
+            tracing::info!(bot, "the long tick has ended; {skipped} ticks were skipped");
         }
         self.env.board.set_running(&bot, false);
         self.env.board.forget_strangers(ticked.rows.iter().map(|row| row.series().key()));
         if ticked.was_left {
             let grace = self.config.shutdown_grace;
-            tracing::warn!(bot, "abandoning requests that did not finish within {grace:?}");
+            tracing::warn!(bot, "requests in flight did not finish within {grace:?}: giving up on them");
         }
         let tick = self.tracker.bot_ended(tick, &ticked);
         self.tick_over(tick);
@@ -134,10 +134,10 @@ impl Daemon {
         self.env.watch.metrics.tick((self.env.clock)(), tick.took);
         let TickView { bots, series, failed, points, requests, took, .. } = &tick;
         let next = self.timetable.next().first().map_or_else(|| "none".to_owned(), |next| next.at.to_string());
-        let failed = if *failed == 0 { String::new() } else { format!(", {failed} not complete") };
+        let failed = if *failed == 0 { String::new() } else { format!(", {failed} failed") };
         tracing::info!(
-            "tick ended after {took:.1?}: {series} series of {bots} bots{failed}, {points} points, {requests} requests; \
-             the next one is at {next}"
+            "tick finished in {took:.1?}: {series} series of {bots} bots{failed}, {points} points, {requests} requests; \
+             next tick at {next}"
         );
         self.env.board.tick_ended(tick);
     }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use influxdb_line_protocol::{FieldValue, parse_lines};
 
+use super::found::{Found, Span};
 use super::line_protocol::{Encoder, measurement};
-use super::read::{Found, Span};
 use crate::domain::compare::Value;
 use crate::domain::series::Series;
 

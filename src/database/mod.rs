@@ -6,8 +6,10 @@
 
 mod failure;
 pub mod file;
+mod found;
 pub mod influxdb;
 pub mod line_protocol;
+mod parcel;
 mod pieces;
 pub mod read;
 pub mod wordings;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::writer::Parcel;
+use super::parcel::Parcel;
 
 /// Lines that make a write worth sending; InfluxDB wants about so many.
 pub(super) const ENOUGH_LINES: usize = 5_000;

@@ -2,19 +2,16 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::line_protocol::Encoder;
+pub use super::parcel::{Parcel, WriteError, Written};
 use super::pieces::{self, ENOUGH_LINES, Piece};
 use super::wordings::Meaning;
 use super::{Sink, WriteFailure};
 use crate::domain::backoff::{self, LONGEST_RETRY_DELAY};
-use crate::domain::point::Point;
-use crate::domain::series::SeriesKey;
 use crate::observe::metrics::{Watch, Write};
 use crate::shutdown::Stop;
 
@@ -28,85 +25,19 @@ const MOST_SEARCHES: usize = 64;
 /// shorter than the time to the next tick.
 const AWAY: Duration = Duration::from_secs(30);
 
-/// The points of one answer, and whom to tell.
-#[derive(Debug)]
-pub struct Parcel {
-    /// Whose points they are.
-    pub key: SeriesKey,
-    /// Writes the series' lines.
-    pub encoder: Arc<Encoder>,
-    /// In the order of time; not empty.
-    pub points: Vec<Point>,
-    /// Told what became of them.
-    pub reply: oneshot::Sender<Result<Written, WriteError>>,
-}
-
-/// Points that the database confirmed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Stored.
-    pub points: usize,
-    /// Not stored, for they are older than what the bucket retains; asking again cannot help.
-    pub beyond_retention: usize,
-    /// Whether a try failed before: nobody knows what of it the database still takes, and when.
-    pub is_doubtful: bool,
-}
-
-/// Why the points of a series are not confirmed.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum WriteError {
-    /// The write failed as a whole.
-    #[error("{0}")]
-    Failed(WriteFailure),
-    /// The database refused some of the lines and has the rest.
-    #[error("the database refused {count} points of this series ({failure}); the first: {example}")]
-    LinesRefused {
-        /// How many.
-        count: usize,
-        /// The first of them.
-        example: String,
-        /// What the database answered.
-        failure: WriteFailure,
-    },
-}
-
-impl WriteError {
-    /// A word for this kind of problem, by which a new one is told from one that lasts.
-    pub fn kind(&self) -> String {
-        match self {
-            WriteError::Failed(failure) => format!("database {}", failure.label()),
-            WriteError::LinesRefused { .. } => "lines refused".to_owned(),
-        }
-    }
-
-    /// The next step for the person on call; empty where there is none to suggest.
-    pub fn advice(&self) -> String {
-        const REST: &str = "the other points are stored, and these days will be retried";
-        match self {
-            WriteError::Failed(failure) => failure.advice().to_owned(),
-            WriteError::LinesRefused { failure, .. } if failure.advice().is_empty() => REST.to_owned(),
-            WriteError::LinesRefused { failure, .. } => format!("{}; {REST}", failure.advice()),
-        }
-    }
-}
-
 /// How many answers are asked for or not yet written: so many parcels may still arrive.
 pub type Expected = Box<dyn Fn() -> usize + Send + Sync>;
 
 /// Starts the writer. It ends when the last sender is dropped.
-///
-/// Points before `oldest`, in Unix seconds, are not written but counted as beyond retention: a database may drop them
-/// without a word.
-pub fn start(sink: Sink, oldest: i64, expected: Expected, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
+pub fn start(sink: Sink, expected: Expected, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
     let (sender, receiver) = mpsc::channel(64);
-    let writer = Writer { sink, oldest, expected, watch, stop, away_until: None };
+    let writer = Writer { sink, expected, watch, stop, away_until: None };
     tokio::spawn(writer.run(receiver));
     sender
 }
 
 struct Writer {
     sink: Sink,
-    oldest: i64,
     expected: Expected,
     watch: Watch,
     stop: Stop,
@@ -156,11 +87,7 @@ impl Writer {
     /// Writes all pieces, dividing those that are too large or that hold a line which the database refuses.
     async fn write(&mut self, batch: &[Parcel]) -> Vec<Fate> {
         let mut fates: Vec<Fate> = batch.iter().map(|_| Fate::default()).collect();
-        let whole = batch.iter().enumerate().map(|(parcel, points)| {
-            let young = pieces::since(self.oldest, &Piece { parcel, points: 0..points.points.len() }, batch);
-            fates[parcel].beyond_retention = young.points.start;
-            young
-        });
+        let whole = batch.iter().enumerate().map(|(parcel, points)| Piece { parcel, points: 0..points.points.len() });
         let mut queue: VecDeque<Vec<Piece>> = pieces::bounded(whole.collect(), batch).into();
         let mut searches = 0;
         while let Some(pieces) = queue.pop_front() {

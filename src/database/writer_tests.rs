@@ -1,18 +1,20 @@
 //! The writer against a database that refuses, in process.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::civil::date;
 use secrecy::SecretString;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::config::InfluxDb;
 use crate::database::influxdb::InfluxDbSink;
+use crate::database::line_protocol::Encoder;
 use crate::domain::bot::test_bot;
-use crate::domain::point::Figures;
+use crate::domain::point::{Figures, Point};
 use crate::domain::series::{Interval, Series};
 
 type Answer = fn(&[String]) -> (u16, String);
@@ -53,7 +55,7 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
         gzip: false,
     };
     let sink = Sink::InfluxDb(Box::new(InfluxDbSink::new(&database).unwrap()));
-    (start(sink, i64::MIN, Box::new(|| 8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::never()), kept)
+    (start(sink, Box::new(|| 8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::never()), kept)
 }
 
 /// Sends `count` points of the bot, whose figures are 0, 1, 2, … and whose hours follow each other.

@@ -1,11 +1,12 @@
 //! Who may ask the simulated platform: its authentication, and every refusal it knows.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
 
+use super::tokens::{self, DecryptionKey};
 use crate::domain::bot::Bot;
 
 /// An answer that is no figures.
@@ -42,17 +43,23 @@ const fn refusal(status: StatusCode, code: u16, message: &'static str) -> Refusa
 /// The configured bots and the tokens they used.
 pub(super) struct Gate {
     bots: Mutex<Vec<Arc<Bot>>>,
+    decryption_key: OnceLock<DecryptionKey>,
     used: Mutex<Used>,
 }
 
 impl Gate {
     pub(super) fn new(bots: &[Arc<Bot>]) -> Gate {
-        Gate { bots: Mutex::new(bots.to_vec()), used: Mutex::default() }
+        Gate { bots: Mutex::new(bots.to_vec()), decryption_key: OnceLock::new(), used: Mutex::default() }
     }
 
     /// From now on these bots are known.
     pub(super) fn set_bots(&self, bots: &[Arc<Bot>]) {
         *self.bots.lock().unwrap_or_else(PoisonError::into_inner) = bots.to_vec();
+    }
+
+    /// From now on tokens that are encrypted to this key are opened.
+    pub(super) fn decrypt_with(&self, key: DecryptionKey) {
+        let _there_is_one = self.decryption_key.set(key);
     }
 
     /// The bot of that id whose app made the token, which is good for this one request.
@@ -61,10 +68,16 @@ impl Gate {
         let of_that_id = || bots.iter().filter(|bot| bot.id == bot_id);
         of_that_id().next().ok_or(Refusal::UNKNOWN_BOT)?;
         let token = token.ok_or(Refusal::CREDENTIALS)?;
-        jsonwebtoken::decode_header(token).map_err(|_| Refusal::NO_TOKEN)?;
+        if !tokens::is_token(token) {
+            return Err(Refusal::NO_TOKEN);
+        }
+        let opened = self.decryption_key.get().and_then(|key| key.open(token));
         let (bot, claims) = of_that_id()
             .find_map(|bot| {
-                let claims = bot.key.verify(token).ok()?;
+                // An app for which a key is configured insists on encrypted tokens.
+                let token =
+                    if bot.encryption.is_some() { opened.as_deref()? } else { opened.as_deref().unwrap_or(token) };
+                let claims = tokens::claims(&bot.key, token)?;
                 (claims.app_id == bot.client_id).then_some((bot, claims))
             })
             .ok_or(Refusal::CREDENTIALS)?;

@@ -9,6 +9,7 @@ pub mod figures;
 mod gate;
 mod platform;
 mod question;
+pub mod tokens;
 
 pub use self::platform::Platform;
 

@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 
 use super::gate::{Gate, Refusal};
 use super::question::Parameters;
+use super::tokens::DecryptionKey;
 use super::{Behaviour, answers};
 use crate::domain::bot::Bot;
 
@@ -49,6 +50,11 @@ impl Platform {
     /// From now on it knows these bots and their credentials.
     pub fn set_bots(&self, bots: &[Arc<Bot>]) {
         self.inner.gate.set_bots(bots);
+    }
+
+    /// From now on it opens tokens that are encrypted to this key, and insists on them where a bot has a key to encrypt to.
+    pub fn decrypt_with(&self, key: DecryptionKey) {
+        self.inner.gate.decrypt_with(key);
     }
 
     /// Its paths, from the root of the host.

@@ -59,6 +59,11 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
+    /// How it signs.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     /// The raw bytes of a shared secret, which must not be empty.
     pub fn hmac(algorithm: Algorithm, secret: &[u8]) -> SigningKey {
         SigningKey { algorithm, key: EncodingKey::from_secret(secret) }

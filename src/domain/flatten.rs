@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::domain::answer::{Answer, Counted};
 use crate::domain::calendar::{self, Span};
 use crate::domain::plan::SURELY_KEPT;
 use crate::domain::point::{Figures, Point};
 use crate::domain::series::{Interval, Window, day_after};
-use crate::platform::answer::{Answer, Counted};
 
 /// What is known when an answer is flattened.
 #[derive(Clone, Copy, Debug)]

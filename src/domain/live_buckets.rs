@@ -42,7 +42,7 @@ impl LiveBuckets {
         }
         let too_many = self.buckets.len().saturating_sub(MOST);
         self.buckets.drain(..too_many);
-        self.buckets.shrink_to(MOST);
+        self.buckets.shrink_to_fit();
     }
 
     /// A write failed or may have failed: nothing is known any more.

@@ -1,6 +1,7 @@
 //! What the program decides: which hour a bucket is, which days are owed, what a point looks like. Pure: everything here
 //! takes `now` and returns values. It imports no other folder, reads no clock, opens no file and asks no service.
 
+pub mod answer;
 pub mod backoff;
 pub mod bot;
 pub mod calendar;

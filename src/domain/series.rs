@@ -82,6 +82,11 @@ impl Window {
         self.first <= day && day <= self.last
     }
 
+    /// Its days from this one on, if there are any.
+    pub fn from(self, day: Date) -> Option<Window> {
+        (day <= self.last).then(|| Window { first: self.first.max(day), ..self })
+    }
+
     /// The older and the newer half, or `None` for a single day.
     pub fn halves(self) -> Option<(Window, Window)> {
         self.split_before(day_after(self.first, i64::from(self.days() / 2)))

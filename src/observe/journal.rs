@@ -1,4 +1,4 @@
-//! The journal as a place for log lines. While the daemon works, lines go to the journal itself and keep their fields.
+//! Logging to the systemd journal. While the daemon works, lines go to the journal itself and keep their fields.
 //! It looks up the service of a line by the process it came from, which must still be there: so the first and the last
 //! words, and those of short runs, go through standard error, which it has known as the service's from the start.
 

@@ -7,27 +7,10 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+pub use crate::domain::answer::{Answer, Counted};
 use crate::domain::point::Figures;
 use crate::domain::series::Interval;
 use crate::object;
-
-/// The days of one answer, each once, in order.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answer {
-    /// What was counted on each day.
-    pub days: BTreeMap<Date, Counted>,
-    /// A mismatch that deserves a look but fails nothing.
-    pub oddity: Option<String>,
-}
-
-/// The figures of one day.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Counted {
-    /// By local hour; an hour that the platform did not send has no figure at all.
-    Hours(Box<[Figures; 24]>),
-    /// Of the whole day.
-    Day(Figures),
-}
 
 /// Reads an answer of the v1 API.
 ///
@@ -39,20 +22,18 @@ pub fn parse_v1(body: &[u8], interval: Interval) -> Result<Answer, String> {
     #[serde(rename_all = "camelCase")]
     struct V1 {
         results: Vec<RawDay>,
-        #[serde(default)]
-        total_results: Option<Count>,
-        #[serde(default)]
-        errors: Vec<IgnoredAny>,
+        total_results: Option<Total>,
+        errors: Option<Vec<IgnoredAny>>,
     }
     let parsed: V1 = object::from_slice(body).map_err(|error| error.to_string())?;
-    none_of(&parsed.errors)?;
+    none_of(parsed.errors)?;
     let found = i64::try_from(parsed.results.len()).unwrap_or(i64::MAX);
     let mut answer = Answer::default();
     merge(&mut answer.days, parsed.results, interval, |figures| &mut figures.users)?;
-    if let Some(Count(total)) = parsed.total_results
+    if let Some(Total::Count(Count(total))) = parsed.total_results
         && total != found
     {
-        answer.oddity = Some(format!("totalResults says {total}, the answer holds {found} days"));
+        answer.oddity = Some(format!("totalResults is {total}, but the answer has {found} days"));
     }
     Ok(answer)
 }
@@ -67,6 +48,9 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
     #[serde(rename_all = "camelCase")]
     struct Trend {
         data_points: Vec<RawDay>,
+        /// With this, a list of the fields' values in the place of the object is an error.
+        #[serde(flatten)]
+        _others: BTreeMap<String, IgnoredAny>,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -74,11 +58,10 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
         unique_users_trend: Trend,
         new_users_trend: Trend,
         returning_users_trend: Trend,
-        #[serde(default)]
-        errors: Vec<IgnoredAny>,
+        errors: Option<Vec<IgnoredAny>>,
     }
     let parsed: V2 = object::from_slice(body).map_err(|error| error.to_string())?;
-    none_of(&parsed.errors)?;
+    none_of(parsed.errors)?;
     let mut answer = Answer::default();
     let days = &mut answer.days;
     merge(days, parsed.unique_users_trend.data_points, interval, |figures| &mut figures.users)?;
@@ -88,8 +71,19 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
 }
 
 /// An answer that speaks of errors is none, whatever else it holds.
-fn none_of(errors: &[IgnoredAny]) -> Result<(), String> {
-    if errors.is_empty() { Ok(()) } else { Err("it speaks of errors".to_owned()) }
+fn none_of(errors: Option<Vec<IgnoredAny>>) -> Result<(), String> {
+    match errors.is_none_or(|errors| errors.is_empty()) {
+        true => Ok(()),
+        false => Err("it contains an error message".to_owned()),
+    }
+}
+
+/// How many days there should be. Nothing depends on it, so anything else in its place is not judged.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Total {
+    Count(Count),
+    Other(IgnoredAny),
 }
 
 /// Puts the days of one trend into their field of the answer.
@@ -106,8 +100,8 @@ fn merge(
             Interval::Daily => Counted::Day(Figures::default()),
         });
         let twice = match (counted, day.users) {
-            (Counted::Hours(_), Some(_)) => return Err(format!("{date} holds the users of a day, asked for hours")),
-            (Counted::Day(_), None) => return Err(format!("{date} holds no users of the day")),
+            (Counted::Hours(_), Some(_)) => return Err(format!("{date} has daily users, but hourly were requested")),
+            (Counted::Day(_), None) => return Err(format!("{date} has no daily users")),
             (Counted::Day(figures), Some(users)) => field(figures).replace(users).is_some(),
             (Counted::Hours(hours), None) => {
                 let pairs = hours.iter_mut().zip(day.hours);
@@ -118,7 +112,7 @@ fn merge(
             }
         };
         if twice {
-            return Err(format!("{date} stands in it twice"));
+            return Err(format!("{date} appears twice"));
         }
     }
     Ok(())
@@ -191,7 +185,7 @@ impl<'de> Deserialize<'de> for Key {
                     "users" => Ok(Key::Users),
                     _ if key.trim_start().starts_with(|first: char| first.is_ascii_digit()) => parse_hour(key)
                         .map(Key::Hour)
-                        .ok_or_else(|| de::Error::custom(format_args!("{key:?} is no hour such as \"0 - 1\""))),
+                        .ok_or_else(|| de::Error::custom(format_args!("{key:?} is not an hour such as \"0 - 1\""))),
                     _ => Ok(Key::Other),
                 }
             }

@@ -63,28 +63,28 @@ fn no_part_of_an_answer_is_an_answer() {
 fn what_is_not_documented_is_refused_with_its_place() {
     for (body, interval, problem) in [
         (r#"{"results":[{"date":"Aug 06 2020","0 - 1":2"#, Interval::Hourly, "EOF"),
-        (r#"{"results":[],"errors":[{"msg":"no"}]}"#, Interval::Hourly, "speaks of errors"),
+        (r#"{"results":[],"errors":[{"msg":"no"}]}"#, Interval::Hourly, "contains an error message"),
         (r#"{"total":0}"#, Interval::Hourly, "missing field `results`"),
         (r#"{"results":[{"0 - 1":2}]}"#, Interval::Hourly, "missing field `date`"),
         (r#"{"results":[{"date":"2020-08-06"}]}"#, Interval::Hourly, "column"),
-        (r#"{"results":[{"date":"Aug 06 2020","0 - 2":2}]}"#, Interval::Hourly, "\"0 - 2\" is no hour"),
-        (r#"{"results":[{"date":"Aug 06 2020","24 - 25":2}]}"#, Interval::Hourly, "is no hour"),
+        (r#"{"results":[{"date":"Aug 06 2020","0 - 2":2}]}"#, Interval::Hourly, "\"0 - 2\" is not an hour"),
+        (r#"{"results":[{"date":"Aug 06 2020","24 - 25":2}]}"#, Interval::Hourly, "is not an hour"),
         (r#"{"results":[{"date":"Aug 06 2020","0 - 1":-2}]}"#, Interval::Hourly, "expected a number of users"),
         (r#"{"results":[{"date":"Aug 06 2020","0 - 1":2.5}]}"#, Interval::Hourly, "expected a number of users"),
         (r#"{"results":[{"date":"Aug 06 2020","0 - 1":null}]}"#, Interval::Hourly, "expected a number of users"),
         (r#"{"results":[{"date":"Aug 06 2020","users":"33.33"}]}"#, Interval::Daily, "expected a number of users"),
-        (r#"{"results":[{"date":"Aug 06 2020","users":3}]}"#, Interval::Hourly, "asked for hours"),
-        (r#"{"results":[{"date":"Aug 06 2020","0 - 1":3}]}"#, Interval::Daily, "no users of the day"),
+        (r#"{"results":[{"date":"Aug 06 2020","users":3}]}"#, Interval::Hourly, "but hourly were requested"),
+        (r#"{"results":[{"date":"Aug 06 2020","0 - 1":3}]}"#, Interval::Daily, "has no daily users"),
         (r#"{"results":[{"date":"Aug 06 2020","0 - 1":3,"0 - 1":4}]}"#, Interval::Hourly, "twice"),
         (
             r#"{"results":[{"date":"Aug 06 2020","users":3},{"date":"Aug 06 2020","users":4}]}"#,
             Interval::Daily,
-            "2020-08-06 stands in it twice",
+            "2020-08-06 appears twice",
         ),
         (
             r#"{"results":[{"date":"Aug 06 2020","1 - 2":3,"2 - 3":4},{"date":"Aug 06 2020","1 - 2":3,"3 - 4":5}]}"#,
             Interval::Hourly,
-            "2020-08-06 stands in it twice",
+            "2020-08-06 appears twice",
         ),
         (r#"{"results":[3]}"#, Interval::Hourly, "expected a day with its date and its users"),
         (r#"{"results":[{"date":"2020-08-06"}]}"#, Interval::Hourly, "expected a date such as \"Aug 06 2020\""),
@@ -93,6 +93,24 @@ fn what_is_not_documented_is_refused_with_its_place() {
     ] {
         let error = parse_v1(body.as_bytes(), interval).unwrap_err();
         assert!(error.contains(problem), "{body}: {error}");
+    }
+}
+
+#[test]
+fn what_is_not_needed_is_not_judged() {
+    let day = r#"{"date":"Aug 06 2020","users":3}"#;
+    for (rest, oddity) in [
+        (r#","totalResults":1"#, None),
+        (r#","totalResults":"1""#, None),
+        (r#","totalResults":2"#, Some("totalResults is 2, but the answer has 1 days")),
+        (r#","totalResults":-1"#, None),
+        (r#","totalResults":"6 days""#, None),
+        (r#","totalResults":{"count":[1]}"#, None),
+        (r#","totalResults":null,"errors":null"#, None),
+        (r#","errors":[]"#, None),
+    ] {
+        let answer = parse_v1(format!(r#"{{"results":[{day}]{rest}}}"#).as_bytes(), Interval::Daily).unwrap();
+        assert_eq!((answer.days.len(), answer.oddity.as_deref()), (1, oddity), "{rest}");
     }
 }
 

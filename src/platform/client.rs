@@ -4,37 +4,44 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use reqwest::Url;
-use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use serde_json::json;
+use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
-use super::answer::{Answer, parse_v1, parse_v2};
+use super::answer::Answer;
 use super::ask::Ask;
 use super::dates::{date, when_asked};
-use super::failure::{Failure, Refusal};
-use super::limits::limiter::{Limiter, Purpose};
-use super::limits::places::{Hand, Places};
-use super::verdict::{Verdict, least_pause, verdict};
-use crate::config::{self, Api, Send};
+use super::failure::Failure;
+use super::limits::in_flight::{AnswerPermit, InFlight};
+use super::limits::limiter::{Limiter, NotAsked, Permit, Purpose, Request, Wish};
+use super::outage::Outage;
+use super::reading::{self, Asked};
+use super::request::request;
+use super::token;
+use super::verdict::{Verdict, verdict};
+use crate::config;
 use crate::domain::backoff;
 use crate::domain::clock::Clock;
-use crate::domain::series::{ALL_CHANNELS, Interval, Series, Window};
+use crate::domain::series::{Series, Window};
 use crate::http::{LONGEST_ANSWER, Reply, Service, SetupError, TransportError, receive, transport_error};
 use crate::observe::metrics::Watch;
-use crate::observe::redact;
-use crate::platform::limits::uptime::ReadUptime;
+use crate::observe::status::budgets::Budgets;
 use crate::shutdown::{Stop, Stopped};
 
-/// How long a request to the platform waits in all for a bot that was asked too often, before it counts as failed.
-pub const PATIENCE: Duration = Duration::from_secs(2 * 3600);
+/// How long after its first denial a tick, or a backfill, waits for a bot that the platform denies.
+pub fn patience(purpose: Purpose) -> Duration {
+    match purpose {
+        Purpose::Live => Duration::from_secs(10 * 60),
+        Purpose::Backfill => Duration::from_secs(2 * 3600),
+    }
+}
 
 /// The platform, and the right to ask it.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
     platform: config::Platform,
-    places: Places,
+    in_flight: InFlight,
+    outage: Outage,
     lasting: Lasting,
 }
 
@@ -47,8 +54,6 @@ pub struct Lasting {
     pub watch: Watch,
     /// Tells the time.
     pub clock: Clock,
-    /// Tells how long the machine has been up.
-    pub uptime: ReadUptime,
     /// The way to the platform.
     pub ask: Ask,
 }
@@ -64,7 +69,7 @@ pub struct Question<'a> {
     pub purpose: Purpose,
     /// Attempts, at least one.
     pub tries: usize,
-    /// How long to wait in all where the platform says that the bot was asked too often.
+    /// How long after its first denial to wait for a bot that the platform denies.
     pub patience: Duration,
 }
 
@@ -78,13 +83,12 @@ pub struct Fetched {
     /// When it was asked, by its own clock, if it says so.
     pub platform_time: Option<Timestamp>,
     /// To be kept until the points are written.
-    pub hand: Option<Hand>,
+    pub permit: Option<AnswerPermit>,
 }
 
-/// A success as it came.
+/// A reply that is no refusal.
 struct Received {
-    status: u16,
-    body: Vec<u8>,
+    reply: Reply,
     /// What it was asked with, so that an echo of it is known.
     token: String,
     asked_at: Timestamp,
@@ -94,7 +98,7 @@ struct Received {
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum FetchError {
-    /// The program is told to end.
+    /// The program is shutting down.
     Stopped,
     /// The platform failed, for good or for a range this long.
     Failed(Failure),
@@ -107,18 +111,25 @@ impl From<Stopped> for FetchError {
 }
 
 impl Client {
+    /// Nothing is asked yet.
+    ///
     /// # Errors
     ///
     /// If the environment names a proxy that cannot be used, or the HTTP client cannot be set up.
     pub fn new(platform: config::Platform, lasting: Lasting) -> Result<Client, SetupError> {
         let http = Service::new(&platform.url, platform.timeout)?.client(platform.concurrency)?;
-        let places = Places::new(platform.concurrency);
-        Ok(Client { http, platform, places, lasting })
+        let in_flight = InFlight::new(platform.concurrency);
+        Ok(Client { http, platform, in_flight, outage: Outage::new(), lasting })
     }
 
     /// How many answers are asked for or not yet written.
-    pub fn places(&self) -> &Places {
-        &self.places
+    pub fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+
+    /// For how long the platform has denied this bot for being asked too often, with no answer since.
+    pub fn denied_for(&self, bot_id: &str) -> Option<Duration> {
+        self.lasting.limiter.usage(bot_id).denied_for
     }
 
     /// Asks until there is an answer, the tries are used up, or asking again cannot help. Every attempt adds one to
@@ -126,58 +137,76 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// The last failure, or that the program is told to end while it waited; a request in hand is finished first.
+    /// The last failure, or that the program is shutting down while this waited; a request in flight is finished first.
     pub async fn fetch(&self, question: Question<'_>, requests: &mut u64, stop: &Stop) -> Result<Fetched, FetchError> {
         let bot = &question.series.bot;
-        let mut pauses = backoff::pauses(question.tries);
-        let (mut throttled, mut waited) = (0, Duration::ZERO);
+        let (wanted_at, mut pauses) = (Instant::now(), backoff::pauses(question.tries));
+        let mut refused = None;
         loop {
-            let permit = self.lasting.limiter.acquire(&bot.id, question.purpose, &self.places, stop).await?;
+            let Permit { answer: permit, request } = match self.turn(question, wanted_at, stop).await {
+                Ok(permit) => permit,
+                Err(FetchError::Failed(Failure::RateLimited(lasted))) => {
+                    return Err(FetchError::Failed(refused.unwrap_or(Failure::RateLimited(lasted))));
+                }
+                Err(error) => return Err(error),
+            };
             *requests += 1;
-            let mut request = Some(permit.request);
             // On the heap, for of many series only a few make a request while the others wait.
             let answered = match Box::pin(self.timed(question)).await {
                 Ok(received) => {
-                    // The place of this request is free; let the next one go out before this answer is read.
-                    request = None;
-                    tokio::task::yield_now().await;
-                    self.read(received, question.series.interval)
-                }
-                Err(failure) => Err(failure),
-            };
-            let failure = match answered {
-                Ok(fetched) => return Ok(Fetched { hand: permit.hand, ..fetched }),
-                Err(failure) => failure,
-            };
-            drop(permit.hand);
-            tracing::debug!(bot = bot.name, channel = question.series.channel, days = %question.window, "{failure}");
-            let pause = match verdict(&failure, question.window.days()) {
-                Verdict::Throttled(delay) if waited < question.patience => {
-                    throttled += 1;
-                    let delay = delay.map(|delay| delay.max(least_pause(throttled)));
-                    waited += delay.unwrap_or(Duration::from_secs(60));
-                    // Said when it begins, and ever less often while it lasts.
-                    if throttled.is_power_of_two() {
-                        let wait = delay
-                            .map_or_else(|| "until its minute has passed".to_owned(), |delay| format!("{delay:?}"));
-                        tracing::info!(
-                            bot = bot.name,
-                            "the platform says that this bot is asked too often: pausing it, {wait}"
-                        );
-                    }
-                    self.lasting.limiter.pause(&bot.id, delay);
-                    // Only now, for the next request of this bot must see the pause.
+                    self.lasting.limiter.answered(&request);
+                    // There is room for another request; let it go out before this answer is read.
                     drop(request);
-                    continue;
+                    tokio::task::yield_now().await;
+                    self.read(received, question).map_err(|failure| (failure, None))
                 }
-                Verdict::Retry(least) => pauses.next().map(|pause| pause.max(least)),
-                Verdict::Throttled(_) | Verdict::Narrow | Verdict::GiveUp => None,
+                Err(failure) => Err((failure, Some(request))),
             };
-            drop(request);
-            match pause {
-                Some(pause) => stop.or(tokio::time::sleep(pause)).await?,
-                None => return Err(FetchError::Failed(failure)),
+            let (failure, request) = match answered {
+                Ok(fetched) => return Ok(Fetched { permit, ..fetched }),
+                Err(failed) => failed,
+            };
+            drop(permit);
+            tracing::debug!(bot = bot.name, channel = question.series.channel, days = %question.window, "{failure}");
+            if let Some(cause) = self.outage.cause_since(wanted_at) {
+                return Err(FetchError::Failed(Failure::Away(cause)));
             }
+            match (verdict(&failure, question.window.days()), request) {
+                (Verdict::Throttled(delay), Some(request)) => {
+                    self.denied(&bot.name, &request, delay);
+                    refused = Some(failure);
+                }
+                (Verdict::Retry(least), request) => {
+                    drop(request);
+                    match pauses.next() {
+                        Some(pause) => stop.or(tokio::time::sleep(pause.max(least))).await?,
+                        None => return Err(FetchError::Failed(failure)),
+                    }
+                }
+                _ => return Err(FetchError::Failed(failure)),
+            }
+        }
+    }
+
+    /// Waits for the right to ask, unless it shows that the platform is away.
+    async fn turn(&self, question: Question<'_>, wanted_at: Instant, stop: &Stop) -> Result<Permit, FetchError> {
+        let wish = Wish { bot_id: &question.series.bot.id, purpose: question.purpose, patience: question.patience };
+        let failure = tokio::select! {
+            biased;
+            cause = self.outage.shows(wanted_at) => Failure::Away(cause),
+            turn = self.lasting.limiter.acquire(wish, &self.in_flight, stop) => match turn {
+                Ok(permit) => return Ok(permit),
+                Err(NotAsked::Stopped) => return Err(FetchError::Stopped),
+                Err(NotAsked::Denied(lasted)) => Failure::RateLimited(lasted),
+            }
+        };
+        Err(FetchError::Failed(failure))
+    }
+
+    /// The bot is left alone. The request counts as one in flight until now, so that the next one of this bot waits.
+    fn denied(&self, bot: &str, request: &Request, retry_after: Option<Duration>) {
+        if let Some(pause) = self.lasting.limiter.denied(request, retry_after) {
+            tracing::info!(bot, "rate limited by the platform; pausing for {} s", pause.as_secs());
         }
     }
 
@@ -188,7 +217,7 @@ impl Client {
         let answered = self.attempt(question).await;
         drop(operation);
         let bot = &question.series.bot.name;
-        let status = answered.as_ref().map_or_else(Failure::label, |received| received.status.to_string());
+        let status = answered.as_ref().map_or_else(Failure::label, |received| received.reply.status.to_string());
         self.lasting.watch.metrics.asked(bot, status, began.elapsed());
         if let Err(Failure::Refused(refusal)) = &answered
             && refusal.is_throttling()
@@ -198,122 +227,52 @@ impl Client {
         answered
     }
 
-    /// One request and its answer, or what came instead.
+    /// One request and its reply, or what came instead.
     async fn attempt(&self, question: Question<'_>) -> Result<Received, Failure> {
+        let Question { series, window, .. } = question;
         let asked_at = (self.lasting.clock)();
-        let bot = &question.series.bot;
-        let token = bot.key.mint(&bot.client_id, asked_at).map_err(|error| Failure::NoToken(error.to_string()))?;
+        let token = token::mint(&series.bot, asked_at).map_err(Failure::NoToken)?;
         let mut header = HeaderValue::from_str(&token).map_err(|error| Failure::NoToken(error.to_string()))?;
         header.set_sensitive(true);
-        let request = self.request(question).header("auth", header).header(CONTENT_TYPE, "application/json");
-        let (began, up_for) = (Instant::now(), (self.lasting.uptime)());
-        let response = (self.lasting.ask)(request).await.map_err(|error| self.failed(transport_error(error)))?;
-        // While the machine sleeps, only its uptime goes on.
-        let slept_or_not = up_for.and_then(|before| Some((self.lasting.uptime)()?.time.saturating_sub(before.time)));
-        let took = began.elapsed().max(slept_or_not.unwrap_or_default());
-        let platform_time = date(response.headers()).map(|date| when_asked(date, took, asked_at));
-        let reply = receive(response).await.map_err(|error| self.failed(error))?;
-        if !reply.is_success() {
-            return Err(Failure::Refused(self.refusal(&reply, asked_at, &token)));
-        }
-        Ok(Received { status: reply.status, body: reply.body, token, asked_at, platform_time })
-    }
-
-    fn read(&self, received: Received, interval: Interval) -> Result<Fetched, Failure> {
-        let Received { status, body, token, asked_at, platform_time } = received;
-        let parsed = match self.platform.api {
-            Api::V1(_) => parse_v1(&body, interval),
-            Api::V2 => parse_v2(&body, interval),
-        };
-        let answer = parsed.map_err(|problem| match errors_in(&body) {
-            // A success that speaks of errors is none.
-            Some(words) => {
-                let message = redact::shown(&words, &token);
-                let clock_ahead = platform_time.map(|platform| asked_at.as_second() - platform.as_second());
-                Failure::Refused(Refusal { status, message, retry_after: None, clock_ahead })
+        let request = request(&self.http, &self.platform, series, window).header("auth", header);
+        let began = Instant::now();
+        let reply = match (self.lasting.ask)(request).await {
+            Ok(response) => receive(response).await.map_err(|error| self.failed(error, series, true)),
+            Err(error) => {
+                let is_connected = !error.is_connect();
+                Err(self.failed(transport_error(error), series, is_connected))
             }
-            None => Failure::Shape(redact::shown(&problem, &token)),
-        })?;
-        Ok(Fetched { answer, asked_at, platform_time, hand: None })
+        }?;
+        self.outage.answered();
+        // While the machine sleeps, only the clock goes on.
+        let by_the_clock = (self.lasting.clock)().duration_since(asked_at);
+        let took = began.elapsed().max(by_the_clock.try_into().unwrap_or_default());
+        let platform_time = date(&reply.headers).map(|date| when_asked(date, took, asked_at));
+        let asked = Asked { window, interval: series.interval, token: &token, at: asked_at };
+        match reading::refusal(&reply, &asked) {
+            Some(refusal) => Err(Failure::Refused(refusal)),
+            None => Ok(Received { reply, token, asked_at, platform_time }),
+        }
     }
 
-    /// The request without its token.
-    fn request(&self, question: Question<'_>) -> reqwest::RequestBuilder {
+    fn read(&self, received: Received, question: Question<'_>) -> Result<Fetched, Failure> {
+        let Received { reply, token, asked_at, platform_time } = received;
         let Question { series, window, .. } = question;
-        let (first, last) = (window.first.to_string(), window.last.to_string());
-        let channel = (series.channel != ALL_CHANNELS).then_some(series.channel.as_str());
-        match self.platform.api {
-            Api::V1(send) => {
-                let aggregation = match series.interval {
-                    Interval::Hourly => "Hourly",
-                    Interval::Daily => "Daily",
-                };
-                let mut request = self.http.post(self.url(&series.bot.id, &["userEngagementTrend"]));
-                if send != Send::Body {
-                    request = request
-                        .query(&[("aggregation_type", aggregation), ("start_date", &first), ("end_date", &last)])
-                        .query(&channel.map(|channel| [("channels", channel)]));
-                }
-                if send != Send::Query {
-                    let mut filters = json!({"aggregation_type": aggregation, "start_date": first, "end_date": last});
-                    if let Some(channel) = channel {
-                        filters["channel"] = channel.into();
-                    }
-                    request = request.json(&json!({ "filters": filters }));
-                }
-                request
-            }
-            Api::V2 => {
-                let zone = series.bot.time_zone.iana_name().unwrap_or("UTC");
-                let (aggregation, url) =
-                    (series.interval.name(), self.url(&series.bot.id, &["v2", "userEngagementTrend"]));
-                self.http
-                    .post(url)
-                    .query(&[("aggregation_type", aggregation), ("start_date", &first), ("end_date", &last)])
-                    .query(&channel.map(|channel| [("channels", channel)]))
-                    .query(&[("timeZoneOffset", zone)])
-            }
-        }
+        let asked = Asked { window, interval: series.interval, token: &token, at: asked_at };
+        let answer = reading::answer(&self.platform, &reply, &asked)?;
+        Ok(Fetched { answer, asked_at, platform_time, permit: None })
     }
 
-    fn url(&self, bot_id: &str, endpoint: &[&str]) -> Url {
-        let mut url = self.platform.url.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(["api", "public", "bot", bot_id]).extend(endpoint);
-        }
-        url
-    }
-
-    fn refusal(&self, reply: &Reply, now: Timestamp, token: &str) -> Refusal {
-        let platform_time = date(&reply.headers);
-        // A date to wait for is one of the platform's clock, from which this one may differ.
-        let retry_after =
-            reply.header(RETRY_AFTER).and_then(|header| backoff::retry_after(header, platform_time.unwrap_or(now)));
-        let clock_ahead = platform_time.map(|platform| now.as_second() - platform.as_second());
-        let words = errors_in(&reply.body).unwrap_or_else(|| String::from_utf8_lossy(&reply.body).into_owned());
-        Refusal { status: reply.status, message: redact::shown(&words, token), retry_after, clock_ahead }
-    }
-
-    fn failed(&self, error: TransportError) -> Failure {
-        match error {
+    fn failed(&self, error: TransportError, series: &Series, is_connected: bool) -> Failure {
+        let failure = match error {
             TransportError::TimedOut => Failure::TimedOut(self.platform.timeout),
             TransportError::Unreachable(words) => Failure::Unreachable(words),
             TransportError::TooLarge => Failure::TooLarge(LONGEST_ANSWER),
             TransportError::Encoded(problem) => Failure::Shape(problem),
+        };
+        if !is_connected || matches!(failure, Failure::TimedOut(_)) {
+            self.outage.failed(series.key(), &failure, Instant::now());
         }
+        failure
     }
-}
-
-/// The words of `{"errors":[{"msg":"…","code":4002}]}`, whatever type the code has.
-fn errors_in(body: &[u8]) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let errors = body.get("errors")?.as_array()?;
-    let words = errors.iter().filter_map(|error| {
-        let message = error.get("msg").or_else(|| error.get("message"))?.as_str()?;
-        let code =
-            error.get("code").map(|code| format!(" (code {})", code.as_str().map_or(code.to_string(), str::to_owned)));
-        Some(format!("{message}{}", code.unwrap_or_default()))
-    });
-    let words: Vec<String> = words.collect();
-    (!words.is_empty()).then(|| words.join(", "))
 }

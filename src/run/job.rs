@@ -22,11 +22,12 @@ use crate::domain::point::Point;
 use crate::domain::series::{Series, Window, day_after};
 use crate::domain::target::Target;
 use crate::observe::status::recent::DAYS;
-use crate::platform::client::{Client, FetchError, Fetched, PATIENCE, Question};
+use crate::platform::client::{Client, FetchError, Fetched, Question, patience};
 use crate::platform::failure::Failure;
 use crate::platform::limits::limiter::Purpose;
 use crate::platform::verdict::{Verdict, verdict};
-use crate::run::verify::Verifier;
+use crate::run::verifier::Verifier;
+use crate::run::write::write;
 use crate::run::{KnownBuckets, failure};
 use crate::shutdown::Stop;
 
@@ -34,8 +35,8 @@ use crate::shutdown::Stop;
 /// soon.
 const FAR_AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
-const CLOCKS_DIFFER: &str = "this machine's clock is far ahead of the date in the platform's answers: only what is over by \
-     the platform's is written; set the clock, or have whatever answers for the platform set its own";
+const CLOCKS_DIFFER: &str = "this machine's clock is ahead of the platform's: hours are written only once they are over by \
+     the platform's clock; synchronize the clock";
 
 /// What one series is to do.
 #[derive(Debug)]
@@ -119,11 +120,11 @@ async fn run(number: usize, mut job: SeriesJob, clients: Arc<Clients>, events: m
             break SeriesEvent::Stopped(requests);
         }
         let purpose = clients.purpose;
-        let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: PATIENCE };
+        let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: patience(purpose) };
         let failure = match clients.platform.fetch(question, &mut requests, &clients.stop).await {
             Ok(fetched) => {
                 let confirmed = match &clients.verifier {
-                    Some(verifier) => verifier.window(&job.series, &encoder, window, fetched, &clients).await,
+                    Some(verifier) => verifier.window(&job.series, &encoder, window, fetched, &clients.writer).await,
                     None => export(&job, &encoder, window, fetched, stored.as_mut(), &clients).await,
                 };
                 match confirmed {
@@ -174,7 +175,7 @@ async fn export(
     stored: Option<&mut LiveBuckets>,
     clients: &Clients,
 ) -> Result<Confirmed, WriteError> {
-    let Fetched { answer, asked_at, platform_time, hand } = fetched;
+    let Fetched { answer, asked_at, platform_time, permit } = fetched;
     let series = &job.series;
     let zone = &series.bot.time_zone;
     let recent_from = match clients.purpose {
@@ -192,16 +193,17 @@ async fn export(
     let written = match stored.filter(|_| job.is_live(window)) {
         Some(stored) => {
             let news = stored.news(flattened.points, asked_at);
-            let written = write(series, encoder, news.clone(), clients).await;
+            let written = write(series, encoder, news.clone(), &clients.writer).await;
             match &written {
-                Ok(written) if !written.is_doubtful => stored.remember(&news),
+                // Which of them were dropped nobody says.
+                Ok(written) if !written.is_doubtful && written.beyond_retention == 0 => stored.remember(&news),
                 _ => stored.forget(),
             }
             written?
         }
-        None => write(series, encoder, flattened.points, clients).await?,
+        None => write(series, encoder, flattened.points, &clients.writer).await?,
     };
-    drop(hand);
+    drop(permit);
     Ok(Confirmed {
         window,
         complete,
@@ -216,23 +218,6 @@ async fn export(
         days: flattened.days,
         recent: flattened.recent,
     })
-}
-
-/// Waits until the points are confirmed.
-pub(super) async fn write(
-    series: &Series,
-    encoder: &Arc<Encoder>,
-    points: Vec<Point>,
-    clients: &Clients,
-) -> Result<Written, WriteError> {
-    if points.is_empty() {
-        return Ok(Written::default());
-    }
-    let (reply, told) = oneshot::channel();
-    let parcel = Parcel { key: series.key(), encoder: Arc::clone(encoder), points, reply };
-    let gone = || WriteError::Failed(WriteFailure::Io("the writer has ended".to_owned()));
-    clients.writer.send(parcel).await.map_err(|_| gone())?;
-    told.await.map_err(|_| gone())?
 }
 
 /// The days that these jobs ask for, and how many requests that is.

@@ -1,51 +1,50 @@
 //! A tick and a backfill: the same jobs from two plans.
 
+mod backfill;
 pub mod check;
 mod failure;
 pub mod job;
+mod known_buckets;
 pub mod progress;
 mod running;
-mod known_buckets;
 pub mod summary;
 pub mod targets;
 mod tick_progress;
+mod verifier;
 pub mod verify;
+mod write;
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::oneshot;
 
+pub use self::backfill::backfill;
 pub use self::known_buckets::KnownBuckets;
 use self::running::{News, RunningJobs};
 use self::tick_progress::TickProgress;
 use crate::config::{Config, Destination};
-use crate::database::influxdb::retention::Retention;
-use crate::database::read::Reader;
 use crate::database::{Sink, writer};
 use crate::domain::calendar;
 use crate::domain::clock::Clock;
 use crate::domain::plan::{self, Reach};
-use crate::domain::series::{Series, SeriesKey, day_after, days_between};
+use crate::domain::series::{Series, day_after};
 use crate::domain::target::Target;
 use crate::observe::console::Console;
 use crate::observe::metrics::Watch;
 use crate::observe::status::board::Board;
 use crate::platform::ask::Ask;
 use crate::platform::client::{Client, Lasting};
-use crate::platform::limits::ledger::{Clocks, Ledger};
+use crate::platform::limits::ledger::Ledger;
 use crate::platform::limits::limiter::{Limiter, Purpose};
-use crate::platform::limits::uptime::ReadUptime;
 use crate::run::job::{Clients, LiveDays, SeriesJob};
 use crate::run::progress::Show;
 use crate::run::summary::{Outcome, Row};
 use crate::shutdown::Stop;
 use crate::state::atomic;
-use crate::state::backfill::{self, BackfillError, BackfillProgress, Range};
+use crate::state::backfill::BackfillError;
 use crate::state::watermarks::{WatermarkError, Watermarks};
 
 /// What a run is given by the program's entry.
@@ -53,8 +52,6 @@ use crate::state::watermarks::{WatermarkError, Watermarks};
 pub struct Env {
     /// Tells the time.
     pub clock: Clock,
-    /// Tells how long the machine has been up.
-    pub uptime: ReadUptime,
     /// The way to the platform.
     pub ask: Ask,
     /// Opens the configured destination.
@@ -75,13 +72,6 @@ pub struct Env {
     pub board: Arc<Board>,
     /// What the database is known to hold.
     pub stored: Arc<KnownBuckets>,
-}
-
-impl Env {
-    /// What the count of requests goes by.
-    pub fn clocks(&self) -> Clocks {
-        Clocks { clock: self.clock, uptime: self.uptime }
-    }
 }
 
 /// Why a run could not begin or not be recorded.
@@ -180,93 +170,14 @@ pub async fn tick(
         if tick.went_back() && !had_gone_back {
             tracing::warn!(
                 bot = series.bot.name, channel = series.channel, interval = %series.interval,
-                "the watermark was not in the past: a clock was ahead when it was set, or the bot's time_zone changed; \
-                 what comes after {} is asked for again", day_after(progress.next(), -1)
+                "the watermark lies in the future (the clock was wrong, or the bot's time_zone changed): exporting \
+                 everything after {} again", day_after(progress.next(), -1)
             );
         }
         env.board.set_progress(&series.key(), progress);
         watermarks.set(series.key(), progress, targets[number].clone());
     }
     Ticked { rows: run.rows, was_left: run.was_left }
-}
-
-/// Exports a range of days, whatever the watermarks say, and leaves them alone.
-///
-/// # Errors
-///
-/// If the state folder cannot be used, an interrupted run over another range is in the way, or the configuration
-/// leaves a backfill no requests.
-pub async fn backfill(
-    config: &Config,
-    series: Vec<Series>,
-    range: Range,
-    restart: bool,
-    env: &Env,
-) -> Result<Vec<Row>, RunError> {
-    let _lock = if env.dry_run { None } else { Some(take(&config.state_dir, "backfill.lock", "backfill")?) };
-    let now = (env.clock)();
-    let mut progress = match (env.dry_run, restart) {
-        (false, false) => BackfillProgress::load(&config.state_dir, range)?,
-        _ => BackfillProgress::new(range),
-    };
-    let mut today_of: HashMap<SeriesKey, jiff::civil::Date> = HashMap::new();
-    for series in config.bots.iter().flat_map(|bot| bot.series()) {
-        today_of.insert(series.key(), calendar::today(&series.bot.time_zone, now));
-    }
-    let max_days = config.platform.max_days_per_request;
-    let jobs: Vec<SeriesJob> = series
-        .into_iter()
-        .map(|series| {
-            let today = calendar::today(&series.bot.time_zone, now);
-            let windows = progress.enlist(&series, today, max_days).into();
-            SeriesJob { series, windows, live: None }
-        })
-        .collect();
-    announce("backfilling", &jobs, range, config)?;
-
-    let oldest = if env.dry_run { i64::MIN } else { oldest_kept(&jobs, config, env).await? };
-    let clients = clients_since(oldest, config, limiter(config, env)?, Purpose::Backfill, env)?;
-    env.board.expect(&jobs.iter().map(|job| job.series.clone()).collect::<Vec<_>>());
-    let save = !env.dry_run;
-    if save {
-        progress.save(&config.state_dir).await.context("cannot write the progress of the backfill")?;
-    }
-    let mut run = RunningJobs::start(jobs, clients, config, env);
-    while let Some((number, news)) = run.next().await {
-        match news {
-            News::Confirmed { complete: Some(complete), .. } => {
-                progress.done(run.rows[number].series().key(), complete)
-            }
-            News::SaveNow if save => {
-                env.board.state_saved(progress.save(&config.state_dir).await);
-            }
-            News::Confirmed { complete: None, .. } | News::SaveNow | News::Failed { .. } | News::Ended => {}
-        }
-    }
-    if run.was_left {
-        say_left(config);
-    }
-    env.board.say_outages((env.clock)());
-    say_forgotten(&run.rows);
-    let is_done = |key: &SeriesKey| today_of.get(key).is_none_or(|today| progress.is_done(key, *today));
-    let is_early = |row: &&mut Row| row.outcome() == Outcome::Complete && !is_done(&row.series().key());
-    let too_early: Vec<&mut Row> = run.rows.iter_mut().filter(is_early).collect();
-    if !too_early.is_empty() {
-        tracing::warn!(
-            "by this machine's clock or the platform's, {range} is not over yet: the same command exports the rest of it \
-             once it is"
-        );
-    }
-    too_early.into_iter().for_each(|row| row.end(Outcome::Unfinished, 0));
-    if save {
-        let folder = &config.state_dir;
-        if progress.is_complete(|key| today_of.get(key).copied()) {
-            backfill::forget(folder).with_context(|| cannot_record(folder))?;
-        } else {
-            progress.save(folder).await.with_context(|| cannot_record(folder))?;
-        }
-    }
-    Ok(run.rows)
 }
 
 fn say_forgotten(rows: &[Row]) {
@@ -279,52 +190,12 @@ fn say_forgotten(rows: &[Row]) {
     }
 }
 
-/// Says what a run over a range of days will do and the least time it can take.
-fn announce(what: &str, jobs: &[SeriesJob], range: Range, config: &Config) -> Result<(), RunError> {
-    let (days, requests) = job::cost(jobs);
-    let mut by_bot: HashMap<&str, u64> = HashMap::new();
-    for job in jobs {
-        *by_bot.entry(&job.series.bot.id).or_default() += job.windows.len() as u64;
-    }
-    let limits = config.platform.limits;
-    let (per_minute, per_hour) = limits.of(Purpose::Backfill);
-    let least: Option<Duration> = by_bot
-        .values()
-        .try_fold(Duration::ZERO, |least, requests| Some(least.max(limits.least_time(*requests, Purpose::Backfill)?)));
-    let least = least.context("platform.backfill_share leaves no requests: raise it above 0")?;
-    let least = jiff::SignedDuration::try_from(least).unwrap_or_default();
-    tracing::info!(
-        "{what} {range}: {} series, {days} days in total, {requests} requests; at least {least:#} at {per_minute} \
-         requests a minute and {per_hour} an hour per bot",
-        jobs.len()
-    );
-    Ok(())
-}
-
-/// From when on the database keeps points, in Unix seconds, as far as it tells. Some databases drop older ones without a
-/// word, so they are not written.
-async fn oldest_kept(jobs: &[SeriesJob], config: &Config, env: &Env) -> Result<i64, RunError> {
-    let Ok(Ok(reader)) = env.stop.or(Reader::open((env.open)(&config.destination)?)).await else { return Ok(i64::MIN) };
-    let Ok(Retention::For(kept)) = env.stop.or(reader.retention()).await else { return Ok(i64::MIN) };
-    let oldest = (env.clock)().saturating_sub(kept).unwrap_or(jiff::Timestamp::MIN);
-    let first_kept = calendar::today(&jiff::tz::TimeZone::UTC, oldest);
-    let older =
-        jobs.iter().filter_map(|job| Some(days_between(job.windows.front()?.first, first_kept))).max().unwrap_or(0);
-    if older > 0 {
-        tracing::warn!(
-            "the bucket keeps points for {} (its retention): skipping {older} days before {first_kept}",
-            verify::in_days(kept)
-        );
-    }
-    Ok(oldest.as_second())
-}
-
 fn cannot_record(folder: &Path) -> String {
-    format!("the points are written, their progress cannot be recorded in {}", folder.display())
+    format!("the points are written, but the progress cannot be saved in {}", folder.display())
 }
 
 fn say_left(config: &Config) {
-    tracing::warn!("requests in hand did not end within {:?}: leaving them", config.shutdown_grace);
+    tracing::warn!("requests in flight did not finish within {:?}: giving up on them", config.shutdown_grace);
 }
 
 /// Makes the state folder and takes the lock of those who move watermarks. It is free again when the file is dropped.
@@ -338,7 +209,10 @@ pub fn take_folder(state_dir: &Path) -> Result<File, anyhow::Error> {
 
 fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> {
     atomic::make_folder(state_dir).with_context(|| {
-        format!("the state folder {} cannot be made; set state_dir to one that can", state_dir.display())
+        format!(
+            "the state folder {} cannot be created; check its parent's permissions, or set state_dir",
+            state_dir.display()
+        )
     })?;
     let path = state_dir.join(lock);
     let held = atomic::lock(&path).with_context(|| {
@@ -347,7 +221,7 @@ fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> 
     held.with_context(|| {
         let holder = std::fs::read_to_string(&path).unwrap_or_default();
         format!(
-            "another {who} (process {}) uses the state folder {}: stop it, or give this one a state_dir of its own",
+            "another {who} (process {}) is using the state folder {}: stop it, or use a different state_dir",
             holder.trim(),
             state_dir.display()
         )
@@ -360,12 +234,14 @@ fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> 
 ///
 /// If its file in the state folder cannot be opened.
 pub fn limiter(config: &Config, env: &Env) -> Result<Arc<Limiter>, anyhow::Error> {
-    let path: PathBuf = config.state_dir.join("requests.ledger");
-    let ledger = match env.dry_run {
-        // What others use counts, but nothing is remembered.
-        true => Ledger::open_to_read(&path, env.clocks()).ok(),
-        false => Some(Ledger::open(&path, env.clocks()).with_context(|| format!("cannot open {}", path.display()))?),
-    };
+    let ledger =
+        match env.dry_run {
+            // What others use counts, but nothing is remembered.
+            true => Ledger::open_to_read(&config.state_dir, env.clock).ok(),
+            false => Some(Ledger::open(&config.state_dir, env.clock).with_context(|| {
+                format!("cannot record requests in the state folder {}", config.state_dir.display())
+            })?),
+        };
     Ok(Arc::new(Limiter::new(config.platform.limits, ledger)))
 }
 
@@ -380,23 +256,12 @@ pub fn clients(
     purpose: Purpose,
     env: &Env,
 ) -> Result<Arc<Clients>, anyhow::Error> {
-    clients_since(i64::MIN, config, limiter, purpose, env)
-}
-
-/// The same, where points before `oldest`, in Unix seconds, are not written.
-fn clients_since(
-    oldest: i64,
-    config: &Config,
-    limiter: Arc<Limiter>,
-    purpose: Purpose,
-    env: &Env,
-) -> Result<Arc<Clients>, anyhow::Error> {
-    let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, uptime: env.uptime, ask: env.ask };
+    let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, ask: env.ask };
     let platform = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
     let sink = if env.dry_run { Sink::stdout() } else { (env.open)(&config.destination)? };
-    let places = platform.places().clone();
-    let expected = Box::new(move || places.in_hand());
-    let writer = writer::start(sink, oldest, expected, env.watch.clone(), env.stop.clone());
+    let in_flight = platform.in_flight().clone();
+    let expected = Box::new(move || in_flight.answers());
+    let writer = writer::start(sink, expected, env.watch.clone(), env.stop.clone());
     let (include_open, stored) = (config.schedule.include_open, Arc::clone(&env.stored));
     Ok(Arc::new(Clients { platform, writer, include_open, purpose, verifier: None, stored, stop: env.stop.clone() }))
 }

@@ -120,7 +120,7 @@ impl ProgressReport {
         let by_limits = self.owed.values().filter_map(|owed| self.limits.least_time(*owed, self.purpose)).max();
         let left = by_rate.max(by_limits.unwrap_or_default().as_secs_f64()).round();
         let left = jiff::SignedDuration::try_from_secs_f64(left).unwrap_or_default();
-        format!("{} days, {} points, {rate:.1} requests/s, {left:#} left under the limits", self.days, self.points)
+        format!("{} days, {} points, {rate:.1} requests/s, {left:#} left", self.days, self.points)
     }
 }
 

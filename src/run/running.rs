@@ -15,6 +15,7 @@ use crate::domain::clock::Clock;
 use crate::domain::event::SeriesEvent;
 use crate::domain::series::Window;
 use crate::observe::status::board::Board;
+use crate::run::failure;
 use crate::run::job::{self, Clients, SeriesJob, Told};
 use crate::run::progress::ProgressReport;
 use crate::run::summary::{Outcome, Row};
@@ -26,11 +27,21 @@ const SAVE_EVERY: Duration = Duration::from_secs(2);
 /// How long a failure that may stop others, too, waits for them before it is said.
 const SAY_AFTER: Duration = Duration::from_secs(60);
 
+/// How often jobs are looked at while nothing happens.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// How long a bot may be denied for being asked too often before its series show as failing.
+const LONGEST_SILENCE: Duration = Duration::from_secs(300);
+
 /// Jobs under way.
 pub(super) struct RunningJobs {
     events: Receiver<Told>,
     pub(super) rows: Vec<Row>,
     windows: Vec<u64>,
+    clients: Arc<Clients>,
+    /// Where each job begins, unless it has shown as failing or has none.
+    unfinished: Vec<Option<Window>>,
+    look_due: Instant,
     progress: ProgressReport,
     save_due: Option<Instant>,
     say_due: Option<Instant>,
@@ -65,8 +76,11 @@ impl RunningJobs {
         RunningJobs {
             rows: jobs.iter().map(|job| Row::new(job.series.clone())).collect(),
             windows: jobs.iter().map(|job| job.windows.len() as u64).collect(),
+            unfinished: jobs.iter().map(|job| job.windows.front().copied()).collect(),
+            look_due: Instant::now() + LOOK_EVERY,
             progress: ProgressReport::start(&jobs, &env.console, env.show, limits, clients.purpose),
-            events: job::start(jobs, clients),
+            events: job::start(jobs, Arc::clone(&clients)),
+            clients,
             save_due: None,
             say_due: None,
             deadline: None,
@@ -96,7 +110,7 @@ impl RunningJobs {
                     self.say_due = None;
                     self.board.say_outages((self.clock)());
                 }
-                () = tokio::time::sleep(Duration::from_secs(60)) => self.progress.line(),
+                () = sleep_until(self.look_due) => self.look(),
                 () = self.stop.told(), if stop_not_seen => {
                     self.deadline = Some(Instant::now() + self.grace);
                 }
@@ -108,12 +122,29 @@ impl RunningJobs {
         }
     }
 
+    /// Looks at what lasts: says how far it has come, and shows bots as failing that are denied for long.
+    fn look(&mut self) {
+        self.look_due = Instant::now() + LOOK_EVERY;
+        self.progress.line();
+        for (row, unfinished) in self.rows.iter().zip(&mut self.unfinished) {
+            let denied_for = self.clients.platform.denied_for(&row.series().bot.id);
+            let Some(lasted) = denied_for.filter(|lasted| *lasted >= LONGEST_SILENCE) else { continue };
+            let Some(window) = unfinished.take() else { continue };
+            let event = SeriesEvent::Failed { failure: failure::rate_limited(lasted), window, requests: 0 };
+            self.board.saw(row.series(), &event, (self.clock)());
+            self.say_due.get_or_insert_with(|| Instant::now() + SAY_AFTER);
+        }
+    }
+
     fn take(&mut self, number: usize, event: SeriesEvent) -> News {
         let row = &mut self.rows[number];
         let bot = Arc::clone(&row.series().bot);
         self.save_due.get_or_insert_with(|| Instant::now() + SAVE_EVERY);
         self.progress.line();
         self.board.saw(row.series(), &event, (self.clock)());
+        if !matches!(event, SeriesEvent::Confirmed(_)) {
+            self.unfinished[number] = None;
+        }
         match event {
             SeriesEvent::Confirmed(confirmed) => {
                 row.add(&confirmed);

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use crate::domain::event::Confirmed;
-use crate::domain::series::Series;
+use crate::domain::series::{Interval, Series};
 
 /// How many days a spark line shows.
 const SPARK_DAYS: usize = 31;
@@ -71,6 +71,13 @@ impl Row {
     /// Days of zeros that were not written, for the platform may have deleted them.
     pub fn forgotten_days(&self) -> usize {
         self.forgotten_days
+    }
+
+    /// So many days were not asked for, which the database would not keep. Returns how many points that are.
+    pub fn skip(&mut self, days: u32) -> usize {
+        let points = days * if self.series.interval == Interval::Hourly { 24 } else { 1 };
+        self.beyond_retention += u64::from(points);
+        points as usize
     }
 
     /// Adds a confirmed window.
@@ -165,7 +172,7 @@ mod tests {
 
     use super::*;
     use crate::domain::bot::test_bot;
-    use crate::domain::series::{Interval, Window, day_after};
+    use crate::domain::series::{Window, day_after};
 
     #[test]
     fn a_row_shows_what_was_done() {

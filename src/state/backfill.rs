@@ -119,7 +119,7 @@ impl BackfillProgress {
             Ok(Loaded::Unreadable(problem)) => Err(BackfillError::Unreadable { path, problem }),
             Ok(Loaded::Newer(found)) => Err(BackfillError::Unreadable {
                 path,
-                problem: format!("a newer release wrote it, in version {found}"),
+                problem: format!("written by a newer release (format version {found})"),
             }),
             Err(error) => Err(BackfillError::Io { path, error }),
         }

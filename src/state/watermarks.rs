@@ -56,8 +56,8 @@ pub enum WatermarkError {
     },
     /// A later release wrote the file.
     #[error(
-        "{} has format version {found}, this release knows {VERSION}: install the newer release again, or move the file \
-         away to start from initial_days", path.display()
+        "{} has format version {found}, but this release supports up to {VERSION}: install the newer release, or move the \
+         file away to start from initial_days", path.display()
     )]
     Newer {
         /// The file.
@@ -105,8 +105,8 @@ impl Watermarks {
                 let kept = if may_write { atomic::set_aside(&path, now).map_err(failed)? } else { path.clone() };
                 tracing::warn!(
                     file = %path.display(), kept_as = %kept.display(),
-                    "the watermarks cannot be read ({problem}): starting as on the first day, from initial_days; for \
-                     older days that were still owed use --backfill"
+                    "cannot read the watermarks ({problem}): moved the file aside; starting from initial_days; use \
+                     --backfill for older days that were still owed"
                 );
                 BTreeMap::new()
             }

@@ -66,7 +66,8 @@ fn the_demo_runs_in_a_container_that_may_do_nothing() {
 #[test]
 #[ignore = "needs what tests/packages brings"]
 fn the_first_process_of_a_container_ends_in_good_order() {
-    let mut daemon = Image::loaded().start(&["--env=KORE_TREND__ADMIN__LISTEN="], &["--demo", "--log-level=debug"]);
+    let image = Image::loaded();
+    let mut daemon = image.start(&["--env=KORE_TREND__ADMIN__LISTEN="], &["--demo", "--log-level=debug"]);
     daemon.wait_for_stderr("tick");
     daemon.signal("TERM");
     daemon.finish().expect_code(0);

@@ -31,7 +31,7 @@ fn the_debian_package_is_installed_started_upgraded_and_removed() {
     let previous = folder.path().join("previous.deb");
     // The release before is this one under a lower number.
     sh(&format!(
-        "cd {}; dpkg-deb -R {package} p; sed -i 's/^Version: .*/Version: 0.0.9/' p/DEBIAN/control; dpkg-deb -b p {}",
+        "cd {}; dpkg-deb -R {package} p; sed -i 's/^Version: .*/Version: 0.0.9/' p/DEBIAN/control; dpkg-deb -Znone -b p {}",
         folder.path().display(),
         previous.display()
     ));

@@ -143,13 +143,6 @@ impl World {
     /// Something that may keep series from being exported begins or ends, or the daemon does.
     pub(crate) fn set_healthy(&mut self, unhurt: impl Fn(usize) -> bool) {
         let (now, is_database_well) = (time::true_seconds(), self.database.0 == DatabaseTrouble::None);
-        let throttled: Vec<bool> = (0..self.bots.len())
-            .map(|bot| {
-                let of_bot = |known: &&crate::world::Known| known.series.bot.id == self.bots[bot].id;
-                let throttles = |known: &crate::world::Known| matches!(known.trouble, Trouble::Throttled(_));
-                self.series.iter().filter(of_bot).any(throttles)
-            })
-            .collect();
         let is_running = self.watermarks.is_some();
         let refresh_days = i64::from(self.setup.refresh_days);
         for (number, known) in self.series.iter_mut().enumerate() {
@@ -158,7 +151,7 @@ impl World {
                 && known.is_exported
                 && is_database_well
                 && leaves_live_days_alone(known.trouble, known.zone, refresh_days)
-                && !throttled[bot]
+                && self.denied_until[bot] <= now
                 && time::ahead() == 0;
             known.healthy = match known.healthy {
                 Some(since) if well && unhurt(number) => Some(since),

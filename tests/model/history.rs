@@ -27,6 +27,12 @@ pub(crate) struct Setup {
     pub(crate) tight: bool,
     /// Whether the platform refuses tokens that a wrong clock made.
     pub(crate) checks_tokens: bool,
+    /// Whether a bot that breaks a limit is told when it may ask again.
+    pub(crate) says_when: bool,
+    /// Whether the platform leaves out the last day that it is asked for.
+    pub(crate) excludes_end: bool,
+    /// Whether old days come back as zeros.
+    pub(crate) forgets: bool,
     /// Of figures, travel times, jitter and chances.
     pub(crate) seed: u64,
 }
@@ -63,6 +69,10 @@ pub(crate) enum Step {
     Clock { seconds: i64 },
     /// From now on the platform answers this series, or all of them, so in so many of a hundred cases.
     Platform { series: Option<usize>, trouble: Trouble, chance: u32 },
+    /// Somebody else uses up the limits of a bot.
+    Others { bot: usize, requests: usize },
+    /// The platform denies a bot, whatever it does, and says until when or not.
+    Deny { bot: usize, minutes: i64, says_when: bool },
     /// From now on the database does.
     Database { trouble: DatabaseTrouble, chance: u32 },
     /// The state folder can be written, or not.
@@ -84,8 +94,8 @@ pub(crate) enum Step {
 pub(crate) enum Trouble {
     None,
     Status(u16),
-    /// 429, with this `Retry-After` or none.
-    Throttled(Option<u32>),
+    /// Answers days that nobody asked for.
+    Foreign,
     /// 413 for more than so many days.
     TooLong(i64),
     /// 504 for more than so many days.
@@ -133,8 +143,10 @@ pub(crate) const MOST_SERIES: usize = 12;
 
 /// All lives.
 pub(crate) fn history() -> impl Strategy<Value = History> {
-    (setup(), at_first(), prop::collection::vec(step(), 3..18)).prop_map(|(setup, mut steps, later)| {
+    (setup(), at_first(), prop::collection::vec(step(), 3..18)).prop_map(|(mut setup, mut steps, later)| {
         steps.extend(later);
+        // Which days are old, a wrong clock does not tell.
+        setup.forgets &= !steps.iter().any(|step| matches!(step, Step::Clock { .. }));
         for step in &mut steps {
             if let Step::Platform { trouble: Trouble::PoisonedDay(day), .. } = step {
                 // One that matters: about where the life begins.
@@ -154,11 +166,11 @@ fn at_first() -> impl Strategy<Value = Vec<Step>> {
         3 => (1..8_i8).prop_map(Trouble::PoisonedDay),
         2 => (1..8_i64).prop_map(Trouble::TooLong),
         1 => (1..8_i64).prop_map(Trouble::Slow),
-        1 => (120..600_u32).prop_map(|after| Trouble::Throttled(Some(after))),
         2 => trouble(),
     ];
     let which = prop::option::weighted(0.6, 0..MOST_SERIES);
-    let step = (which, trouble).prop_map(|(series, trouble)| Step::Platform { series, trouble, chance: 100 });
+    let of_series = (which, trouble).prop_map(|(series, trouble)| Step::Platform { series, trouble, chance: 100 });
+    let step = prop_oneof![8 => of_series, 1 => others(), 1 => denial()];
     prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(step, 1..3)]
 }
 
@@ -167,7 +179,9 @@ fn setup() -> impl Strategy<Value = Setup> {
     let bots = prop::collection::vec(bot.prop_map(|(zone, channels, daily)| BotSetup { zone, channels, daily }), 1..=3);
     let when = (0..BEGINNINGS.len(), 0..1440_i64, prop_oneof![Just(15), Just(60), Just(360)]);
     let reach = (1..=3_u32, prop_oneof![2 => 0..=6_u32, 1 => 5..=12_u32], 1..=8_usize);
-    (bots, when, reach, any::<[bool; 3]>(), any::<u64>()).prop_map(|(bots, when, reach, [v2, tight, checks], seed)| {
+    let habits = (any::<[bool; 3]>(), any::<bool>(), prop::bool::weighted(0.2), any::<bool>());
+    (bots, when, reach, habits, any::<u64>()).prop_map(|(bots, when, reach, habits, seed)| {
+        let ([v2, tight, checks], says_when, excludes_end, forgets) = habits;
         Setup {
             bots,
             beginning: when.0,
@@ -179,6 +193,9 @@ fn setup() -> impl Strategy<Value = Setup> {
             concurrency: reach.2,
             tight,
             checks_tokens: checks,
+            says_when,
+            excludes_end,
+            forgets,
             seed,
         }
     })
@@ -202,6 +219,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => minutes().prop_map(|minutes| Step::Suspend { minutes }),
         1 => seconds.prop_map(|seconds| Step::Clock { seconds }),
         4 => (which(), trouble(), chance()).prop_map(|(series, trouble, chance)| Step::Platform { series, trouble, chance }),
+        1 => others(),
+        1 => denial(),
         3 => (database_trouble(), chance()).prop_map(|(trouble, chance)| Step::Database { trouble, chance }),
         1 => any::<bool>().prop_map(|works| Step::Disk { works }),
         3 => (0..60_u32, minutes(), loss).prop_map(|(events, away, loss)| Step::Kill { events, away, loss }),
@@ -213,11 +232,21 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+fn others() -> impl Strategy<Value = Step> {
+    let requests = prop_oneof![30..70_usize, 1700..1900_usize];
+    (0..3_usize, requests).prop_map(|(bot, requests)| Step::Others { bot, requests })
+}
+
+fn denial() -> impl Strategy<Value = Step> {
+    let minutes = prop_oneof![1..20_i64, 50..70_i64];
+    (0..3_usize, minutes, any::<bool>()).prop_map(|(bot, minutes, says_when)| Step::Deny { bot, minutes, says_when })
+}
+
 fn trouble() -> impl Strategy<Value = Trouble> {
     prop_oneof![
         3 => Just(Trouble::None),
         3 => prop::sample::select(vec![400_u16, 401, 403, 404, 408, 412, 500, 502, 503]).prop_map(Trouble::Status),
-        2 => prop::option::of(0..600_u32).prop_map(Trouble::Throttled),
+        1 => Just(Trouble::Foreign),
         1 => (1..20_i64).prop_map(Trouble::TooLong),
         1 => (1..20_i64).prop_map(Trouble::Slow),
         1 => Just(Trouble::HangUp),

@@ -20,6 +20,9 @@ fn open_bucket() -> History {
             concurrency: 1,
             tight: true,
             checks_tokens: false,
+            says_when: true,
+            excludes_end: false,
+            forgets: false,
             seed: 2_462_786_149_613_555_879,
         },
         steps: vec![

@@ -59,14 +59,16 @@ pub(crate) fn live(history: &History, folder: &Path) -> Result<Counts, String> {
     let chosen = Chosen { series: u32::MAX, max_days: 31, more_limits: false };
     let is_rough = |step: &Step| match step {
         Step::Platform { trouble, .. } => *trouble != Trouble::None,
-        Step::Reload { .. } | Step::Clock { .. } => true,
+        Step::Reload { .. } | Step::Clock { .. } | Step::Others { .. } | Step::Deny { .. } => true,
         _ => false,
     };
     let is_gentle = !history.steps.iter().any(is_rough);
     let mut life = Life { world, chosen, unfinished: None, is_gentle };
     let mut steps = history.steps.iter();
     // What is wrong already when the exporter is started for the first time.
-    while let Some(step @ (Step::Platform { .. } | Step::Database { .. })) = steps.as_slice().first() {
+    while let Some(step @ (Step::Platform { .. } | Step::Database { .. } | Step::Others { .. } | Step::Deny { .. })) =
+        steps.as_slice().first()
+    {
         life.trouble(step);
         steps.next();
     }
@@ -165,7 +167,9 @@ impl Life {
                 drop(running.orders.send(Order::Look));
             }
             Step::Clock { seconds } => self.set_clock(seconds, running),
-            Step::Platform { .. } | Step::Database { .. } => self.trouble(step),
+            Step::Platform { .. } | Step::Database { .. } | Step::Others { .. } | Step::Deny { .. } => {
+                self.trouble(step)
+            }
             Step::Disk { works } => self.set_disk(works),
             Step::Kill { events, away, loss } => {
                 let kill = {

@@ -8,12 +8,14 @@ use axum::http::{Response, header};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
 use jiff::civil::Date;
-use kore_trend_exporter::domain::series::{Interval, Window};
+use kore_trend_exporter::domain::series::{Interval, Window, day_after};
 use kore_trend_exporter::platform::ask::Asked;
 use reqwest::{Body, RequestBuilder};
 use support::platform::answer;
+use support::platform::habits::{Habits, Limits};
 
-use crate::history::Trouble;
+use crate::history::{Setup, Trouble};
+use crate::process;
 use crate::time;
 use crate::truth::{self, Bucket};
 use crate::world::{Arrival, Process, World, current, lock};
@@ -30,6 +32,23 @@ pub(crate) fn ask_for_daemon(request: RequestBuilder) -> Asked {
 
 pub(crate) fn ask_for_backfill(request: RequestBuilder) -> Asked {
     ask(Process::Backfill, request)
+}
+
+/// The longest pause that the exporter makes after a denial, in seconds.
+const LONGEST_PAUSE: i64 = 15 * 60;
+
+/// The days after which figures are forgotten: more than the exporter takes for old, for it asks before midnight and is
+/// answered after it.
+const FORGOTTEN_AFTER: i64 = 31;
+
+/// What the platform of this life does besides what is documented. Its limits are the most that the exporter is ever
+/// configured with.
+pub(crate) fn habits(setup: &Setup) -> Habits {
+    let most = process::limits(setup, true);
+    let [per_minute, per_hour] = [most.per_minute, most.per_hour].map(|limit| usize::try_from(limit).unwrap());
+    let limits = Limits { per_minute, per_hour, says_when: setup.says_when };
+    let forgets_after = setup.forgets.then_some(FORGOTTEN_AFTER);
+    Habits { limits: Some(limits), excludes_end: setup.excludes_end, forgets_after, ..Habits::default() }
 }
 
 /// What comes back.
@@ -49,6 +68,8 @@ fn ask(process: Process, request: RequestBuilder) -> Asked {
         };
         tokio::time::sleep(Duration::from_millis(way)).await;
         let (after, reply) = lock(&world).arrive(process, &request);
+        // An answer bears the time at which it is made, however long it is under way.
+        let made = time::true_now();
         let left = TIMEOUT - Duration::from_millis(way);
         tokio::time::sleep(after.min(left)).await;
         lock(&world).event();
@@ -59,8 +80,8 @@ fn ask(process: Process, request: RequestBuilder) -> Asked {
             Reply::HangUp => Err(error(std::io::ErrorKind::ConnectionReset).await),
             Reply::Answer { status, headers, body, cut_off } => {
                 let mut response = Response::builder().status(status);
-                let now = time::true_now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-                for (name, value) in headers.into_iter().chain([(header::DATE, now)]) {
+                let made = made.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                for (name, value) in headers.into_iter().chain([(header::DATE, made)]) {
                     response = response.header(name, value);
                 }
                 let body = match cut_off {
@@ -123,9 +144,27 @@ impl World {
         self.count(bot, process);
         self.check_watermarks();
         let token = request.headers()["auth"].to_str().unwrap();
-        let reply = self.reply(number, window, token);
+        let at = time::true_milliseconds();
+        let reply = match self.desk.admit(&self.habits, path[3], at) {
+            Ok(()) => self.reply(number, window, token),
+            Err(denied) => {
+                self.is_denied(bot);
+                let headers = denied.retry_after.map(|seconds| (header::RETRY_AFTER, seconds.to_string()));
+                let body = "{\"errors\":[{\"msg\":\"API rate limit exceeded\",\"code\":429}]}".to_owned();
+                let headers = headers.into_iter().collect();
+                (Duration::from_millis(100), Reply::Answer { status: 429, headers, body, cut_off: false })
+            }
+        };
         self.note(|| format!("{process:?} asks series {number} for {window}: {}", reply.1.words()));
         reply
+    }
+
+    /// Nothing of a bot can be expected while it is denied, and for as long as the exporter then leaves it alone.
+    pub(crate) fn is_denied(&mut self, bot: usize) {
+        let now = time::true_milliseconds();
+        let until = self.desk.denied_until(&self.bots[bot].id, now).unwrap_or(now + 60_000);
+        self.denied_until[bot] = self.denied_until[bot].max(until / 1000 + LONGEST_PAUSE);
+        self.set_healthy(|_| true);
     }
 
     fn count(&mut self, bot: usize, process: Process) {
@@ -143,7 +182,7 @@ impl World {
             cut_off: false,
         };
         if self.setup.checks_tokens {
-            let claims = self.series[number].series.bot.key.verify(token).unwrap();
+            let claims = kore_trend_exporter::demo::tokens::claims(&self.series[number].series.bot.key, token).unwrap();
             if !(1..=3600).contains(&(claims.exp - time::true_seconds())) {
                 return (quick, refused(401, "error verifying the jwt"));
             }
@@ -159,12 +198,10 @@ impl World {
         };
         match trouble {
             Trouble::Status(status) => (quick, refused(status, "no")),
-            Trouble::Throttled(after) => {
-                let mut reply = refused(429, "API rate limit exceeded");
-                if let (Reply::Answer { headers, .. }, Some(after)) = (&mut reply, after) {
-                    headers.push((header::RETRY_AFTER, after.to_string()));
-                }
-                (quick, reply)
+            Trouble::Foreign => {
+                let long_ago = |day| day_after(day, -400);
+                let body = self.answer(number, Window { first: long_ago(window.first), last: long_ago(window.last) });
+                (quick, Reply::Answer { status: 200, headers: Vec::new(), body, cut_off: false })
             }
             Trouble::TooLong(most) if days > most => (quick, refused(413, "too long")),
             Trouble::Slow(most) if days > most => (quick, refused(504, "too slow")),
@@ -185,12 +222,17 @@ impl World {
 
     /// What stands now for these days, as the documentation says it is written.
     fn answer(&self, number: usize, window: Window) -> String {
+        let Some(window) = self.habits.answered(window) else { return "{\"results\":[]}".to_owned() };
         let known = &self.series[number];
         let now = time::true_seconds();
+        let today = truth::local_date(known.zone, time::true_now());
         // Nobody asks for more than the clock's error and some months.
         let users = |date: Date, hour: Option<i8>| {
             let bucket = Bucket { day: date, hour: hour.map(|hour| usize::try_from(hour).unwrap()) };
             let span = truth::day(known.zone, date).span(bucket.hour);
+            if self.habits.has_forgotten(date, today) {
+                return Some(0);
+            }
             let revision = span.and_then(|span| known.figures.revision(bucket, span, now));
             revision.map(|revision| known.figures.users(bucket, revision))
         };

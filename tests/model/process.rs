@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kore_trend_exporter::config::{Config, Destination, Limits, Platform, Schedule};
+use kore_trend_exporter::config::{Config, Destination, EndDate, Limits, Platform, Schedule};
 use kore_trend_exporter::daemon::due::{self, Timetable};
 use kore_trend_exporter::domain::series::Series;
 use kore_trend_exporter::domain::slots::Cron;
@@ -25,7 +25,8 @@ use kore_trend_exporter::state::watermarks::Watermarks;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::time::{uptime, wall_clock};
+use crate::history::Setup;
+use crate::time::wall_clock;
 use crate::world::{Process, World, current, lock};
 use crate::{database, freshness, platform};
 
@@ -45,21 +46,26 @@ pub(crate) enum Order {
     Reload(Box<Config>, Vec<Series>),
 }
 
+/// The limits that are configured.
+pub(crate) fn limits(setup: &Setup, more: bool) -> Limits {
+    if !setup.tight {
+        return Limits { per_minute: 60, per_hour: 1800, backfill_share: 0.5 };
+    }
+    let most_series = setup.bots.iter().map(|bot| bot.channels * if bot.daily { 2 } else { 1 }).max().unwrap();
+    let of_an_hour = u32::try_from(most_series).unwrap() * u32::try_from((60 / setup.period).max(1)).unwrap();
+    let times = if more { 2 } else { 1 };
+    Limits {
+        per_minute: times * (2 + u32::try_from(setup.seed % 4).unwrap()),
+        per_hour: times * (2 * of_an_hour).max(8),
+        backfill_share: 0.5,
+    }
+}
+
 impl World {
     /// The configuration, and the series of it.
     pub(crate) fn configure(&mut self, chosen: Chosen) -> (Config, Vec<Series>) {
         let setup = &self.setup;
-        let most_series = self.bots.iter().map(|bot| bot.series().count()).max().unwrap();
-        let of_an_hour = u32::try_from(most_series).unwrap() * u32::try_from((60 / setup.period).max(1)).unwrap();
-        let times = if chosen.more_limits { 2 } else { 1 };
-        let limits = match setup.tight {
-            true => Limits {
-                per_minute: times * (2 + u32::try_from(setup.seed % 4).unwrap()),
-                per_hour: times * (2 * of_an_hour).max(8),
-                backfill_share: 0.5,
-            },
-            false => Limits { per_minute: 60, per_hour: 1800, backfill_share: 0.5 },
-        };
+        let limits = limits(setup, chosen.more_limits);
         let schedule = Schedule {
             cron: Cron::parse(match setup.period {
                 15 => "0 */15 * * * *",
@@ -80,7 +86,7 @@ impl World {
             } else {
                 kore_trend_exporter::config::Api::V1(kore_trend_exporter::config::Send::Query)
             },
-            end_date: kore_trend_exporter::config::EndDate::Included,
+            end_date: if setup.excludes_end { EndDate::Excluded } else { EndDate::Included },
             timeout: platform::TIMEOUT,
             max_days_per_request: chosen.max_days,
             concurrency: setup.concurrency,
@@ -119,7 +125,6 @@ fn environment(process: Process, stop: Stop) -> Env {
     };
     Env {
         clock: wall_clock,
-        uptime,
         ask,
         open,
         stop,

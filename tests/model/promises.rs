@@ -11,6 +11,9 @@ use crate::time;
 use crate::truth;
 use crate::world::{Arrival, Process, World};
 
+/// The exporter takes a day of zeros for forgotten after so many days.
+const FORGETTING: i64 = 28;
+
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 3_600_000;
 
@@ -58,6 +61,11 @@ impl World {
     pub(crate) fn missing(&self, number: usize, day: Date, least: impl Fn(i64) -> i64) -> Option<String> {
         let known = &self.series[number];
         let now = time::true_seconds();
+        // Of what the platform has forgotten, nothing can be had; some days before that are on their way there.
+        let forgotten = day_after(truth::local_date(known.zone, time::true_now()), -FORGETTING);
+        if self.setup.forgets && day <= forgotten {
+            return None;
+        }
         if truth::day(known.zone, day).whole.is_some_and(|(_, end)| end > now) {
             return Some(format!("{day} is not over"));
         }

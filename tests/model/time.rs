@@ -2,10 +2,8 @@
 //! wrong; and tokio's, which is virtual, jumps from one timer to the next, and stands still while the machine sleeps.
 
 use std::cell::Cell;
-use std::time::Duration;
 
 use jiff::Timestamp;
-use kore_trend_exporter::platform::limits::uptime::Uptime;
 use tokio::time::Instant;
 
 #[derive(Clone, Copy)]
@@ -72,12 +70,6 @@ pub(crate) fn true_seconds() -> i64 {
 
 pub(crate) fn true_now() -> Timestamp {
     Timestamp::from_millisecond(true_milliseconds()).unwrap()
-}
-
-/// How long the machine has been up, which goes on while it sleeps and is not set.
-pub(crate) fn uptime() -> Option<Uptime> {
-    let time = Duration::from_millis(u64::try_from(true_milliseconds()).unwrap());
-    Some(Uptime { time, run: 1 })
 }
 
 /// The clock that the exporter is handed.

@@ -4,7 +4,7 @@ use crate::history::{Loss, Step, Trouble};
 use crate::life::{Life, Running};
 use crate::process::Order;
 use crate::time;
-use crate::world::lock;
+use crate::world::{World, lock};
 
 impl Life {
     pub(crate) fn set_clock(&self, seconds: i64, running: &Running) {
@@ -23,6 +23,21 @@ impl Life {
                 world.database = (trouble, chance);
                 world.set_healthy(|_| false);
             }
+            Step::Others { bot, requests } => {
+                let mut world = lock(&self.world);
+                let World { desk, bots, .. } = &mut *world;
+                let bot = bot % bots.len();
+                let seconds = if requests > 100 { 3600 } else { 60 };
+                desk.crowd(&bots[bot].id, requests, seconds, time::true_milliseconds());
+                world.is_denied(bot);
+            }
+            Step::Deny { bot, minutes, says_when } => {
+                let mut world = lock(&self.world);
+                let World { desk, bots, .. } = &mut *world;
+                let bot = bot % bots.len();
+                desk.deny(&bots[bot].id, 60 * minutes, says_when, time::true_milliseconds());
+                world.is_denied(bot);
+            }
             _ => {}
         }
     }
@@ -31,17 +46,10 @@ impl Life {
         let mut world = lock(&self.world);
         let count = world.series.len();
         let chosen = |number: usize| series.is_none_or(|series| series % count == number);
-        let throttles = |trouble| matches!(trouble, Trouble::Throttled(_));
-        let bots: Vec<String> = (0..count)
-            .filter(|number| chosen(*number) && (throttles(trouble) || throttles(world.series[*number].trouble)))
-            .map(|number| world.series[number].series.bot.id.clone())
-            .collect();
-        let hurt: Vec<bool> =
-            (0..count).map(|number| chosen(number) || bots.contains(&world.series[number].series.bot.id)).collect();
         for (_, known) in world.series.iter_mut().enumerate().filter(|(number, _)| chosen(*number)) {
             (known.trouble, known.chance) = (trouble, chance);
         }
-        world.set_healthy(|number| !hurt[number]);
+        world.set_healthy(|number| !chosen(number));
     }
 
     /// A folder that is not there cannot be written.
@@ -62,8 +70,13 @@ impl Life {
         match loss {
             Loss::Nothing => {}
             Loss::Ledger => {
-                let _none = std::fs::remove_file(state.join("requests.ledger"));
+                for entry in std::fs::read_dir(&state).into_iter().flatten().flatten() {
+                    if entry.file_name().to_string_lossy().starts_with("requests.") {
+                        std::fs::remove_file(entry.path()).unwrap();
+                    }
+                }
                 world.arrivals.clear();
+                world.desk.forget();
             }
             Loss::Watermarks | Loss::Garbled => {
                 let file = state.join("watermarks.json");

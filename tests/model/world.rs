@@ -11,6 +11,7 @@ use kore_trend_exporter::domain::bot::Bot;
 use kore_trend_exporter::domain::credentials::{Algorithm, SigningKey};
 use kore_trend_exporter::domain::series::{Interval, Series};
 use kore_trend_exporter::state::watermarks::Watermarks;
+use support::platform::habits::{Desk, Habits};
 use tokio::sync::Notify;
 
 use crate::history::{DatabaseTrouble, Setup, Trouble};
@@ -78,6 +79,11 @@ pub(crate) struct World {
     /// The limits that were ever in force, with their beginnings.
     pub(crate) limits: Vec<(i64, Limits)>,
     pub(crate) arrivals: HashMap<usize, VecDeque<Arrival>>,
+    /// What the platform does besides what is documented, and what it remembers for it.
+    pub(crate) habits: Habits,
+    pub(crate) desk: Desk,
+    /// Until when, in true seconds, the denials of each bot and the pauses after them may last.
+    pub(crate) denied_until: Vec<i64>,
     /// Requests that the platform has not counted yet.
     pub(crate) on_their_way: u32,
     /// What the running daemon remembers.
@@ -155,6 +161,9 @@ impl World {
             database: (DatabaseTrouble::None, 0),
             limits: Vec::new(),
             arrivals: HashMap::new(),
+            habits: crate::platform::habits(setup),
+            desk: Desk::default(),
+            denied_until: vec![i64::MIN; setup.bots.len()],
             on_their_way: 0,
             watermarks: None,
             kill_in: None,

@@ -14,6 +14,7 @@
 
 extern crate support;
 
+mod architecture;
 mod cli;
 mod daemon;
 mod documentation;

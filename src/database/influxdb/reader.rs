@@ -10,8 +10,8 @@ use super::generation::Generation;
 use super::{flux, influxql};
 use crate::config::ReadLanguage;
 use crate::database::WriteFailure;
+use crate::database::found::{Found, Span};
 use crate::database::line_protocol::{measurement, tags};
-use crate::database::read::{Found, Span};
 use crate::domain::compare::Value;
 use crate::domain::series::Series;
 

@@ -1,4 +1,4 @@
-//! What the daemon tells over HTTP: health, metrics and a page for people. Read-only, and without a secret.
+//! The HTTP endpoints: health, metrics and the status page. Read-only; never shows a secret.
 
 pub mod page;
 mod server;
@@ -22,7 +22,7 @@ use crate::domain::clock::Clock;
 use crate::observe::liveness::Liveness;
 use crate::observe::metrics::{Exposition, Metrics};
 use crate::observe::status::board::Board;
-use crate::platform::limits::limiter::Limiter;
+use crate::observe::status::budgets::Budgets;
 
 /// What is answered from.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Admin {
     /// What is known of each series.
     pub board: Arc<Board>,
     /// What is used of each bot's limits.
-    pub limiter: Arc<Limiter>,
+    pub limiter: Arc<dyn Budgets>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether the daemon's loop makes progress.
@@ -50,7 +50,7 @@ pub fn serve(listener: tokio::net::TcpListener, admin: Arc<Admin>) -> Serving {
         .route("/metrics", get(metrics))
         .route("/healthz", get(health))
         .route("/readyz", get(readiness))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "there are /, /metrics, /healthz and /readyz\n") })
+        .fallback(|| async { (StatusCode::NOT_FOUND, "not found; try /, /metrics, /healthz or /readyz\n") })
         .with_state(admin)
         .layer(middleware::map_response(harden));
     let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
@@ -65,7 +65,7 @@ struct PageQuery {
 
 async fn status_page(State(admin): State<Arc<Admin>>, query: Result<Query<PageQuery>, QueryRejection>) -> Response {
     let only_bot = query.ok().and_then(|Query(query)| query.bot);
-    let view = admin.board.view(&admin.limiter, admin.started, admin.simulated, (admin.clock)());
+    let view = admin.board.view(&*admin.limiter, admin.started, admin.simulated, (admin.clock)());
     let only_bot = only_bot.as_deref();
     let is_known = only_bot.is_none_or(|only| view.bots.iter().any(|bot| bot.name == only));
     let status = if is_known { StatusCode::OK } else { StatusCode::NOT_FOUND };
@@ -74,11 +74,11 @@ async fn status_page(State(admin): State<Arc<Admin>>, query: Result<Query<PageQu
 
 async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
     let exposition = Exposition::accepted(headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()));
-    admin.board.measure_budgets(&admin.limiter);
+    admin.board.measure_budgets(&*admin.limiter);
     match admin.metrics.encode(exposition) {
         Ok(text) => ([(header::CONTENT_TYPE, exposition.content_type())], text).into_response(),
         Err(error) => {
-            (StatusCode::INTERNAL_SERVER_ERROR, format!("the metrics cannot be written: {error}\n")).into_response()
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("failed to write the metrics: {error}\n")).into_response()
         }
     }
 }
@@ -113,13 +113,13 @@ async fn harden(mut response: Response) -> Response {
     response
 }
 
-/// A page from elsewhere may give its own name this machine's address and have a browser here ask in its name. Who
-/// listens on the loopback interface alone is asked by address or as localhost.
+/// On a loopback address, accepts requests only for an IP address or `localhost`: a page from elsewhere may give its own
+/// name this machine's address and have a browser here ask in its name (DNS rebinding).
 async fn only_local_names(request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or("?"));
     match host {
         Some(host) if !is_local_name(host) => {
-            (StatusCode::MISDIRECTED_REQUEST, "ask by address, or as localhost\n").into_response()
+            (StatusCode::MISDIRECTED_REQUEST, "use an IP address or localhost as the host name\n").into_response()
         }
         _ => next.run(request).await,
     }

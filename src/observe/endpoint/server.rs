@@ -71,7 +71,7 @@ impl Serving {
                     }
                     // Out of file descriptors, or a client that is gone already: the next one may fare better.
                     Err(error) => {
-                        tracing::debug!("a connection cannot be accepted: {error}");
+                        tracing::debug!("failed to accept a connection: {error}");
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 }
@@ -104,6 +104,6 @@ async fn answer(stream: TcpStream, router: Router) {
         .half_close(true)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = connection.await {
-        tracing::debug!("a request was not answered: {error}");
+        tracing::debug!("failed to answer a request: {error}");
     }
 }

@@ -58,7 +58,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Everything at its beginning. `started` is when the process did.
+    /// All metrics, at zero. `started` is when the process did.
     pub fn new(started: Timestamp) -> Watch {
         Watch { metrics: Arc::new(Metrics::new(started)), liveness: Liveness::default() }
     }
@@ -67,7 +67,7 @@ impl Watch {
 /// Why points were not written although the platform sent them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dropped {
-    /// Their local hour never was.
+    /// Daylight saving skipped their hour.
     NonexistentHour,
     /// They are older than what the database retains.
     Retention,
@@ -118,25 +118,25 @@ const REQUEST_SECONDS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 3
 const TICK_SECONDS: [f64; 10] = [0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 7200.0];
 
 impl Metrics {
-    /// All metrics at their beginning. `started` is when the process did.
+    /// All metrics, at zero. `started` is when the process did.
     pub fn new(started: Timestamp) -> Metrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(process::Process::new(started)));
         let own = registry.sub_registry_with_prefix("kore_trend");
-        let version: Family<Version, Gauge> = register(own, "build_info", "The release that runs: always 1");
+        let version: Family<Version, Gauge> = register(own, "build_info", "Version of the running program; always 1");
         version.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
         let metrics = Metrics {
-            requests: register(own, "requests", "Requests to the platform, by HTTP status or what came instead"),
+            requests: register(own, "requests", "Requests to the platform, by HTTP status or kind of failure"),
             request_duration: in_seconds(
                 own,
                 "request_duration",
                 "Time of a request to the platform, from sending it to its last byte",
                 Histogram::new(REQUEST_SECONDS),
             ),
-            throttled: register(own, "throttled", "Answers by which the platform said that the bot is asked too often"),
+            throttled: register(own, "throttled", "Responses that rate limited the bot"),
             points_written: register(own, "points_written", "Points that the database confirmed"),
             writes: register(own, "writes", "Writes to the database, by how they ended"),
-            points_dropped: register(own, "points_dropped", "Points of the platform that the database does not have"),
+            points_dropped: register(own, "points_dropped", "Points from the platform that were not stored, by reason"),
             last_point: in_seconds(
                 own,
                 "last_point_timestamp",
@@ -153,13 +153,13 @@ impl Metrics {
             budget_used: register(
                 own,
                 "budget_used_ratio",
-                "The part of the bot's requests in the rolling minute or hour that is used",
+                "Fraction of the bot's request limit used, by rolling window",
             ),
             last_tick: in_seconds(own, "last_tick_timestamp", "When the last tick ended", Gauge::default()),
             tick_duration: in_seconds(
                 own,
                 "tick_duration",
-                "Time from when a tick was due until its last series ended",
+                "Time from when a tick was due until its last series finished",
                 Histogram::new(TICK_SECONDS),
             ),
             ticks_skipped: register(
@@ -170,10 +170,10 @@ impl Metrics {
             config_last_reload_successful: register(
                 own,
                 "config_last_reload_successful",
-                "Whether the configuration was accepted when it was read last (0 or 1)",
+                "Whether the last configuration reload succeeded (0 or 1)",
             ),
             state_failing: register(own, "state_failing", "Whether the state folder cannot be written (0 or 1)"),
-            tasks: register(own, "tasks", "Tasks of the program that are alive"),
+            tasks: register(own, "tasks", "Live asynchronous tasks"),
             statuses: Mutex::default(),
             registry,
         };

@@ -1,4 +1,4 @@
-//! The board on which everything that is known stands: written by runs and by the daemon, read by whoever asks.
+//! Shared state behind the status page, `/readyz` and the metrics: written by runs and by the daemon.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::budgets::Budgets;
 use super::outages::Outages;
 use super::recent::Recent;
 use super::series::SeriesStatus;
@@ -14,7 +15,6 @@ use crate::domain::event::{FailureScope, SeriesEvent};
 use crate::domain::plan::Progress;
 use crate::domain::series::{Interval, Series, SeriesKey};
 use crate::observe::metrics::Metrics;
-use crate::platform::limits::limiter::Limiter;
 
 /// Ticks that are remembered.
 const TICKS: usize = 10;
@@ -197,8 +197,7 @@ impl Board {
                     channel: key.channel.clone(),
                     interval: key.interval,
                     since: failure.map(|(since, _)| since),
-                    error: failure
-                        .map_or("no tick of it has ended yet".to_owned(), |(_, failure)| failure.error.clone()),
+                    error: failure.map_or("not fetched yet".to_owned(), |(_, failure)| failure.error.clone()),
                     advice: failure.map(|(_, failure)| failure.advice.clone()),
                 }
             })
@@ -246,15 +245,15 @@ impl Board {
         };
         match (before, saved.err()) {
             (None, Some(error)) => {
-                tracing::error!("the state folder cannot be written: {error}; the export goes on, check the disk");
+                tracing::error!("cannot write the state folder: {error}; exporting continues, check the disk");
             }
-            (Some(_), None) => tracing::info!("the state folder can be written again"),
+            (Some(_), None) => tracing::info!("the state folder is writable again"),
             _ => {}
         }
     }
 
     /// Everything, for the status page.
-    pub fn view(&self, limiter: &Limiter, started: Timestamp, simulated: bool, now: Timestamp) -> View {
+    pub fn view(&self, limiter: &dyn Budgets, started: Timestamp, simulated: bool, now: Timestamp) -> View {
         limiter.look_at_others();
         let known = self.lock();
         let mut bots: Vec<BotView> = Vec::new();
@@ -288,13 +287,13 @@ impl Board {
             state_problem: known
                 .state_problem
                 .clone()
-                .or_else(|| limiter.has_unwritten().then(|| "requests cannot be put on record".to_owned())),
+                .or_else(|| limiter.has_unwritten().then(|| "requests cannot be recorded".to_owned())),
         }
     }
 
     /// Brings the gauges of each bot's budget up to date, and that of the state folder, which is written with each
     /// request and not only when a series comes further.
-    pub fn measure_budgets(&self, limiter: &Limiter) {
+    pub fn measure_budgets(&self, limiter: &dyn Budgets) {
         limiter.look_at_others();
         self.metrics.state_failing(self.lock().state_problem.is_some() || limiter.has_unwritten());
         let limits = limiter.limits();

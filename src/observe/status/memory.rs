@@ -33,8 +33,8 @@ pub fn load(state_dir: &Path) -> BTreeMap<SeriesKey, Recent> {
     match atomic::load::<Content>(&state_dir.join("recent.json"), VERSION) {
         Ok(Loaded::Found(content)) => content.series.into_iter().map(Entry::split).collect(),
         Ok(Loaded::Absent) => BTreeMap::new(),
-        other => {
-            tracing::debug!("the figures for the status page cannot be read: {other:?}", other = other.map(|_| ()));
+        _ => {
+            tracing::debug!("cannot read the status page's saved figures; starting without");
             BTreeMap::new()
         }
     }

@@ -2,6 +2,7 @@
 //! checks. Every event of a run passes through the [`board`], whatever the mode.
 
 pub mod board;
+pub mod budgets;
 pub mod memory;
 mod outages;
 pub mod recent;

@@ -17,9 +17,21 @@ struct Outage {
     /// What was said of it.
     trouble: Option<Trouble>,
     stopped: BTreeSet<SeriesKey>,
-    /// Whether it stopped more than one series at a time.
+    /// Those of which it was said by name.
+    named: BTreeSet<SeriesKey>,
+    /// Whether it was said of several at once.
     has_many: bool,
-    unsaid: Option<(Series, Window, SeriesFailure)>,
+    /// What failed since it was said last, by kind.
+    unsaid: BTreeMap<String, Unsaid>,
+}
+
+/// Failures of one kind: the last of them, and whose they are.
+#[derive(Debug)]
+struct Unsaid {
+    series: Series,
+    window: Window,
+    failure: SeriesFailure,
+    stopped: BTreeSet<SeriesKey>,
 }
 
 impl Outages {
@@ -30,16 +42,31 @@ impl Outages {
         self.0.retain(|other, outage| *other == place || !outage.stopped.remove(&key) || !outage.stopped.is_empty());
         let outage = self.0.entry(place).or_default();
         outage.stopped.insert(key);
-        outage.has_many |= outage.stopped.len() > 1;
-        outage.unsaid = Some((series.clone(), window, failure.clone()));
+        let before = outage.unsaid.remove(&failure.kind);
+        let mut stopped = before.map(|before| before.stopped).unwrap_or_default();
+        stopped.insert(series.key());
+        let (series, failure) = (series.clone(), failure.clone());
+        outage.unsaid.insert(failure.kind.clone(), Unsaid { series, window, failure, stopped });
     }
 
     /// A series is well, or failed for its own reasons. What stopped it is over when that was the last one.
     pub(super) fn left(&mut self, series: &Series, is_well: bool, now: Timestamp) {
         self.0.retain(|(scope, bot), outage| {
-            let is_over = outage.stopped.remove(&series.key()) && outage.stopped.is_empty();
-            if is_over && is_well {
-                outage.say_over(*scope, bot, series, now);
+            if !outage.stopped.remove(&series.key()) {
+                return true;
+            }
+            let (is_named, is_over) = (outage.named.remove(&series.key()), outage.stopped.is_empty());
+            if let Some(trouble) = outage.trouble.as_ref().filter(|_| is_well) {
+                if is_named {
+                    say_recovery(series, trouble, now);
+                }
+                if is_over && outage.has_many {
+                    let lasted = lasted(trouble.since, now);
+                    match scope {
+                        FailureScope::Bot => tracing::info!(bot, "recovered after {lasted:#}"),
+                        _ => tracing::info!("{} is available again after {lasted:#}", side(*scope)),
+                    }
+                }
             }
             !is_over
         });
@@ -56,53 +83,42 @@ impl Outages {
     /// Says what is new, and what lasts and was not said for a while.
     pub(super) fn say(&mut self, next: Option<Timestamp>, now: Timestamp) {
         for ((scope, bot), outage) in &mut self.0 {
-            outage.say(*scope, bot, next, now);
+            for unsaid in std::mem::take(&mut outage.unsaid).into_values() {
+                outage.say(unsaid, *scope, bot, next, now);
+            }
         }
     }
 }
 
 impl Outage {
-    fn say(&mut self, scope: FailureScope, bot: &str, next: Option<Timestamp>, now: Timestamp) {
-        let Some((series, window, failure)) = self.unsaid.take() else { return };
-        let SeriesFailure { kind, error, advice, .. } = failure;
-        let lasts = match &mut self.trouble {
-            None => {
-                self.trouble = Some(Trouble::begin(now, kind));
-                None
-            }
-            Some(trouble) => {
-                if !trouble.again(now, kind) {
-                    return;
-                }
-                Some((trouble.since, trouble.times))
-            }
-        };
-        if !self.has_many {
+    fn say(&mut self, unsaid: Unsaid, scope: FailureScope, bot: &str, next: Option<Timestamp>, now: Timestamp) {
+        let Unsaid { series, window, failure: SeriesFailure { kind, error, advice, .. }, stopped } = unsaid;
+        let is_due = self.trouble.as_mut().is_none_or(|trouble| trouble.again(now, kind.clone()));
+        let trouble = self.trouble.get_or_insert_with(|| Trouble::begin(now, kind));
+        if !is_due {
+            return;
+        }
+        let lasts = (trouble.since < now).then_some((trouble.since, trouble.times));
+        if stopped.len() == 1 {
+            self.named.insert(series.key());
             return say_failure(&series, window, lasts, &error, &advice);
         }
+        self.has_many = true;
         let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
         let next = next.map(|next| format!("; next try at {next}")).unwrap_or_default();
-        let rest = format!("{} series not exported{advice}{next}", self.stopped.len());
+        let rest = format!("{} series not exported{advice}{next}", stopped.len());
+        let cause = error.strip_prefix("the platform is unavailable (").and_then(|rest| rest.strip_suffix(')'));
+        let cause = cause.unwrap_or(&error);
         let lasted = lasts.map(|(since, _)| lasted(since, now));
         match (scope, lasted) {
             (FailureScope::Bot, None) => tracing::error!(bot, "{error}: {rest}"),
             (FailureScope::Bot, Some(lasted)) => {
                 tracing::error!(bot, "still failing after {lasted:#}: {error}: {rest}")
             }
-            (_, None) => tracing::error!("{} is unavailable ({error}): {rest}", side(scope)),
+            (_, None) => tracing::error!("{} is unavailable ({cause}): {rest}", side(scope)),
             (_, Some(lasted)) => {
-                tracing::error!("{} has been unavailable for {lasted:#} ({error}): {rest}", side(scope));
+                tracing::error!("{} has been unavailable for {lasted:#} ({cause}): {rest}", side(scope));
             }
-        }
-    }
-
-    fn say_over(&self, scope: FailureScope, bot: &str, series: &Series, now: Timestamp) {
-        let Some(trouble) = &self.trouble else { return };
-        let lasted = lasted(trouble.since, now);
-        match scope {
-            _ if !self.has_many => say_recovery(series, trouble, now),
-            FailureScope::Bot => tracing::info!(bot, "recovered after {lasted:#}"),
-            _ => tracing::info!("{} is available again after {lasted:#}", side(scope)),
         }
     }
 }

@@ -94,8 +94,8 @@ impl SeriesStatus {
         let Series { bot, channel, interval } = &self.series;
         tracing::warn!(
             bot = bot.name, channel, %interval,
-            "the database dropped {points} points that are older than what its bucket retains; they are not asked for \
-             again, raise the bucket's retention to keep them (said once)"
+            "the database dropped {points} points older than the bucket's retention; raise the retention to keep them \
+             (logged once per series)"
         );
         self.has_told_retention = true;
     }
@@ -115,7 +115,8 @@ impl SeriesStatus {
             let zone = bot.time_zone.iana_name().unwrap_or("its zone");
             tracing::warn!(
                 bot = bot.name, channel, %interval, %day,
-                "the platform counts users in a time that never was, {bucket} in {zone}: not written; check the bot's time_zone"
+                "the platform reports users in {bucket}, skipped by daylight saving in {zone}: not written; check the bot's \
+                 time_zone"
             );
             metrics.dropped(&bot.name, Dropped::NonexistentHour, 1);
         }

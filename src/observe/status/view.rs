@@ -145,8 +145,8 @@ impl View {
             self.next.first().map_or_else(String::new, |next| format!(", next tick at {}", self.clock_time(next.at)));
         let things = match failing.as_slice() {
             [] if all == 0 => "no series to export".to_owned(),
-            [] if pending == all => format!("no tick of the {all} series has ended yet"),
-            [] if pending > 0 => format!("{} of {all} series up to date, {pending} not asked for yet", all - pending),
+            [] if pending == all => format!("none of {all} series fetched yet"),
+            [] if pending > 0 => format!("{} of {all} series up to date, {pending} not fetched yet", all - pending),
             [] => format!("all {all} series up to date"),
             [(bot, series)] => {
                 let (name, channel, interval) = (&bot.name, &series.channel, series.interval);
@@ -157,8 +157,8 @@ impl View {
                 format!("{} of {all} series failing ({name}/{channel} {interval} and others)", failing.len())
             }
         };
-        let state = if self.state_problem.is_some() { ", the state folder cannot be written" } else { "" };
-        let reload = if self.refused_reload.is_empty() { "" } else { ", the last reload was refused" };
+        let state = if self.state_problem.is_some() { ", state folder not writable" } else { "" };
+        let reload = if self.refused_reload.is_empty() { "" } else { ", last reload refused" };
         format!("{things}{state}{reload}{next}")
     }
 
@@ -219,9 +219,9 @@ mod tests {
         view.bots[1].series[0].condition = Condition::Pending;
         view.refused_reload.push("no".to_owned());
         view.next.clear();
-        assert_eq!(view.sentence(), "1 of 2 series up to date, 1 not asked for yet, the last reload was refused");
+        assert_eq!(view.sentence(), "1 of 2 series up to date, 1 not fetched yet, last reload refused");
         view.bots[0].series[0].condition = Condition::Pending;
-        assert!(view.sentence().starts_with("no tick of the 2 series has ended yet"));
+        assert!(view.sentence().starts_with("none of 2 series fetched yet"));
         view.bots.clear();
         assert!(view.sentence().starts_with("no series to export"));
     }

@@ -1,279 +1,211 @@
-//! The ledger between processes, between clocks that are set, and on a disk that fails.
+//! The ledger between processes, when the clock is set, and on a disk that fails.
 
 use std::cell::Cell;
 
-use jiff::{SignedDuration, Timestamp};
-use proptest::prelude::*;
+use jiff::Timestamp;
 
 use super::*;
 
-/// Those of this machine.
-const TRUE: Clocks = Clocks { clock: Timestamp::now, uptime: crate::platform::limits::uptime::read };
-
-fn open(path: &Path) -> Ledger {
-    Ledger::open(path, TRUE).unwrap()
+thread_local! {
+    /// Unix seconds by the clock.
+    static NOW: Cell<i64> = const { Cell::new(1_800_000_000) };
 }
 
-fn moment(ledger: &Ledger, before: Duration) -> Moment {
-    let (now, before) = (ledger.now(), before.as_millis() as u64);
-    Moment { clock: now.clock - before, uptime: now.uptime.saturating_sub(before), run: 0 }
+fn clock() -> Timestamp {
+    Timestamp::from_second(NOW.get()).unwrap()
 }
 
-fn others(ledger: &mut Ledger) -> Vec<(u64, Purpose)> {
+fn pass(seconds: i64) {
+    NOW.set(NOW.get() + seconds);
+}
+
+fn folder() -> tempfile::TempDir {
+    NOW.set(1_800_000_000);
+    tempfile::tempdir().unwrap()
+}
+
+fn open(folder: &tempfile::TempDir) -> Ledger {
+    Ledger::open(folder.path(), clock).unwrap()
+}
+
+/// What others did: the bot, and how many seconds ago or how many more the pause lasts.
+fn others(ledger: &mut Ledger) -> Vec<(u64, u64)> {
     let mut seen = Vec::new();
-    ledger.exchange(|record| seen.push((record.bot, record.purpose)), || ((), None)).unwrap();
+    let count = |(bot, event)| {
+        let (Event::Asked(_, seconds) | Event::Denied(seconds)) = event;
+        seen.push((bot, seconds.as_secs()));
+    };
+    ledger.exchange(count, || ((), None)).unwrap();
     seen
 }
 
-fn make(ledger: &mut Ledger, bot: u64, purpose: Purpose) {
-    ledger.exchange(|_| {}, || ((), Some((bot, purpose)))).unwrap();
+fn make(ledger: &mut Ledger, bot: u64) {
+    ledger.exchange(|_| {}, || ((), Some((bot, Event::Asked(Purpose::Live, Duration::ZERO))))).unwrap();
+}
+
+/// The hours of the files, counted from the present one.
+fn hours(folder: &tempfile::TempDir) -> Vec<i64> {
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let hours = names.filter_map(|name| name.strip_prefix(NAME)?.parse::<i64>().ok());
+    let mut hours: Vec<i64> = hours.map(|hour| hour - NOW.get() / 3600).collect();
+    hours.sort_unstable();
+    hours
 }
 
 #[test]
 fn each_process_sees_what_the_others_did_and_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger");
-    let (mut one, mut two) = (open(&path), open(&path));
-    make(&mut one, 1, Purpose::Live);
-    make(&mut one, 2, Purpose::Backfill);
-    assert_eq!(others(&mut two), [(1, Purpose::Live), (2, Purpose::Backfill)]);
-    assert_eq!(others(&mut two), []);
-    make(&mut two, 3, Purpose::Live);
-    assert_eq!(others(&mut one), [(3, Purpose::Live)]);
-    let mut later = open(&path);
-    assert_eq!(others(&mut later).len(), 3);
-}
-
-#[test]
-fn a_grown_file_loses_what_is_old_and_nothing_else() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger");
-    let mut ledger = open(&path);
-    make(&mut ledger, 1, Purpose::Live);
-    let old = encode(9, moment(&ledger, 2 * KEPT), Purpose::Live, 7);
-    let stale: Vec<u8> = std::iter::repeat_n(old, COMPACT_BEYOND as usize).flatten().collect();
-    ledger.file.write_all_at(&stale, HEADER + RECORD as u64).unwrap();
-    make(&mut ledger, 2, Purpose::Live);
-    let mut later = open(&path);
-    assert_eq!(others(&mut later), [(1, Purpose::Live), (2, Purpose::Live)]);
-}
-
-#[test]
-fn a_file_of_recent_requests_is_not_rewritten_and_nothing_counts_twice() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger");
-    let mut one = open(&path);
-    let recent = encode(9, one.now(), Purpose::Live, 7);
-    let many: Vec<u8> = std::iter::repeat_n(recent, COMPACT_BEYOND as usize).flatten().collect();
-    one.file.write_all_at(&many, HEADER).unwrap();
-    assert_eq!(others(&mut one).len(), COMPACT_BEYOND as usize);
-    make(&mut one, 1, Purpose::Live);
+    let folder = folder();
+    let (mut one, mut two) = (open(&folder), open(&folder));
+    make(&mut one, 1);
+    pass(10);
+    let backfill = Event::Asked(Purpose::Backfill, Duration::ZERO);
+    one.exchange(|_| {}, || ((), Some((2, backfill)))).unwrap();
+    one.exchange(|_| {}, || ((), Some((3, Event::Denied(Duration::from_secs(90)))))).unwrap();
     assert_eq!(others(&mut one), []);
-    assert_eq!(one.generation, 1);
-    let mut two = open(&path);
-    assert_eq!(others(&mut two).len(), COMPACT_BEYOND as usize + 1);
+    assert_eq!(others(&mut two), [(1, 10), (2, 0), (3, 90)]);
+    assert_eq!(others(&mut two), []);
+    make(&mut two, 4);
+    pass(3);
+    assert_eq!(others(&mut one), [(4, 3)]);
+    let mut later = Vec::new();
+    open(&folder).exchange(|entry| later.push(entry), || ((), None)).unwrap();
+    assert_eq!(later[1], (2, Event::Asked(Purpose::Backfill, Duration::from_secs(3))));
+    assert_eq!(later[2], (3, Event::Denied(Duration::from_secs(87))));
+    assert_eq!(later.len(), 4);
+}
+
+#[test]
+fn a_file_goes_when_three_are_newer_and_its_newest_request_is_old() {
+    let folder = folder();
+    let mut ledger = open(&folder);
+    for _ in 0..5 {
+        make(&mut ledger, 1);
+        pass(3600);
+    }
+    make(&mut ledger, 1);
+    assert_eq!(hours(&folder), [-2, -1, 0]);
+    assert_eq!(others(&mut open(&folder)), [(1, 3600), (1, 0)]);
+}
+
+#[test]
+fn a_file_of_another_hour_stays_while_it_holds_a_recent_request() {
+    let folder = folder();
+    for hour in 1..5 {
+        let record = encode((1, Event::Asked(Purpose::Live, Duration::from_secs(60))), NOW.get() as u64 * 1000);
+        fs::write(folder.path().join(format!("{NAME}{}", NOW.get() / 3600 - hour)), record).unwrap();
+    }
+    others(&mut open(&folder));
+    assert_eq!(hours(&folder), [-4, -3, -2, -1, 0]);
+    pass(3700);
+    others(&mut open(&folder));
+    assert_eq!(hours(&folder), [-3, -2, -1, 0].map(|hour| hour - 1 + i64::from(hour == 0)));
+}
+
+#[test]
+fn what_is_dated_in_the_future_counts_as_made_now_and_ages() {
+    let folder = folder();
+    pass(400 * 86_400);
+    for bot in 1..4 {
+        make(&mut open(&folder), bot);
+        pass(2000);
+    }
+    NOW.set(1_800_000_000);
+    assert_eq!(
+        others(&mut open(&folder)),
+        [(2, 2000), (3, 0)],
+        "the last is as young, the others as much older, as can be"
+    );
+    pass(100);
+    assert_eq!(others(&mut open(&folder)), [(2, 2100), (3, 100)]);
+    pass(3700);
+    assert_eq!(others(&mut open(&folder)), []);
+}
+
+#[test]
+fn a_clock_that_is_set_back_within_the_hour_makes_nothing_younger_than_now() {
+    let folder = folder();
+    make(&mut open(&folder), 1);
+    pass(-60);
+    assert_eq!(others(&mut open(&folder)), [(1, 0)]);
 }
 
 #[test]
 fn side_by_side_no_request_is_lost() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger");
+    let folder = folder();
     let work = |bot: u64| {
-        let path = path.clone();
+        let folder = folder.path().to_owned();
         std::thread::spawn(move || {
-            let mut ledger = open(&path);
-            for _ in 0..2_000 {
-                while ledger.exchange(|_| {}, || ((), Some((bot, Purpose::Live)))).is_none() {}
+            let mut ledger = Ledger::open(&folder, clock).unwrap();
+            let event = (bot, Event::Asked(Purpose::Live, Duration::ZERO));
+            for _ in 0..500 {
+                while ledger.exchange(|_| {}, || ((), Some(event))).is_none() {
+                    std::thread::yield_now();
+                }
             }
         })
     };
     for worker in [work(1), work(2)] {
         worker.join().unwrap();
     }
-    assert_eq!(others(&mut open(&path)).len(), 4_000);
+    assert_eq!(others(&mut open(&folder)).len(), 1_000);
 }
 
-thread_local! {
-    /// The true time, what the clock is ahead of it, and when the machine started; all in seconds.
-    static WORLD: Cell<(i64, i64, i64)> = const { Cell::new((0, 0, 0)) };
-}
-
-/// Those of a machine that a test makes up.
-const MADE_UP: Clocks = Clocks {
-    clock: || {
-        let (now, ahead, _) = WORLD.get();
-        Timestamp::from_second(1_800_000_000 + now + ahead).unwrap()
-    },
-    uptime: || {
-        let (now, _, start) = WORLD.get();
-        let run = u16::try_from(start.rem_euclid(60_000)).unwrap() + 1;
-        Some(Uptime { time: SignedDuration::from_secs(now - start).try_into().unwrap(), run })
-    },
-};
-
-/// The ages, in seconds, that a process which starts now finds.
-fn ages(path: &Path) -> Vec<u64> {
-    let mut found = Vec::new();
-    let mut ledger = Ledger::open(path, MADE_UP).unwrap();
-    ledger.exchange(|record| found.push(record.age.as_secs()), || ((), None)).unwrap();
-    found
-}
-
-#[test]
-fn a_clock_that_is_set_makes_no_request_older_or_younger() {
-    for step in [3 * 3600, -3 * 3600, 26 * 3600, -26 * 3600, 400 * 86_400, -400 * 86_400, -1_800_000_000] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        WORLD.set((0, 0, -1000));
-        let (mut one, mut two) = (Ledger::open(&path, MADE_UP).unwrap(), Ledger::open(&path, MADE_UP).unwrap());
-        make(&mut one, 1, Purpose::Live);
-        WORLD.set((30, step, -1000));
-        make(&mut one, 1, Purpose::Live);
-        assert_eq!(others(&mut two).len(), 2);
-        WORLD.set((50, 0, -1000));
-        make(&mut one, 1, Purpose::Live);
-        assert_eq!(others(&mut two).len(), 1);
-        for ahead in [0, step] {
-            WORLD.set((60, ahead, -1000));
-            assert_eq!(ages(&path), [60, 30, 10], "{step} {ahead}");
-        }
-    }
-}
-
-#[test]
-fn what_is_yet_to_come_by_the_clock_of_a_machine_that_started_anew_soon_is_past() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger");
-    let mut ledger = Ledger::open(&path, MADE_UP).unwrap();
-    for second in [0, 5000, 8590] {
-        WORLD.set((second, 0, -1000));
-        make(&mut ledger, 1, Purpose::Backfill);
-    }
-    WORLD.set((8600, -1_800_000_000, 8600));
-    assert_eq!(ages(&path), [8590, 3590, 0], "the last is at least so old, and the others as much older as they were");
-    WORLD.set((8700, 0, 8600));
-    assert_eq!(ages(&path)[1..], [3690, 100], "also when the clock is right again");
-    let mut record = [0; RECORD];
-    ledger.file.read_exact_at(&mut record, HEADER + 2 * RECORD as u64).unwrap();
-    assert_eq!(Record::decode(&record, &ledger.now()).purpose, Purpose::Backfill);
-}
-
-#[test]
-fn a_machine_that_went_back_to_a_snapshot_dates_by_the_clock() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger");
-    WORLD.set((1000, 0, -1000));
-    make(&mut Ledger::open(&path, MADE_UP).unwrap(), 1, Purpose::Live);
-    WORLD.set((500, 600, -1000));
-    assert_eq!(ages(&path), [100]);
-}
-
-#[test]
-fn a_machine_that_started_anew_dates_by_the_clock() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger");
-    WORLD.set((0, 0, -1000));
-    make(&mut Ledger::open(&path, MADE_UP).unwrap(), 1, Purpose::Live);
-    WORLD.set((100, 0, 90));
-    assert_eq!(ages(&path), [100]);
-}
-
-proptest! {
-    /// However the clock is set, in front of a process or while it runs, a request is as old as it is.
-    #[test]
-    fn no_request_is_forgotten_or_counted_twice(
-        steps in prop::collection::vec((1..2000_i64, prop_oneof![Just(0), -100_000_000..100_000_000_i64], 0..4_u8), 1..40),
-    ) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ledger");
-        WORLD.set((0, 0, -5));
-        let (mut one, mut two) = (Ledger::open(&path, MADE_UP).unwrap(), Ledger::open(&path, MADE_UP).unwrap());
-        let (mut made, mut unseen) = (Vec::new(), 0);
-        for (later, ahead, what) in steps {
-            let now = WORLD.get().0 + later;
-            WORLD.set((now, ahead, -5));
-            match what {
-                0 => two = Ledger::open(&path, MADE_UP).unwrap(),
-                1 => {
-                    let compact_at = one.compact_beyond;
-                    one.compact_beyond = 0;
-                    prop_assert_eq!(others(&mut one).len(), 0);
-                    one.compact_beyond = compact_at;
-                    continue;
-                }
-                _ => {
-                    make(&mut one, 1, Purpose::Live);
-                    made.push(now);
-                    unseen += 1;
-                    if what == 3 {
-                        continue;
-                    }
-                }
-            }
-            let recent = made.iter().filter(|at| now - **at < 3600).count();
-            let old = made.len() - recent;
-            let mut seen = 0;
-            two.exchange(|record| seen += usize::from(record.age < Duration::from_secs(3600)), || ((), None)).unwrap();
-            if what == 0 {
-                prop_assert_eq!(seen, recent);
-            } else {
-                prop_assert!(seen >= unseen.min(recent) && seen <= unseen + 1, "{} of {} and {} old", seen, unseen, old);
-            }
-            unseen = 0;
-        }
-    }
-}
-
-#[test]
-fn no_generation_is_like_none() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger");
-    let mut one = open(&path);
-    make(&mut one, 1, Purpose::Live);
-    one.file.write_all_at(&one.header(0), 0).unwrap();
-    assert_eq!(others(&mut open(&path)), [(1, Purpose::Live)]);
+#[tokio::test(start_paused = true)]
+async fn a_busy_lock_is_tried_again_later_and_not_for_good() {
+    let folder = folder();
+    let mut ledger = open(&folder);
+    let holder = File::open(folder.path().join(LOCK)).unwrap();
+    holder.lock().unwrap();
+    assert_eq!(ledger.exchange(|_| {}, || ((), None)), None);
+    tokio::time::advance(PATIENCE).await;
+    assert_eq!(ledger.exchange(|_| {}, || ((), None)), Some(()));
+    assert!(ledger.is_failing());
+    holder.unlock().unwrap();
+    assert_eq!(ledger.exchange(|_| {}, || ((), None)), Some(()));
+    assert!(!ledger.is_failing());
 }
 
 #[test]
 fn a_reader_leaves_no_trace() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger");
-    assert!(Ledger::open_to_read(&path, TRUE).is_err() && !path.exists());
-    make(&mut open(&path), 1, Purpose::Live);
-    let before = std::fs::read(&path).unwrap();
-    let mut reader = Ledger::open_to_read(&path, TRUE).unwrap();
-    make(&mut reader, 2, Purpose::Live);
-    assert_eq!(std::fs::read(&path).unwrap(), before);
+    let folder = folder();
+    assert!(Ledger::open_to_read(folder.path(), clock).is_err() && hours(&folder).is_empty());
+    make(&mut open(&folder), 1);
+    let file = folder.path().join(format!("{NAME}{}", NOW.get() / 3600));
+    let before = fs::read(&file).unwrap();
+    let mut reader = Ledger::open_to_read(folder.path(), clock).unwrap();
+    make(&mut reader, 2);
+    assert_eq!((fs::read(&file).unwrap(), hours(&folder)), (before, vec![0]));
 }
 
 #[test]
-fn what_a_failing_disk_does_not_take_is_written_later_and_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger");
-    let mut one = open(&path);
-    let writable = std::mem::replace(&mut one.file, File::open(&path).unwrap());
-    make(&mut one, 1, Purpose::Live);
-    make(&mut one, 2, Purpose::Backfill);
-    let mut two = open(&path);
-    assert!(one.failed && others(&mut two).is_empty());
-    one.file = writable;
-    make(&mut one, 3, Purpose::Live);
-    make(&mut one, 4, Purpose::Live);
-    let all = [(1, Purpose::Live), (2, Purpose::Backfill), (3, Purpose::Live), (4, Purpose::Live)];
-    assert!(!one.failed && others(&mut one).is_empty());
-    assert_eq!(others(&mut two), all);
+fn a_disk_that_fails_is_said_and_seen_until_it_works_again() {
+    let folder = folder();
+    let mut ledger = open(&folder);
+    let file = folder.path().join(format!("{NAME}{}", NOW.get() / 3600));
+    others(&mut ledger);
+    let read_only = File::open(&file).unwrap();
+    let writable = std::mem::replace(&mut ledger.file(NOW.get() as u64 / 3600).unwrap().0, read_only);
+    make(&mut ledger, 1);
+    assert!(ledger.is_failing());
+    ledger.file(NOW.get() as u64 / 3600).unwrap().0 = writable;
+    make(&mut ledger, 2);
+    assert!(!ledger.is_failing());
+    assert_eq!(others(&mut open(&folder)), [(2, 0)]);
 }
 
 #[test]
 fn a_torn_record_or_a_foreign_file_does_no_harm() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("ledger");
-    std::fs::write(&path, "something else entirely").unwrap();
-    let mut reader = Ledger::open_to_read(&path, TRUE).unwrap();
-    assert_eq!(others(&mut reader), [], "its bytes are no requests");
-    let mut ledger = open(&path);
-    make(&mut ledger, 1, Purpose::Live);
-    ledger.file.write_all_at(b"torn", HEADER + RECORD as u64).unwrap();
-    make(&mut ledger, 2, Purpose::Live);
-    assert_eq!(others(&mut open(&path)), [(1, Purpose::Live), (2, Purpose::Live)]);
+    let folder = folder();
+    let mut ledger = open(&folder);
+    make(&mut ledger, 1);
+    let hour = NOW.get() / 3600;
+    let mut content = fs::read(folder.path().join(format!("{NAME}{hour}"))).unwrap();
+    content.extend(b"torn");
+    fs::write(folder.path().join(format!("{NAME}{hour}")), content).unwrap();
+    for name in ["requests.old", "requests.", "requests.ledger"] {
+        fs::write(folder.path().join(name), "something else entirely").unwrap();
+    }
+    make(&mut ledger, 2);
+    assert_eq!(others(&mut open(&folder)), [(1, 0), (2, 0)]);
+    assert!(folder.path().join("requests.old").exists());
 }

@@ -3,21 +3,25 @@
 use proptest::prelude::*;
 use tokio::task::JoinSet;
 
-use super::super::ledger::Clocks;
+use super::super::usage::MINUTE;
 use super::*;
 use crate::shutdown::Stop;
+
+fn wish(bot_id: &str, purpose: Purpose) -> Wish<'_> {
+    Wish { bot_id, purpose, patience: Duration::from_secs(600) }
+}
 
 const LIMITS: Limits = Limits { per_minute: 60, per_hour: 1800, backfill_share: 0.5 };
 
 /// Makes `count` requests side by side and returns when each arrived at the platform, in order.
 async fn arrivals(limiter: Arc<Limiter>, purpose: Purpose, count: usize, travel: Vec<u64>) -> Vec<Instant> {
-    let places = Places::new(16);
+    let in_flight = InFlight::new(16);
     let mut tasks = JoinSet::new();
     for number in 0..count {
-        let (limiter, places) = (Arc::clone(&limiter), places.clone());
+        let (limiter, in_flight) = (Arc::clone(&limiter), in_flight.clone());
         let way = Duration::from_millis(travel[number % travel.len()]);
         tasks.spawn(async move {
-            let permit = limiter.acquire("st-1", purpose, &places, &Stop::never()).await.unwrap();
+            let permit = limiter.acquire(wish("st-1", purpose), &in_flight, &Stop::never()).await.unwrap();
             tokio::time::sleep(way).await;
             let arrived = Instant::now();
             tokio::time::sleep(Duration::from_millis(way.as_millis() as u64 / 3)).await;
@@ -87,44 +91,101 @@ fn a_backfill_keeps_to_its_share_and_leaves_the_rest_to_live_requests() {
 }
 
 #[test]
-fn a_paused_bot_is_left_alone_and_others_are_not() {
+fn a_denied_bot_is_left_alone_by_all_its_series_and_others_are_not() {
     in_virtual_time(async {
         let limiter = Limiter::new(LIMITS, None);
-        let (places, stop, start) = (Places::new(8), Stop::never(), Instant::now());
-        drop(limiter.acquire("st-1", Purpose::Live, &places, &stop).await);
-        limiter.pause("st-1", Some(Duration::from_secs(7)));
-        drop(limiter.acquire("st-2", Purpose::Live, &places, &stop).await);
+        let (in_flight, stop, start) = (InFlight::new(8), Stop::never(), Instant::now());
+        let acquire = async |bot: &str| {
+            let permit = limiter.acquire(wish(bot, Purpose::Live), &in_flight, &stop).await;
+            permit.map(|permit| permit.request)
+        };
+        let denied = acquire("st-1").await.unwrap();
+        assert_eq!(limiter.denied(&denied, Some(Duration::from_secs(7))), Some(Duration::from_secs(7)));
+        drop(denied);
+        drop(acquire("st-2").await);
         assert_eq!(start.elapsed(), Duration::ZERO);
-        drop(limiter.acquire("st-1", Purpose::Live, &places, &stop).await);
+        let probe = acquire("st-1").await.unwrap();
         assert!(start.elapsed() >= Duration::from_secs(7));
-        limiter.pause("st-1", None);
-        drop(limiter.acquire("st-1", Purpose::Live, &places, &stop).await);
-        assert!(start.elapsed() >= MINUTE);
+        assert!(limiter.usage("st-1").denied_for.is_some() && limiter.usage("st-2").denied_for.is_none());
+        limiter.answered(&probe);
+        drop(probe);
+        assert_eq!(limiter.usage("st-1").denied_for, None);
+        let [one, two] = [acquire("st-1").await.unwrap(), acquire("st-1").await.unwrap()];
+        assert_eq!(limiter.denied(&one, None), Some(MINUTE));
+        assert_eq!(limiter.denied(&two, None), None, "both were in flight");
+    });
+}
+
+#[test]
+fn a_denied_hour_costs_few_requests_and_a_tick_gives_up_after_ten_minutes() {
+    in_virtual_time(async {
+        let limiter = Arc::new(Limiter::new(LIMITS, None));
+        let start = Instant::now();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let tick = async || {
+            let mut tasks = JoinSet::new();
+            for _ in 0..40 {
+                let (limiter, asked) = (Arc::clone(&limiter), Arc::clone(&asked));
+                tasks.spawn(async move {
+                    let (in_flight, stop) = (InFlight::new(1), Stop::never());
+                    loop {
+                        let acquired = limiter.acquire(wish("st-1", Purpose::Live), &in_flight, &stop);
+                        let request = match acquired.await {
+                            Ok(permit) => permit.request,
+                            Err(reason) => return reason,
+                        };
+                        lock(&asked).push(start.elapsed().as_secs());
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        limiter.denied(&request, None);
+                    }
+                });
+            }
+            tasks.join_all().await
+        };
+        let gave_up = tick().await;
+        assert!(gave_up.iter().all(|reason| matches!(reason, NotAsked::Denied(_))), "{gave_up:?}");
+        let first_tick = lock(&asked).clone();
+        assert!(start.elapsed() < Duration::from_secs(600) && first_tick.len() <= 60 + 3, "{first_tick:?}");
+        assert!(first_tick[first_tick.len() - 2..].windows(2).all(|two| two[1] - two[0] >= 120), "{first_tick:?}");
+        tick().await;
+        assert_eq!(lock(&asked).len(), first_tick.len(), "the next tick knows the pause");
+        tokio::time::sleep(HOUR).await;
+        tick().await;
+        assert_eq!(lock(&asked).len(), first_tick.len() + 1, "one request probes for all");
     });
 }
 
 #[test]
 fn a_stop_ends_the_waiting() {
     in_virtual_time(async {
-        let limiter = Limiter::new(LIMITS, None);
-        limiter.pause("st-1", Some(HOUR));
+        let limiter = Limiter::new(Limits { per_minute: 1, ..LIMITS }, None);
+        drop(limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(1), &Stop::never()).await);
         let stop = Stop::after(tokio::time::sleep(Duration::from_secs(1)));
-        assert!(limiter.acquire("st-1", Purpose::Live, &Places::new(1), &stop).await.is_err());
+        let stopped = limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(1), &stop).await;
+        assert_eq!(stopped.err(), Some(NotAsked::Stopped));
     });
+}
+
+thread_local! {
+    static START: Instant = Instant::now();
+}
+
+/// A clock that goes with virtual time.
+fn virtual_clock() -> jiff::Timestamp {
+    let passed = START.with(Instant::elapsed);
+    jiff::Timestamp::from_millisecond(1_800_000_000_000 + i64::try_from(passed.as_millis()).unwrap()).unwrap()
 }
 
 #[test]
 fn ten_restarts_in_an_hour_share_one_budget() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("requests.ledger");
     let limits = Limits { per_minute: 60, per_hour: 100, ..LIMITS };
-    let clocks = Clocks { clock: jiff::Timestamp::now, uptime: crate::platform::limits::uptime::read };
     in_virtual_time(async {
         let mut made = 0;
         for _ in 0..10 {
-            let limiter = Limiter::new(limits, Some(Ledger::open(&path, clocks).unwrap()));
+            let limiter = Limiter::new(limits, Some(Ledger::open(folder.path(), virtual_clock).unwrap()));
             let stop = Stop::after(tokio::time::sleep(Duration::from_secs(61)));
-            while let Ok(permit) = limiter.acquire("st-1", Purpose::Live, &Places::new(8), &stop).await {
+            while let Ok(permit) = limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(8), &stop).await {
                 made += 1;
                 drop(permit);
             }
@@ -133,39 +194,30 @@ fn ten_restarts_in_an_hour_share_one_budget() {
     });
 }
 
-/// The machine has been up for as long as virtual time has passed, and a day.
-fn virtual_uptime() -> Option<crate::platform::limits::uptime::Uptime> {
-    thread_local! {
-        static START: Instant = Instant::now();
-    }
-    let time = START.with(Instant::elapsed) + 24 * HOUR;
-    Some(crate::platform::limits::uptime::Uptime { time, run: 1 })
+#[test]
+fn a_pause_outlives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    in_virtual_time(async {
+        let limiter = || Limiter::new(LIMITS, Some(Ledger::open(folder.path(), virtual_clock).unwrap()));
+        let (in_flight, start, first) = (InFlight::new(1), Instant::now(), limiter());
+        let permit = first.acquire(wish("st-1", Purpose::Live), &in_flight, &Stop::never()).await.unwrap();
+        first.denied(&permit.request, None);
+        drop((permit, first));
+        drop(limiter().acquire(wish("st-1", Purpose::Live), &in_flight, &Stop::never()).await.unwrap());
+        assert!(start.elapsed() >= MINUTE);
+    });
 }
 
 #[test]
 fn processes_side_by_side_share_one_budget_however_long_their_requests_travel() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("requests.ledger");
-    let clocks = super::super::ledger::Clocks { clock: || jiff::Timestamp::UNIX_EPOCH, uptime: virtual_uptime };
     let limits = Limits { per_minute: 4, ..LIMITS };
     in_virtual_time(async {
-        let limiter = || Arc::new(Limiter::new(limits, Some(Ledger::open(&path, clocks).unwrap())));
+        let limiter = || Arc::new(Limiter::new(limits, Some(Ledger::open(folder.path(), virtual_clock).unwrap())));
         let one = tokio::spawn(arrivals(limiter(), Purpose::Live, 40, vec![1500, 10, 900]));
         let other = tokio::spawn(arrivals(limiter(), Purpose::Live, 40, vec![10, 1500, 1300]));
         let mut all = [one.await.unwrap(), other.await.unwrap()].concat();
         all.sort();
         assert_eq!(most_within(&all, MINUTE), 4);
     });
-}
-
-#[test]
-fn least_time_counts_whole_windows() {
-    let seconds = |requests, purpose| LIMITS.least_time(requests, purpose).map(|time| time.as_secs());
-    assert_eq!(seconds(0, Purpose::Live), Some(0));
-    assert_eq!(seconds(60, Purpose::Live), Some(0));
-    assert_eq!(seconds(61, Purpose::Live), Some(60));
-    assert_eq!(seconds(1801, Purpose::Live), Some(3600));
-    assert_eq!(seconds(61, Purpose::Backfill), Some(120));
-    let none = Limits { backfill_share: 0.0, ..LIMITS };
-    assert_eq!(none.least_time(1, Purpose::Backfill), None);
 }

@@ -7,9 +7,8 @@ use crate::config::InfluxDb;
 use crate::database::influxdb::InfluxDbSink;
 use crate::database::influxdb::access::Access;
 use crate::database::influxdb::generation::Generation;
-use crate::database::influxdb::retention::Retention;
+use crate::database::influxdb::retention::{Retention, in_days};
 use crate::database::read::Reader;
-use crate::run::verify::in_days;
 
 /// Asks the database what it can be asked without a point; returns it to be read, if it can be.
 ///

@@ -75,10 +75,9 @@ pub async fn run(config: &Config, name: &str, series: &[Series], env: &Env) -> R
 
 /// The platform, under the limits that other processes leave; nothing is left behind by this one.
 fn client(config: &Config, env: &Env) -> Result<Client, anyhow::Error> {
-    let ledger = Some(config.state_dir.join("requests.ledger")).filter(|path| path.exists());
-    let ledger = ledger.and_then(|path| Ledger::open(&path, env.clocks()).ok());
+    let ledger = Ledger::open_to_read(&config.state_dir, env.clock).ok();
     let limiter = Arc::new(Limiter::new(config.platform.limits, ledger));
-    let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, uptime: env.uptime, ask: env.ask };
+    let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, ask: env.ask };
     Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")
 }
 

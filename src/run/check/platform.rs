@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::Finding;
 use crate::config::EndDate;
+use crate::domain::answer::Counted;
 use crate::domain::calendar;
 use crate::domain::series::{Series, Window, day_after};
-use crate::platform::answer::Counted;
 use crate::platform::client::{Client, FetchError, Fetched, Question};
 use crate::platform::limits::limiter::Purpose;
 use crate::run::Env;

@@ -14,7 +14,7 @@ use crate::domain::flatten::{self, Asked, flatten, open_from};
 use crate::domain::series::{Series, Window, days_between};
 use crate::platform::client::Fetched;
 use crate::run::Env;
-use crate::run::verify::start_of;
+use crate::run::verifier::start_of;
 
 /// `asked` is what the platform told of some series a moment ago.
 ///

@@ -1,42 +1,27 @@
 //! `--verify`: asks the platform again, reads the database, and tells where they differ. It is a backfill's plan with a
 //! comparison in the place of a write; it moves no watermark and deletes nothing.
 
-mod compared;
+pub(super) mod lines;
 mod report;
 
 use std::sync::Arc;
 
-use anyhow::Context;
-use jiff::SignedDuration;
-
-pub use self::compared::Verifier;
-pub(in crate::run) use self::compared::start_of;
+use super::backfill::announce;
 use super::job::SeriesJob;
 use super::running::RunningJobs;
 use super::summary::Outcome;
-use super::{Env, RunError, announce, clients, limiter, say_left};
+pub use super::verifier::Options;
+use super::verifier::Verifier;
+use super::{Env, RunError, clients, limiter, say_left};
 use crate::config::Config;
-use crate::database::influxdb::retention::Retention;
+use crate::database::influxdb::retention::{Retention, in_days};
 use crate::database::read::Reader;
 use crate::domain::calendar;
 use crate::domain::plan::chunks;
 use crate::domain::series::Series;
 use crate::platform::limits::limiter::Purpose;
 use crate::state::atomic;
-use crate::state::backfill::Range;
-
-/// What is compared, and how.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Which days.
-    pub range: Range,
-    /// Whether what is missing or different is written, and compared again.
-    pub repair: bool,
-    /// Whether late revisions of the last `refresh_days` count as differences.
-    pub strict: bool,
-    /// Whether standard output gets lines of JSON instead of a table.
-    pub json: bool,
-}
+use anyhow::Context;
 
 /// Compares the days of these series. Returns whether nothing is left that exit code 1 stands for.
 ///
@@ -71,7 +56,7 @@ pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &E
     if let Some(kept) = kept {
         tracing::info!("the bucket keeps points for {}: older points are not compared", in_days(kept));
     }
-    let verifier = Arc::new(Verifier::new(reader, options, config.schedule.refresh_days, kept, env.clock));
+    let verifier = Arc::new(Verifier::new(reader, options, kept, &config.schedule, (env.clock, env.stop.clone())));
     let mut clients = clients(config, limiter(config, env)?, Purpose::Backfill, env)?;
     Arc::get_mut(&mut clients).context("the clients are in use already")?.verifier = Some(Arc::clone(&verifier));
     env.board.expect(&series);
@@ -85,13 +70,4 @@ pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &E
     // Whoever closed standard output does not read it.
     let _closed = report::print(&verifier, &series, &complete, config.schedule.refresh_days);
     Ok(complete.iter().all(|complete| *complete) && !verifier.has_failing())
-}
-
-/// A duration in whole days, if it is one.
-pub(in crate::run) fn in_days(duration: SignedDuration) -> String {
-    match duration.as_secs() {
-        86_400 => "1 day".to_owned(),
-        seconds if seconds % 86_400 == 0 => format!("{} days", seconds / 86_400),
-        _ => format!("{duration:#}"),
-    }
 }

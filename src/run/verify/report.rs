@@ -1,16 +1,12 @@
-//! What `--verify` prints: a table with the first differences and what to do, or lines of JSON.
+//! What `--verify` prints at its end: a table with the first differences and what to do, or a line of JSON a series.
 
 use std::io::{self, Write};
 
-use jiff::Timestamp;
-use serde_json::{Value as Json, json};
-
-use super::Verifier;
-use super::compared::{Findings, SHOWN, SeriesFindings};
-use crate::database::read::Reader;
-use crate::domain::compare::{Difference, Fields, Kind, Value};
+use super::lines::{deletion, identity, in_order, instant, name};
+use crate::domain::compare::{Fields, Kind, Value};
 use crate::domain::point::Figures;
 use crate::domain::series::Series;
+use crate::run::verifier::{Findings, SHOWN, SeriesFindings, Verifier};
 
 /// Prints what is known of every series. `complete` tells of each whether both sides were read in full.
 ///
@@ -38,25 +34,6 @@ pub(super) fn print(verifier: &Verifier, series: &[Series], complete: &[bool], r
     stdout.flush()
 }
 
-/// Prints a line of JSON for each difference.
-///
-/// # Errors
-///
-/// If standard output is closed.
-pub(super) fn print_differences(reader: &Reader, series: &Series, differences: &[Difference]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    for difference in differences {
-        writeln!(stdout, "{}", difference_line(reader, series, difference))?;
-    }
-    stdout.flush()
-}
-
-fn identity(series: &Series) -> String {
-    let Series { bot, channel, interval } = series;
-    let (bot, channel) = (json!(bot.name), json!(channel));
-    format!("{{\"bot\":{bot},\"channel\":{channel},\"interval\":\"{interval}\"}}")
-}
-
 /// Keys in the order of the contract, which a map of JSON values would not keep.
 fn series_line(series: &Series, found: &SeriesFindings, complete: bool) -> String {
     let SeriesFindings { days, equal, missing, different, unexpected, elsewhere, .. } = found;
@@ -66,49 +43,6 @@ fn series_line(series: &Series, found: &SeriesFindings, complete: bool) -> Strin
          \"unexpected\":{unexpected},\"elsewhere\":{elsewhere}{incomplete}}}",
         identity(series)
     )
-}
-
-fn difference_line(reader: &Reader, series: &Series, difference: &Difference) -> String {
-    let object = |fields: Vec<(String, Json)>| {
-        let fields: Vec<String> = fields.into_iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
-        format!("{{{}}}", fields.join(","))
-    };
-    let platform = difference.platform.map_or("null".to_owned(), |figures| {
-        object(figures.fields().map(|(name, value)| (name.to_owned(), value.into())).collect())
-    });
-    let database = difference.database.as_ref().map_or("null".to_owned(), |fields| {
-        object(in_order(fields).into_iter().map(|(name, value)| (name.to_owned(), as_json(value))).collect())
-    });
-    let delete = match difference.kind {
-        Kind::Unexpected => format!(",\"delete\":{}", json!(deletion(reader, series, difference))),
-        Kind::Missing | Kind::Different => String::new(),
-    };
-    format!(
-        "{{\"difference\":{{\"series\":{},\"time\":\"{}\",\"kind\":\"{}\",\"platform\":{platform},\
-         \"database\":{database},\"late_revision\":{}{delete}}}}}",
-        identity(series),
-        instant(difference.timestamp),
-        name(difference.kind),
-        difference.late_revision,
-    )
-}
-
-/// The program's own fields first, in its order.
-fn in_order(fields: &Fields) -> Vec<(&str, &Value)> {
-    const OWN: [&str; 3] = ["users", "new_users", "returning_users"];
-    let own = OWN.iter().filter_map(|name| Some((*name, fields.get(*name)?)));
-    let others = fields.iter().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| !OWN.contains(name));
-    own.chain(others).collect()
-}
-
-fn as_json(value: &Value) -> Json {
-    match value {
-        Value::Integer(value) => (*value).into(),
-        Value::Unsigned(value) => (*value).into(),
-        Value::Float(value) => json!(value),
-        Value::Boolean(value) => (*value).into(),
-        Value::Text(value) => value.as_str().into(),
-    }
 }
 
 fn table(out: &mut impl Write, rows: &[(&Series, &SeriesFindings, bool)]) -> io::Result<()> {
@@ -239,24 +173,12 @@ fn advice(
     Ok(())
 }
 
-fn deletion(reader: &Reader, series: &Series, difference: &Difference) -> String {
-    reader.deletion(series, difference.timestamp..difference.timestamp + 1)
-}
-
 fn hours(seconds: i64) -> String {
     let (hours, minutes) = (seconds.abs() / 3600, seconds.abs() % 3600 / 60);
     let side = if seconds > 0 { "later" } else { "earlier" };
     match (hours, minutes) {
         (hours, 0) => format!("{hours} h {side}"),
         (hours, minutes) => format!("{hours} h {minutes} min {side}"),
-    }
-}
-
-fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Missing => "missing",
-        Kind::Different => "different",
-        Kind::Unexpected => "unexpected",
     }
 }
 
@@ -276,8 +198,4 @@ fn had(fields: &Fields) -> String {
     let fields: Vec<String> =
         in_order(fields).into_iter().map(|(name, value)| format!("{name}={}", shown(value))).collect();
     fields.join(" ")
-}
-
-fn instant(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }

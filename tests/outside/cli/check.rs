@@ -21,7 +21,7 @@ fn known_bots() -> String {
 }
 
 fn influxdb(url: &str) -> String {
-    format!("[influxdb]\nurl = \"{url}\"\ntoken = \"{TOKEN}\"\n")
+    format!("[influxdb]\nurl = \"{url}\"\norg = \"sre\"\nbucket = \"engagement\"\ntoken = \"{TOKEN}\"\n")
 }
 
 /// Runs `--check`, which writes nothing, and shows no secret, whatever comes of it.
@@ -109,12 +109,12 @@ fn what_the_platform_refuses_is_told_with_what_to_do() {
     let wrong_secret = bots("st-1", "canary-of-another-app");
     let unknown_bot = bots("st-3", SECRET);
     for (platform_url, bots, words) in [
-        (url, &wrong_secret, &["401", "Invalid SDK credentials", "check that client_id is the app's own"][..]),
+        (url, &wrong_secret, &["401", "Invalid SDK credentials", "check that client_id"][..]),
         (url, &unknown_bot, &["400", "Invalid StreamId", "check the bot's id"]),
     ] {
         check(&Template { platform_url, bots, ..Template::default() }, &[("platform for support", words)]);
     }
-    let away: &[&str] = &["the platform cannot be reached", "check platform.url"];
+    let away: &[&str] = &["cannot reach the platform", "check platform.url"];
     let template = Template { platform_url: NOWHERE, bots: &known_bots(), ..Template::default() };
     check(&template, &[("platform for support", away), ("platform for sales", away)]);
 }
@@ -124,7 +124,7 @@ fn a_missing_scope_is_told_with_what_to_do() {
     let bots = known_bots();
     let refuse = |_: &_, _| Some(Reply::errors(401, 4002, "Permission denied. Scope is incorrect!"));
     let platform = SimulatedPlatform::start(&bots, refuse);
-    let words: &[&str] = &["Scope is incorrect", "User Engagement Trend", "publish the bot again"];
+    let words: &[&str] = &["Scope is incorrect", "User Engagement Trend", "publish the bot"];
     let template = Template { platform_url: platform.url(), bots: &bots, ..Template::default() };
     check(&template, &[("platform for support", words), ("platform for sales", words)]);
 }
@@ -136,7 +136,7 @@ fn what_the_database_refuses_is_told_with_what_to_do() {
     let forbidding = FakeInfluxDb::start(|_, _| Reply::refused(403, "forbidden", "insufficient permissions for write"));
     let without_bucket =
         FakeInfluxDb::start(|_, _| Reply::refused(404, "not found", "bucket \"engagement\" not found"));
-    let away: &[&str] = &["the database cannot be reached", "check influxdb.url"];
+    let away: &[&str] = &["cannot reach the database", "check influxdb.url"];
     for (url, failing) in [
         (NOWHERE, &[("database", away), ("right to write", away)][..]),
         (forbidding.url(), &[("right to write", &["403", "insufficient permissions", "check influxdb.token"])]),

@@ -37,7 +37,7 @@ fn an_empty_folder_is_enough() {
         assert_eq!(output.stdout.lines().filter(|line| line.starts_with(bot)).count(), 6, "{}", output.stdout);
     }
     assert!(output.stdout.contains("12 of 12 series complete"), "{}", output.stdout);
-    for words in ["demo/engagement.lp", "try next: --demo --backfill", "--dry-run", "-c config.toml"] {
+    for words in ["demo/engagement.lp", "next: --demo --backfill", "--demo --verify", "-c config.toml"] {
         assert!(output.stderr.contains(words), "no {words:?} in\n{}", output.stderr);
     }
     let first = points_in(&workspace.read("demo/engagement.lp"));
@@ -80,7 +80,7 @@ fn the_configured_bots_go_to_the_configured_database() {
         command.args(["--demo", "-c", "config.toml", "--once"]).env("KORE_TREND__PLATFORM__API", api);
         let output = crate::support::process::Running::start(command).finish().expect_code(0);
         assert!(output.stdout.contains("2 of 2 series complete"), "{}", output.stdout);
-        assert!(!output.stderr.contains("try next"), "{}", output.stderr);
+        assert!(!output.stderr.contains("next: --demo"), "{}", output.stderr);
     }
     let stored = database.stored();
     for channel in ["all", "slack"] {

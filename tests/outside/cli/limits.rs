@@ -42,7 +42,7 @@ fn a_minute_never_holds_more_requests_than_allowed_even_over_a_restart() {
     let running = workspace.start(&["--once"]);
     wait_for("the other bot", || (arrived(&workspace, "other") == 1).then_some(()));
     end(running);
-    assert_eq!(platform.asked_of("limited").len(), 5, "the ledger remembers");
+    assert_eq!(platform.asked_of("limited").len(), 5, "the state folder remembers");
     assert_eq!(platform.asked_of("other").len(), 1, "every bot has a limit of its own");
 }
 
@@ -119,13 +119,13 @@ fn the_pause_of_a_throttled_bot_is_one_for_all_its_series() {
 }
 
 #[test]
-fn a_throttled_bot_without_a_delay_waits_for_its_minute() {
+fn a_denied_bot_is_left_alone_for_a_minute() {
     let bots = bots(["support"], "");
     let platform = SimulatedPlatform::start(&bots, |_, _| Some(Reply::errors(400, 400, "rate limit")));
     let template = Template { platform_url: platform.url(), bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let mut running = workspace.start(&["--once"]);
-    running.wait_for_stderr("until its minute has passed");
+    running.wait_for_stderr("rate limited by the platform; pausing for 60 s");
     running.signal("TERM");
     running.finish().expect_code(1);
     assert_eq!(platform.asked().len(), 1);

@@ -2,6 +2,7 @@
 
 mod backfill;
 mod check;
+mod configuration;
 mod demo;
 mod limits;
 mod once;

@@ -32,7 +32,7 @@ fn watermarks_that_cannot_be_read_are_set_aside_and_the_run_succeeds() {
         workspace.write("state/watermarks.json", garbage);
         let output = workspace.run(&["--once"]).expect_code(0);
         assert!(output.stderr.contains("WARN"), "{}", output.stderr);
-        assert!(output.stderr.contains("the watermarks cannot be read"), "{}", output.stderr);
+        assert!(output.stderr.contains("cannot read the watermarks"), "{}", output.stderr);
         let aside = files_in(&workspace).into_iter().find(|name| name.starts_with("watermarks.json.unreadable-"));
         assert_eq!(workspace.read(&format!("state/{}", aside.expect(garbage))), garbage);
         assert_eq!(platform.asked()[0].window().unwrap().days(), 8, "as on the first day");
@@ -55,7 +55,7 @@ fn watermarks_of_a_newer_release_are_refused_with_78() {
     for arguments in [&["--once"][..], &["--once", "--dry-run"]] {
         let output = workspace.run(arguments).expect_code(78);
         assert!(
-            output.stderr.contains("watermarks.json has format version 2, this release knows 1"),
+            output.stderr.contains("watermarks.json has format version 2, but this release supports up to 1"),
             "{}",
             output.stderr
         );
@@ -99,7 +99,7 @@ fn the_state_is_for_its_owner_only() {
     }
     let files = std::fs::read_dir(workspace.path("deep/er/state")).unwrap().map(|entry| entry.unwrap().file_name());
     let files: Vec<String> = files.map(|name| name.into_string().unwrap()).collect();
-    for file in ["watermarks.json", "backfill.json", "requests.ledger", "lock", "backfill.lock"] {
+    for file in ["watermarks.json", "backfill.json", "requests.lock", "lock", "backfill.lock"] {
         assert!(files.iter().any(|name| name == file), "{file}: {files:?}");
     }
     for file in files {

@@ -34,7 +34,7 @@ fn has_arrived(workspace: &Workspace, channel: &str, first: i64) -> bool {
 fn interrupt(running: &mut Running, signal: &str, platform: &SimulatedPlatform, number: usize) {
     wait_for("the request", || (platform.asked().len() == number).then_some(()));
     running.signal(signal);
-    running.wait_for_stderr("told to end");
+    running.wait_for_stderr("shutting down, finishing");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_write_in_hand_is_finished() {
     let mut running = workspace.start(&["--once"]);
     wait_for("the write", || (database.requests().len() == 1).then_some(()));
     running.signal("TERM");
-    running.wait_for_stderr("told to end");
+    running.wait_for_stderr("shutting down, finishing");
     gate.open();
     running.finish().expect_code(0);
     assert_eq!(workspace.watermark("support"), day(-1).to_string());
@@ -115,12 +115,11 @@ fn a_write_in_hand_is_finished() {
 #[test]
 fn waiting_for_a_retry_gives_way() {
     let bots = bots(["support"], "");
-    let platform =
-        SimulatedPlatform::start(&bots, |_, _| Some(Reply::errors(429, 429, "").header("retry-after", 3600)));
+    let platform = SimulatedPlatform::start(&bots, |_, _| Some(Reply::errors(429, 429, "").header("retry-after", 120)));
     let template = Template { platform_url: platform.url(), bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let mut running = workspace.start(&["--once"]);
-    running.wait_for_stderr("pausing it");
+    running.wait_for_stderr("rate limited by the platform");
     running.signal("TERM");
     running.finish().expect_code(1);
     assert_eq!(platform.asked().len(), 1);
@@ -148,7 +147,7 @@ fn a_second_signal_ends_it_at_once() {
 fn it_ends_when_the_grace_is_over() {
     let (platform, workspace, running) = stuck("100ms");
     let output = running.finish().expect_code(1);
-    assert!(output.stderr.contains("did not end within 100ms"), "{}", output.stderr);
+    assert!(output.stderr.contains("did not finish within 100ms"), "{}", output.stderr);
     continues(&platform, &workspace);
 }
 
@@ -176,7 +175,7 @@ fn a_state_folder_serves_one_run_at_a_time_and_a_backfill_next_to_it() {
     let running = workspace.start(&["--once"]);
     wait_for("the request", || (platform.asked().len() == 1).then_some(()));
     let second = workspace.run(&["--once"]).expect_code(1);
-    let message = format!("another exporter (process {}) uses the state folder", running.id());
+    let message = format!("another exporter (process {}) is using the state folder", running.id());
     assert!(second.stderr.contains(&message), "{}", second.stderr);
     assert_eq!(platform.asked().len(), 1);
 

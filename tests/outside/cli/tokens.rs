@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use kore_trend_exporter::demo::tokens::own_key;
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
@@ -69,5 +70,30 @@ fn a_key_file_signs_what_its_public_half_verifies() {
         assert_eq!(header["alg"], algorithm);
         let mut verifier = Verifier::new(digest, &public).unwrap();
         assert!(verifier.verify_oneshot(&signature, message.as_bytes()).unwrap());
+    }
+}
+
+#[test]
+fn an_app_that_insists_on_it_gets_encrypted_tokens() {
+    let keys = Workspace::new();
+    keys.write("platform.pem", std::str::from_utf8(&own_key().unwrap().public_key_pem().unwrap()).unwrap());
+    let file = format!("encryption_key_file = {:?}", keys.path("platform.pem").display().to_string());
+    for (line, expected) in
+        [("", ["RSA-OAEP", "A128GCM"]), ("encryption = \"RSA1_5/A128CBC-HS256\"", ["RSA1_5", "A128CBC-HS256"])]
+    {
+        let encrypting = bots(["support"], &format!("{file}\n{line}"));
+        let platform = SimulatedPlatform::well(&encrypting);
+        let template = Template { platform_url: platform.url(), bots: &encrypting, ..Template::default() };
+        let workspace = Workspace::with(&template);
+        workspace.run(&["--once"]).expect_code(0);
+        let token = platform.asked()[0].headers["auth"].clone();
+        assert_eq!(token.split('.').count(), 5, "{token}");
+        let header: Value = serde_json::from_slice(&decoded(token.split('.').next().unwrap())).unwrap();
+        assert_eq!([&header["alg"], &header["enc"], &header["cty"]], [expected[0], expected[1], "JWT"]);
+
+        // Who does not know of it is refused.
+        workspace.configure(&Template { bots: &bots(["support"], ""), ..template });
+        let output = workspace.run(&["--once"]).expect_code(1);
+        assert!(output.stderr.contains("answered 401"), "{}", output.stderr);
     }
 }

@@ -55,7 +55,7 @@ fn wrong_usage_exits_with_2_and_says_why() {
         (&["--once", "--shard", "1"], &["I/N"]),
         (&["--once", "--log-format", "xml"], &["xml", "json"]),
         (&["--once", "--log-level", "info=loud"], &["info=loud", "must be error, warn, info"]),
-        (&["--once", "--log-level", "inof"], &["\"inof\" is no level", "must be error, warn, info"]),
+        (&["--once", "--log-level", "inof"], &["unknown log level \"inof\"", "must be error, warn, info"]),
         (&["--completions", "tcsh"], &["tcsh", "bash", "fish", "zsh"]),
         (&["--once", "--config"], &["--config"]),
         (&["--once", "--bot", "suport"], &["--bot suport", "sales, support"]),
@@ -101,7 +101,7 @@ fn a_wrong_configuration_exits_with_78_and_names_every_problem() {
         assert_eq!(output.stdout, "");
         for words in [
             "config.toml: platform.per_minute: found 0",
-            "config.toml: platform.per_hours: unknown key; the did you mean platform.per_hour?",
+            "config.toml: platform.per_hours: unknown key; did you mean platform.per_hour?",
             "config.toml: schedule.cron: found \"61 * * * *\"",
             "KORE_TREND__PLATFORM__BACKFILL_SHARE: platform.backfill_share: found \"2\"",
             "config.toml: bots.support.client_id: is missing",

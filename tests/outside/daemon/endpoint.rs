@@ -44,7 +44,7 @@ fn it_is_ready_when_every_series_is_well_and_tells_which_is_not() {
     assert_eq!(status, 503);
     let first = platform.asked()[0].clone();
     let (bot, interval) = (first.bot_id().replace("st-", ""), first.query["aggregation_type"].to_lowercase());
-    let pending = json!({"bot": bot, "channel": "all", "interval": interval, "error": "no tick of it has ended yet"});
+    let pending = json!({"bot": bot, "channel": "all", "interval": interval, "error": "not fetched yet"});
     assert!(waiting.as_array().unwrap().contains(&pending), "{waiting}");
     assert_eq!((daemon.get("/healthz").status, daemon.get("/healthz").body.as_str()), (200, "ok\n"));
     gate.open();

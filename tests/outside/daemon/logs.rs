@@ -24,17 +24,17 @@ fn a_quiet_run_logs_one_line_a_tick() {
     let template = Template { platform_url: platform.url(), schedule: &schedule, bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);
-    daemon.wait_for_log("tick ended", 3);
+    daemon.wait_for_log("tick finished", 3);
     let log = daemon.end().stderr;
-    let (end, ticks) = after_start(&log).into_iter().partition::<Vec<_>, _>(|line| !line.contains("tick ended after "));
+    let (end, ticks) = after_start(&log).into_iter().partition::<Vec<_>, _>(|line| !line.contains("tick finished in "));
     for line in &ticks {
         assert!(
             line.contains("INFO") && line.contains(": 4 series of 2 bots, ") && line.contains(" 4 requests"),
             "{line}"
         );
-        assert!(line.contains("; the next one is at 2"), "{line}");
+        assert!(line.contains("; next tick at 2"), "{line}");
     }
-    assert!(end.len() == 2 && end[0].contains("told to end") && end[1].contains("ended"), "{log}");
+    assert!(end.len() == 2 && end[0].contains("shutting down, finishing") && end[1].contains("ended"), "{log}");
     assert!(!log.contains("ERROR"), "{log}");
 }
 
@@ -45,7 +45,7 @@ fn json_lines_carry_bot_channel_and_interval() {
     let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start_with(&workspace, &["--log-format", "json"], &[]);
-    daemon.wait_for_log("tick ended", 1);
+    daemon.wait_for_log("tick finished", 1);
     let log = daemon.end().stderr;
     let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let errors: Vec<&Value> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
@@ -90,7 +90,7 @@ fn a_failure_is_said_when_it_begins_when_it_changes_and_when_it_is_over() {
         Template { platform_url: platform.url(), schedule: EVERY_SECOND, bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);
-    daemon.wait_for_log("1 not complete", 3);
+    daemon.wait_for_log("1 failed", 3);
     assert_eq!(daemon.logged("ERROR").len(), 1, "{}", daemon.log());
     status.store(405, Ordering::Relaxed);
     daemon.wait_for_log("still failing: the platform answered 405", 1);
@@ -109,7 +109,7 @@ fn a_failure_is_said_when_it_begins_when_it_changes_and_when_it_is_over() {
 }
 
 #[test]
-fn a_database_that_is_away_is_said_once_a_series() {
+fn a_database_that_is_away_is_said_once_for_all_series() {
     let bots = bots(["one", "two"], "");
     let platform = SimulatedPlatform::well(&bots);
     let status = Arc::new(AtomicU16::new(404));
@@ -128,11 +128,15 @@ fn a_database_that_is_away_is_said_once_a_series() {
     };
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);
-    daemon.wait_for_log("2 not complete", 3);
+    daemon.wait_for_log("2 failed", 3);
     let said = daemon.logged("ERROR");
-    assert!(said.len() == 2 && said.iter().all(|line| line.contains("check influxdb.org")), "{said:?}");
+    assert!(said.len() == 1 && said[0].contains("the database is unavailable (the database answered 404"), "{said:?}");
+    for words in ["): 2 series not exported; ", "check influxdb.org", "; next try at 2"] {
+        assert!(said[0].contains(words), "{words} is missing: {said:?}");
+    }
     status.store(0, Ordering::Relaxed);
     daemon.wait_until_ready();
-    assert_eq!((daemon.logged("recovered").len(), daemon.logged("ERROR").len()), (2, 2), "{}", daemon.log());
+    let over = daemon.logged("the database is available again after ").len();
+    assert_eq!((over, daemon.logged("recovered").len(), daemon.logged("ERROR").len()), (1, 0, 1), "{}", daemon.log());
     daemon.end();
 }

@@ -72,7 +72,7 @@ fn every_metric_of_the_contract_is_there_with_its_labels_and_type() {
     for result in ["success", "refused", "failure"] {
         assert!(daemon.value(&format!("kore_trend_writes_total{{result=\"{result}\"}}")).is_some());
     }
-    for reason in ["nonexistent_hour", "retention", "refused"] {
+    for reason in ["nonexistent_hour", "retention", "forgotten_day", "refused"] {
         let sample = format!("kore_trend_points_dropped_total{{bot=\"support\",reason=\"{reason}\"}}");
         assert_eq!(daemon.value(&sample), Some(0.0));
     }
@@ -101,7 +101,7 @@ fn values_follow_what_happens() {
     let workspace = Workspace::with(&template);
     let before = Timestamp::now().as_second();
     let daemon = Daemon::start(&workspace);
-    daemon.wait_for_log("tick ended", 1);
+    daemon.wait_for_log("tick finished", 1);
     for (sample, value) in [
         ("requests_total{bot=\"well\",status=\"200\"}", 1.0),
         ("requests_total{bot=\"throttled\",status=\"200\"}", 1.0),
@@ -172,7 +172,7 @@ fn what_the_database_does_not_take_is_counted() {
         assert!(daemon.value("kore_trend_writes_total{result=\"refused\"}").unwrap() >= 2.0);
         assert!(daemon.reload());
         daemon.wait_for_ticks(1);
-        assert_eq!(daemon.logged("older than what its bucket retains").len(), usize::from(reason == "retention"));
+        assert_eq!(daemon.logged("older than the bucket's retention").len(), usize::from(reason == "retention"));
         daemon.end();
     }
 }
@@ -195,7 +195,7 @@ fn an_hour_that_never_was_is_counted_and_said_once() {
     let workspace = Workspace::with(&Template { bots: &bots, ..template });
     let daemon = Daemon::start(&workspace);
     assert_eq!(dropped(&daemon, "nonexistent_hour"), 1.0);
-    let said = daemon.logged("a time that never was, the hour 2 in Europe/Berlin");
+    let said = daemon.logged("the hour 2, skipped by daylight saving in Europe/Berlin");
     assert!(said.len() == 1 && said[0].contains(&format!("day={day}")), "{said:?}");
     daemon.end();
 }

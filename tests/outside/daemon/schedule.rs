@@ -33,7 +33,7 @@ fn a_start_is_a_tick_if_it_is_wanted() {
     let template = Template { platform_url: platform.url(), schedule: NEVER, bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);
-    daemon.wait_for_log("tick ended", 1);
+    daemon.wait_for_log("tick finished", 1);
     assert_eq!(platform.asked().len(), 2);
     daemon.end();
 
@@ -60,11 +60,11 @@ fn a_tick_that_comes_while_the_last_one_runs_is_skipped_and_counted() {
     wait_for("the other bot to go on", || (platform.asked_of("free").len() >= 3).then_some(()));
     assert_eq!(platform.asked_of("stuck").len(), 1);
     let of_stuck = |text: &str| lines_with(&daemon.logged(text).join("\n"), "bot=\"stuck\"");
-    assert_eq!(of_stuck("its last tick is still running").len(), 1, "said once");
+    assert_eq!(of_stuck("the previous tick is still running").len(), 1, "said once");
     gate.open();
     wait_for("it to go on", || (platform.asked_of("stuck").len() >= 3).then_some(()));
-    let ended = of_stuck("its long tick has ended, ").remove(0);
-    let skipped = ended.split_once("ended, ").unwrap().1.split_once(" were skipped meanwhile").unwrap().0;
+    let ended = of_stuck("the long tick has ended; ").remove(0);
+    let skipped = ended.split_once("ended; ").unwrap().1.split_once(" ticks were skipped").unwrap().0;
     assert!(skipped.parse::<f64>().unwrap() <= daemon.value("kore_trend_ticks_skipped_total").unwrap(), "{ended}");
     daemon.end();
 }
@@ -73,10 +73,10 @@ fn a_tick_that_comes_while_the_last_one_runs_is_skipped_and_counted() {
 fn a_wrong_cron_line_is_shown_with_its_field() {
     let bots = bots(["support"], "cron = \"0 0 3 * *\"");
     for (line, words) in [
-        ("0 */15 * * * * *", "it has 7 fields, must have 6 (seconds first) or 5 (crontab)"),
-        ("0 10 25 * * *", "the hours field \"25\" is wrong"),
-        ("10 * * JANUS *", "the month field \"JANUS\" is wrong"),
-        ("0 0 0 31 6 *", "no day ever matches it"),
+        ("0 */15 * * * * *", "expected 6 fields (seconds first) or 5 (crontab), found 7"),
+        ("0 10 25 * * *", "invalid hours \"25\""),
+        ("10 * * JANUS *", "invalid month \"JANUS\""),
+        ("0 0 0 31 6 *", "no date ever matches"),
     ] {
         let schedule = format!("cron = \"{line}\"");
         let workspace = Workspace::with(&Template { schedule: &schedule, bots: &bots, ..Template::default() });
@@ -94,7 +94,7 @@ fn starts_with(spread: &str) -> Vec<(String, Instant)> {
     let template = Template { platform_url: platform.url(), schedule: &schedule, bots: &bots, ..Template::default() };
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);
-    daemon.wait_for_log("tick ended", 1);
+    daemon.wait_for_log("tick finished", 1);
     daemon.end();
     let first = platform.asked().into_iter().take(3);
     first.map(|asked| (asked.bot_id().to_owned(), asked.at)).collect()

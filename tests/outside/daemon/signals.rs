@@ -37,7 +37,7 @@ fn what_is_in_hand_is_finished_and_nothing_new_begins() {
     for signal in ["TERM", "INT"] {
         let (platform, gate, workspace, daemon) = with_a_request_in_hand("60s");
         daemon.signal(signal);
-        daemon.wait_for_log("told to end", 1);
+        daemon.wait_for_log("shutting down, finishing", 1);
         gate.open();
         let log = daemon.finish(0).stderr;
         assert!(log.lines().last().unwrap().contains("ended"), "{log}");
@@ -56,7 +56,7 @@ fn what_is_in_hand_is_finished_and_nothing_new_begins() {
 fn a_second_signal_ends_it_at_once() {
     let (_platform, _gate, _workspace, daemon) = with_a_request_in_hand("600s");
     daemon.signal("TERM");
-    daemon.wait_for_log("told to end", 1);
+    daemon.wait_for_log("shutting down, finishing", 1);
     daemon.signal("TERM");
     daemon.finish(1);
 }
@@ -66,14 +66,14 @@ fn it_ends_well_when_the_grace_is_over() {
     let (_platform, _gate, _workspace, daemon) = with_a_request_in_hand("200ms");
     daemon.signal("TERM");
     let log = daemon.finish(0).stderr;
-    assert!(log.contains("requests in hand did not end within 200ms"), "{log}");
+    assert!(log.contains("requests in flight did not finish within 200ms"), "{log}");
 }
 
 #[test]
 fn a_reload_does_not_disturb_the_end() {
     let (platform, gate, _workspace, daemon) = with_a_request_in_hand("600s");
     daemon.signal("TERM");
-    daemon.wait_for_log("told to end", 1);
+    daemon.wait_for_log("shutting down, finishing", 1);
     daemon.signal("HUP");
     gate.open();
     let log = daemon.finish(0).stderr;
@@ -93,7 +93,7 @@ fn who_waits_is_not_waited_for() {
     let workspace = Workspace::with(&template);
     let daemon = Daemon::start(&workspace);
     wait_for("both requests", || (platform.asked().len() == 2).then_some(()));
-    daemon.wait_for_log("pausing it", 1);
+    daemon.wait_for_log("rate limited by the platform", 1);
     daemon.end();
     assert_eq!(platform.asked().len(), 2);
 }

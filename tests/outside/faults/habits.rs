@@ -125,7 +125,7 @@ fn days_that_nobody_asked_for_are_dropped_and_said_once() {
     let asked = held_lines("one", "all", Interval::Hourly, -7);
     let foreign: BTreeSet<_> = all.iter().filter(|line| !asked.contains(line)).collect();
     assert!(!scene.workspace.sorted_lines("engagement.lp").iter().any(|line| foreign.contains(line)));
-    assert!(is_said_once(&output.stderr, "asked for"), "{}", output.stderr);
+    assert!(is_said_once(&output.stderr, "not requested"), "{}", output.stderr);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn days_that_the_platform_has_forgotten_are_not_written() {
     };
     assert!(of_day(-28).iter().all(|line| lines.contains(line)));
     assert!(!of_day(-29).iter().any(|line| lines.contains(line)));
-    says(&format!("{}{}", output.stdout, output.stderr), &["forgotten"]);
+    says(&format!("{}{}", output.stdout, output.stderr), &["12 days", "zeros"]);
     assert!(!scene.workspace.path("state/backfill.json").exists());
 }
 
@@ -271,8 +271,9 @@ fn days_to_refresh_after_an_outage_are_owed_like_the_rest() {
     let scene = Scene::new(|options| options.script(script), "");
     let state = format!(
         "{{\"version\":1,\"series\":[{{\"bot\":\"one\",\"bot_id\":\"st-one\",\"channel\":\"all\",\"interval\":\"hourly\",\
-         \"since\":\"{first}\",\"through\":\"{first}\"}}]}}",
-        first = day(-10)
+         \"since\":\"{}\",\"through\":\"{}\"}}]}}",
+        day(-20),
+        day(-10)
     );
     scene.workspace.write("state/watermarks.json", &state);
     scene.run(&["--once"], 0);

@@ -2,6 +2,8 @@
 //! nothing is lost or falsified.
 
 mod database;
+mod generations;
+mod habits;
 mod kill;
 mod needs_faketime;
 mod needs_toxiproxy;

@@ -24,7 +24,7 @@ fn where_nobody_listens_five_tries_are_made() {
     workspace.configure(&Template::default());
     let output = workspace.run(&["--once"]).expect_code(1);
     let error = output.stderr.lines().find(|line| line.contains("ERROR") && line.contains("bot=\"support\"")).unwrap();
-    assert!(error.contains("cannot be reached") && error.contains("check platform.url"), "{error}");
+    assert!(error.contains("cannot reach the platform") && error.contains("check platform.url"), "{error}");
     let row = output.stdout.lines().nth(1).unwrap();
     assert_eq!(row.split_whitespace().collect::<Vec<_>>()[..6], ["support", "all", "hourly", "0", "0", "5"]);
 }
@@ -37,7 +37,7 @@ fn where_no_database_listens_everything_stays_owed() {
     let template = Template { platform_url: platform.url(), bots: &bots, sink, ..Template::default() };
     let workspace = Workspace::with(&template);
     let output = workspace.run(&["--once"]).expect_code(1);
-    assert!(output.stderr.contains("the database cannot be reached"), "{}", output.stderr);
+    assert!(output.stderr.contains("cannot reach the database"), "{}", output.stderr);
     assert!(workspace.watermark("support").is_null());
     assert_eq!(platform.asked().len(), 1);
 }
@@ -61,7 +61,6 @@ fn a_day_that_keeps_failing_keeps_nothing_else_from_being_exported() {
     });
     let workspace = Workspace::with(&Template { platform_url: platform.url(), bots: &bots, ..Template::default() });
     workspace.run(&["--once"]).expect_code(1);
-    assert!(names[..4].iter().all(|bot| has_arrived(&workspace, bot, -2)), "in the first run already");
     std::fs::remove_file(workspace.path("engagement.lp")).unwrap();
     workspace.run(&["--once"]).expect_code(1);
     for bot in &names[..5] {
@@ -84,7 +83,7 @@ fn a_day_that_keeps_failing_keeps_nothing_else_from_being_exported() {
 }
 
 #[test]
-fn an_outage_of_the_platform_is_made_up_for_by_one_request_a_series() {
+fn an_outage_of_the_platform_is_made_up_for_after_the_live_days() {
     let names = ["e500", "e503", "hang-up"];
     let bots = bots(names, "");
     let well_again = Arc::new(AtomicBool::new(false));
@@ -104,5 +103,5 @@ fn an_outage_of_the_platform_is_made_up_for_by_one_request_a_series() {
         assert!(has_arrived(&workspace, bot, -7), "{bot}");
     }
     let requests = |bot: &str| platform.asked_of(bot).len();
-    assert_eq!(names.map(requests), [1, 1, 1]);
+    assert_eq!(names.map(requests), [2, 2, 2]);
 }

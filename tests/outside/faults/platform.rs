@@ -93,7 +93,7 @@ fn a_day_that_cannot_be_had_is_asked_for_five_times() {
         "",
         0,
         vec![
-            row("hang-up", |_, _| Some(Reply::hang_up()), &["cannot be reached", "platform.url"]),
+            row("hang-up", |_, _| Some(Reply::hang_up()), &["cannot reach the platform", "platform.url"]),
             row("e500", |_, _| error(500, "Internal Server Error"), &["answered 500", "Internal Server Error"]),
             row("e502", |_, _| plain(502, "Bad Gateway"), &["answered 502", "Bad Gateway"]),
             row("e503", |_, _| plain(503, ""), &["answered 503"]),
@@ -104,7 +104,7 @@ fn a_day_that_cannot_be_had_is_asked_for_five_times() {
 
 #[test]
 fn a_day_without_an_answer_is_asked_for_five_times_as_well() {
-    let says = &["no complete answer within 1s", "platform.timeout"];
+    let says = &["did not answer within 1s", "platform.timeout"];
     let row = Row { bot: "silent", reply: |_, _| Some(Reply::never()), requests: 5, says };
     check("timeout = \"1s\"", 0, vec![row]);
 }
@@ -116,8 +116,8 @@ fn a_first_run_gives_up_after_five_tries_as_well() {
         "",
         7,
         vec![
-            row("hang-up", |_, _| Some(Reply::hang_up()), &["cannot be reached"]),
-            row("broken", |_, _| Some(broken_off()), &["broke off after 12 bytes of the answer"]),
+            row("hang-up", |_, _| Some(Reply::hang_up()), &["cannot reach the platform"]),
+            row("broken", |_, _| Some(broken_off()), &["connection lost after 12 bytes of the answer"]),
             row("e500", |_, _| error(500, "Internal Server Error"), &["answered 500"]),
             row("e502", |_, _| plain(502, ""), &["answered 502"]),
             row("e503", |_, _| plain(503, ""), &["answered 503"]),
@@ -172,7 +172,7 @@ fn a_throttled_bot_is_left_alone_for_as_long_as_the_platform_says() {
 #[test]
 fn a_refusal_is_not_asked_again_and_says_what_to_do() {
     let row = |bot, reply, says| Row { bot, reply, requests: 1, says };
-    const CREDENTIALS: &[&str] = &["client_id", "appId", "secret", "id is", "scope", "published"];
+    const CREDENTIALS: &[&str] = &["client_id", "appId", "secret", "bot id", "scope", "published"];
     check(
         "",
         7,
@@ -249,8 +249,8 @@ fn no_points_come_from_an_answer_that_is_not_as_documented() {
                 |_, _| plain(200, "{\"results\":[{\"date\":\"Nov 01 2026\",\"0 - 1\":\"many\"}]}"),
                 &["many", "line 1"],
             ),
-            row("long", |_, _| plain(200, &" ".repeat(LONG)), &["longer than 16 MiB"]),
-            row("endless", |_, _| Some(Reply::from((200, " ".repeat(LONG))).cut_off()), &["longer than 16 MiB"]),
+            row("long", |_, _| plain(200, &" ".repeat(LONG)), &["larger than 16 MiB"]),
+            row("endless", |_, _| Some(Reply::from((200, " ".repeat(LONG))).cut_off()), &["larger than 16 MiB"]),
         ],
     );
 }

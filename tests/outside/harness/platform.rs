@@ -77,6 +77,7 @@ fn answers_have_the_oddities_that_are_switched_on() {
         ..Habits::default()
     };
     let platform = Options::new(&bots)
+        .open()
         .habits(habits)
         .figures(|asked, _| support::platform::answer::v1(asked.window().unwrap(), asked.interval(), |_, _| Some(7)));
     let platform = platform.start();

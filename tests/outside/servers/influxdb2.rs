@@ -107,7 +107,7 @@ mod needs_influxdb2 {
         let platform = SimulatedPlatform::well(BOT);
         let workspace = workspace(&database, &platform, "", BOT);
         let output = workspace.run(&["--once"]).expect_code(0);
-        assert!(output.stderr.contains("older than what its bucket retains"), "{}", output.stderr);
+        assert!(output.stderr.contains("older than the bucket's retention"), "{}", output.stderr);
         assert!(output.stdout.contains("points beyond retention"), "{}", output.stdout);
 
         let now = Timestamp::now();
@@ -148,5 +148,31 @@ mod needs_influxdb2 {
             database.bucket
         );
         assert_eq!(database.flux(&flux).len(), 3, "the other measurement is written");
+    }
+
+    #[test]
+    #[ignore = "needs the servers that tests/run brings"]
+    fn a_wrong_token_and_a_bucket_that_is_not_there_are_said_and_everything_stays_owed() {
+        let database = Database::fresh(None);
+        let platform = SimulatedPlatform::well(BOT);
+        let workspace = workspace(&database, &platform, "", BOT);
+        let config = workspace.read("config.toml");
+        for (right, wrong, words) in [
+            (&database.token, "canary-of-another-token", ["answered 401", "influxdb.token"]),
+            (&database.bucket, "nowhere", ["answered 404", "influxdb.bucket"]),
+        ] {
+            workspace.write("config.toml", &config.replace(right.as_str(), wrong));
+            let output = workspace.run(&["--once"]).expect_code(1);
+            for word in words {
+                assert!(output.stderr.contains(word), "no {word:?} in\n{}", output.stderr);
+            }
+            assert!(!output.stderr.contains("canary"), "{}", output.stderr);
+        }
+        platform.forget();
+        workspace.write("config.toml", &config);
+        workspace.run(&["--once"]).expect_code(0);
+        let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+        assert!(platform.asked().iter().any(|asked| asked.asks_for(day_after(today, -7))), "the first day is owed");
+        assert!(!database.points().is_empty());
     }
 }

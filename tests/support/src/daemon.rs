@@ -136,7 +136,7 @@ impl Daemon {
     /// Tells it to read its configuration again and waits for its verdict: whether it took it over.
     #[track_caller]
     pub fn reload(&self) -> bool {
-        const VERDICTS: [&str; 2] = ["configuration reloaded", "the configuration is not reloaded"];
+        const VERDICTS: [&str; 2] = ["configuration reloaded", "reload refused"];
         let verdicts = || VERDICTS.map(|verdict| self.logged(verdict).len());
         let before = verdicts();
         self.signal("HUP");

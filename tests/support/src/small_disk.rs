@@ -53,14 +53,17 @@ impl<'a> SmallDisk<'a> {
         files
     }
 
-    /// Fills it to the last byte, also the last block of the ledger.
+    /// Fills it to the last byte, also the last block of the requests on record.
     #[track_caller]
     pub fn fill(&self) {
         fill(&self.path("filler"));
-        let Ok(mut ledger) = File::options().append(true).open(self.path("requests.ledger")) else { return };
-        ledger.lock().unwrap();
-        // To the program, a request of nobody at the beginning of time, or a part of one.
-        while ledger.write_all(&[0]).is_ok() {}
+        let Ok(lock) = File::open(self.path("requests.lock")) else { return };
+        lock.lock().unwrap();
+        for name in self.files().into_iter().filter(|name| name.starts_with("requests.") && name != "requests.lock") {
+            let mut records = File::options().append(true).open(self.path(&name)).unwrap();
+            // To the program, a request of nobody at the beginning of time, or a part of one.
+            while records.write_all(&[0]).is_ok() {}
+        }
     }
 
     /// Gives all of it free again that the state does not need.

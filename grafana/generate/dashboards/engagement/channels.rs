@@ -5,10 +5,10 @@ use serde_json::json;
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::super::query::Query;
-use super::figures::{by_bot_and_channel, by_bot_and_channel_flux};
+use super::figures::{LARGEST_OF_CHANNEL, by_bot_and_channel, by_bot_and_channel_flux};
 use super::looks::{BLUE, fixed};
 use super::trend::NO_DAYS;
-use super::windows::{Measurement, Window};
+use super::windows::{Measurement, Window, chosen, points};
 
 const WHY: &str = "**Channels must not be added up to a total.** The figures count unique people. Somebody who uses two \
     channels is one user in each of them and one user in the channel *all*, which is what the platform counts over all \
@@ -33,17 +33,7 @@ pub(super) fn shares() -> Panel {
         "Hourly users of each channel but \"all\", added up over the range. These are not shares of people: \
          somebody who uses two channels counts in both. How to read the figures, below, says why.",
     )
-    .query(Query::Table {
-        influxql: format!(
-            "SELECT sum(\"users\") AS \"users\" FROM ({}) WHERE \"channel\" != 'all' GROUP BY \"channel\"",
-            by_bot_and_channel(Measurement::Hourly, Window::Range)
-        ),
-        flux: format!(
-            "{}\n  |> filter(fn: (r) => r.channel != \"all\")\n  |> group(columns: [\"channel\"])\n  |> sum()\n  {}",
-            by_bot_and_channel_flux(Measurement::Hourly, Window::Range),
-            lines("users")
-        ),
-    })
+    .query(sums_of_channels())
     .then("organize", json!({ "excludeByName": { "Time": true }, "renameByName": {}, "indexByName": {} }))
     .then("sortBy", json!({ "fields": {}, "sort": [{ "field": "users", "desc": true }] }))
     .options(json!({
@@ -54,6 +44,28 @@ pub(super) fn shares() -> Panel {
     }))
     .defaults(json!({ "min": 0, "color": fixed(BLUE), "displayName": "${__data.fields.channel}" }))
     .no_value("the chosen bots have no channel but \"all\"")
+}
+
+/// Each series' hours are added up by the day before what stands twice is left out: an hour at a time, 90 days of fifty bots
+/// took twenty seconds. What is exported again is exported by whole days, so nothing is lost.
+fn sums_of_channels() -> Query {
+    let outside = Window::Range.outside();
+    Query::Table {
+        influxql: format!(
+            "SELECT sum(\"users\") AS \"users\" FROM (SELECT max(\"users\") AS \"users\" FROM (\
+             SELECT sum(\"users\") AS \"users\" FROM \"{}\" WHERE \"channel\" != 'all' AND {} GROUP BY time(1d), * fill(none)) \
+             WHERE {outside} GROUP BY time(1d), \"bot\", \"channel\" fill(none)) WHERE {outside} GROUP BY \"channel\"",
+            Measurement::Hourly.name(),
+            chosen(Window::Range)
+        ),
+        flux: format!(
+            "{}\n  |> filter(fn: (r) => r.channel != \"all\")\n  \
+             |> aggregateWindow(every: 1d, fn: sum, createEmpty: false)\n  {LARGEST_OF_CHANNEL}\n  \
+             |> group(columns: [\"channel\"])\n  |> sum()\n  {}",
+            points(Measurement::Hourly, Window::Range),
+            lines("users")
+        ),
+    }
 }
 
 /// Days by channel.
@@ -82,10 +94,11 @@ const AVERAGE: &str = "on average";
 const BUSIEST: &str = "busiest day";
 
 fn average() -> Query {
+    let outside = Window::Range.outside();
     Query::Table {
         influxql: format!(
             "SELECT sum(\"users\") AS \"{AVERAGE}\" FROM (SELECT mean(\"users\") AS \"users\" FROM ({}) \
-             GROUP BY \"bot\", \"channel\") GROUP BY \"channel\"",
+             WHERE {outside} GROUP BY \"bot\", \"channel\") WHERE {outside} GROUP BY \"channel\"",
             by_bot_and_channel(Measurement::Daily, Window::Range)
         ),
         flux: format!(
@@ -97,10 +110,11 @@ fn average() -> Query {
 }
 
 fn busiest() -> Query {
+    let outside = Window::Range.outside();
     Query::Table {
         influxql: format!(
             "SELECT max(\"users\") AS \"{BUSIEST}\" FROM (SELECT sum(\"users\") AS \"users\" FROM ({}) \
-             GROUP BY time(1d, 11h), \"channel\" fill(none)) GROUP BY \"channel\"",
+             WHERE {outside} GROUP BY time(1d, 11h), \"channel\" fill(none)) WHERE {outside} GROUP BY \"channel\"",
             by_bot_and_channel(Measurement::Daily, Window::Range)
         ),
         flux: format!(

@@ -14,8 +14,9 @@ use super::windows::{Measurement, Window, chosen, points};
 pub(crate) fn total(measurement: Measurement, window: Window, column: &str) -> Query {
     Query::Table {
         influxql: format!(
-            "SELECT sum(\"users\") AS \"{column}\" FROM ({}) GROUP BY {} fill(none)",
+            "SELECT sum(\"users\") AS \"{column}\" FROM ({}) WHERE {} GROUP BY {} fill(none)",
             by_bot(measurement, window),
+            window.outside(),
             measurement.buckets()
         ),
         flux: format!(
@@ -31,8 +32,9 @@ pub(crate) fn total(measurement: Measurement, window: Window, column: &str) -> Q
 pub(crate) fn hours_of_bots(window: Window, column: &str) -> Query {
     Query::Table {
         influxql: format!(
-            "SELECT sum(\"users\") AS \"{column}\" FROM ({}) GROUP BY \"bot\"",
-            by_bot(Measurement::Hourly, window)
+            "SELECT sum(\"users\") AS \"{column}\" FROM ({}) WHERE {} GROUP BY \"bot\"",
+            by_bot(Measurement::Hourly, window),
+            window.outside()
         ),
         flux: format!(
             "{}\n  |> sum()\n  |> group()\n  |> keep(columns: [\"bot\", \"_value\"])\n  \
@@ -93,13 +95,13 @@ pub(crate) fn by_bot_and_channel(measurement: Measurement, window: Window) -> St
 
 /// The same in Flux.
 pub(crate) fn by_bot_and_channel_flux(measurement: Measurement, window: Window) -> String {
-    format!(
-        "{}\n  |> group(columns: [\"bot\", \"channel\"])\n  \
-         |> keep(columns: [\"_start\", \"_stop\", \"_time\", \"bot\", \"channel\", \"_value\"])\n  \
-         |> sort(columns: [\"_value\"], desc: true)\n  |> unique(column: \"_time\")",
-        points(measurement, window)
-    )
+    format!("{}\n  {LARGEST_OF_CHANNEL}", points(measurement, window))
 }
+
+/// In Flux: of the values that a bot has in a channel at one time, the largest.
+pub(crate) const LARGEST_OF_CHANNEL: &str = "|> group(columns: [\"bot\", \"channel\"])\n  \
+    |> keep(columns: [\"_start\", \"_stop\", \"_time\", \"bot\", \"channel\", \"_value\"])\n  \
+    |> sort(columns: [\"_value\"], desc: true)\n  |> unique(column: \"_time\")";
 
 /// Reads the column Time as the reader's clock: in the zone of the time picker.
 pub(crate) fn clock(format: &str) -> Value {

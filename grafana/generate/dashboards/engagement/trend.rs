@@ -53,12 +53,14 @@ fn by_hour_and_channel() -> Panel {
          half past counts as the full hour before it, in UTC. \"all\" is the platform's own total, and less \
          than the channels together. Over a long range, each step shows its busiest hour.",
     );
+    let outside = Window::Range.outside();
     // No step below an hour: bots whose hours begin at half past would not be added to the others.
     curves(panel, "channel").step("1h").query(Query::Curves {
         tag: "channel",
         influxql: format!(
-            "SELECT max(\"users\") FROM (SELECT sum(\"users\") AS \"users\" FROM ({}) \
-             GROUP BY time(1h), \"channel\" fill(none)) GROUP BY time($__interval), \"channel\" fill(none)",
+            "SELECT max(\"users\") FROM (SELECT sum(\"users\") AS \"users\" FROM ({}) WHERE {outside} \
+             GROUP BY time(1h), \"channel\" fill(none)) WHERE {outside} \
+             GROUP BY time($__interval), \"channel\" fill(none)",
             by_bot_and_channel(Measurement::Hourly, Window::Range)
         ),
         flux: format!(

@@ -27,6 +27,17 @@ impl Window {
         }
     }
 
+    /// The same for a query over a query: without it InfluxDB opens every shard that there is, which for 400 days takes ten
+    /// times as long. A day earlier, for a bucket bears its beginning, which may lie before the range.
+    pub(crate) fn outside(self) -> &'static str {
+        match self {
+            Window::Range => "time >= ${__from}ms - 1d AND time < ${__to}ms",
+            Window::WeekEarlier => "time >= ${__from}ms - 8d AND time < ${__to}ms - 7d",
+            Window::AroundWeekEarlier => "time >= ${__from}ms - 9d AND time < ${__to}ms - 7d + 1h",
+            Window::Month => "time >= ${__to}ms - 31d AND time < ${__to}ms",
+        }
+    }
+
     pub(crate) fn flux(self) -> &'static str {
         match self {
             Window::Range => "start: v.timeRangeStart, stop: v.timeRangeStop",

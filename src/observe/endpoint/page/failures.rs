@@ -1,9 +1,9 @@
-//! What fails, first of all things: series that fail for the same reason are told of together, so that one outage is
-//! one entry however many series it hits.
+//! The list of failing series, grouped by reason: one outage is one entry, however many series it hits.
 
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use maud::{Markup, PreEscaped, html};
 
 use super::series::{failure, full_name, is_failing};
 use super::words::{ago, counted, minute};
@@ -44,25 +44,31 @@ pub(super) fn section(bots: &[BotView], now: Timestamp, room: usize) -> Failures
     if groups.is_empty() {
         return Failures::default();
     }
-    let mut failures = Failures { html: "<section><h2>What fails</h2>".to_owned(), explained: HashMap::new() };
-    let mut told = 0;
+    let mut explained = HashMap::new();
+    let (mut entries, mut told) = (String::new(), 0);
     for (number, (last, group)) in groups.iter().enumerate() {
-        let entry = entry(number, *last, group, now);
-        if failures.html.len() + entry.len() + REST > room {
+        let entry = entry(number, *last, group, now).into_string();
+        if entries.len() + entry.len() + REST > room {
             break;
         }
-        failures.html += &entry;
-        failures.explained.extend(group.iter().map(|failing| (failing.place, number)));
+        entries += &entry;
+        explained.extend(group.iter().map(|failing| (failing.place, number)));
         told += 1;
     }
     let left: usize = groups[told..].iter().map(|(_, group)| group.len()).sum();
-    if left > 0 {
-        let reasons = counted((groups.len() - told) as u64, "more reason");
-        let series = counted(left as u64, "more series");
-        failures.html += &format!("<p>{series} failing, for {reasons}, not shown here.</p>");
-    }
-    failures.html.push_str("</section>");
-    failures
+    let html = html! {
+        section {
+            h2 { "Failing" }
+            (PreEscaped(entries))
+            @if left > 0 {
+                p {
+                    (counted(left as u64, "more series")) " failing for "
+                    (counted((groups.len() - told) as u64, "more reason")) " not shown."
+                }
+            }
+        }
+    };
+    Failures { html: html.into_string(), explained }
 }
 
 /// Failing series by what was said about them, the largest group first.
@@ -85,33 +91,42 @@ fn groups(bots: &[BotView]) -> Vec<(Option<&FailureView>, Vec<Failing<'_>>)> {
     groups
 }
 
-fn entry(number: usize, last: Option<&FailureView>, group: &[Failing<'_>], now: Timestamp) -> String {
-    let why = last.map_or("<p>Nothing is known of why.</p>".to_owned(), failure);
-    let details = |failing: &Failing<'_>| {
-        let Condition::Failing { since } = failing.series.condition else { return String::new() };
-        let last = failing.series.last_failure.as_ref().map(|last| format!("; last {}", ago(last.at, now)));
-        let owed = match failing.series.owed_days {
-            0 => String::new(),
-            days => format!("; {} owed", counted(days.into(), "day")),
-        };
-        format!("failing since {}, {}{}{owed}", minute(since), ago(since, now), last.unwrap_or_default())
-    };
-    let (title, list) = match group {
-        [one] => (full_name(one.bot, one.series), format!("<p class=\"soft\">{}</p>", details(one))),
-        many => {
-            let mut list = "<ul>".to_owned();
-            for failing in &many[..many.len().min(NAMED)] {
-                let name = full_name(failing.bot, failing.series);
-                list += &format!("<li>{name} <span class=\"soft\">{}</span></li>", details(failing));
+fn entry(number: usize, last: Option<&FailureView>, group: &[Failing<'_>], now: Timestamp) -> Markup {
+    html! {
+        article.failure id={ "f" (number) } {
+            h3 {
+                span.failing aria-hidden="true" { "✕" } " "
+                @match group {
+                    [one] => { (full_name(one.bot, one.series)) },
+                    many => { (counted(many.len() as u64, "series")) },
+                }
             }
-            if many.len() > NAMED {
-                list += &format!("<li>and {}</li>", counted((many.len() - NAMED) as u64, "more series"));
+            @match last {
+                Some(last) => { (failure(last)) },
+                None => { p { "The reason is not known." } },
             }
-            (counted(many.len() as u64, "series"), list + "</ul>")
+            @match group {
+                [one] => { p.soft { (details(one, now)) } },
+                many => { ul {
+                    @for failing in many.iter().take(NAMED) {
+                        li { (full_name(failing.bot, failing.series)) " " span.soft { (details(failing, now)) } }
+                    }
+                    @if many.len() > NAMED {
+                        li { "and " (counted((many.len() - NAMED) as u64, "more series")) }
+                    }
+                } },
+            }
         }
+    }
+}
+
+/// Since when a series fails, when it did last, and what it owes.
+fn details(failing: &Failing<'_>, now: Timestamp) -> String {
+    let Condition::Failing { since } = failing.series.condition else { return String::new() };
+    let last = failing.series.last_failure.as_ref().map(|last| format!("; last {}", ago(last.at, now)));
+    let owed = match failing.series.owed_days {
+        0 => String::new(),
+        days => format!("; {} owed", counted(days.into(), "day")),
     };
-    format!(
-        "<article class=\"failure\" id=\"f{number}\"><h3><span class=\"failing\" aria-hidden=\"true\">✕</span> \
-         {title}</h3>{why}{list}</article>"
-    )
+    format!("failing since {}, {}{}{owed}", minute(since), ago(since, now), last.unwrap_or_default())
 }

@@ -84,8 +84,8 @@ fn in_words(recent: &Recent, interval: Interval, local: DateTime) -> String {
     let ended = recent.days().map(|(day, _)| ended_of(day, interval, local)).sum::<usize>();
     let all = grouped(ended.max(known) as u64);
     let most = match figures().flatten().max() {
-        None => "nothing known yet".to_owned(),
-        Some(most) => format!("at most {} in one {noun}, known for {known} of {all} {noun}s", grouped(most.into())),
+        None => "no data yet".to_owned(),
+        Some(most) => format!("at most {} in one {noun}, data for {known} of {all} {noun}s", grouped(most.into())),
     };
     format!("users by {noun}, {first} to {last}, {most}")
 }
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(CLASSES.map(|class| path_of(&svg, class)), ["M3 0h1", "M0 0h1", "", "", "M1 0h1"]);
         assert!(svg.contains("<text x=\"21\" y=\"45\">10</text><text x=\"63\" y=\"45\">40</text>"), "{svg}");
         assert!(svg.contains("<text x=\"105\" y=\"45\">–</text><text x=\"147\" y=\"45\">0</text>"), "{svg}");
-        let words = "users by day, 2026-11-15 to 2026-11-22, at most 40 in one day, known for 3 of 7 days";
+        let words = "users by day, 2026-11-15 to 2026-11-22, at most 40 in one day, data for 3 of 7 days";
         assert!(svg.contains(&format!("aria-label=\"{words}\"")), "{svg}");
         assert_eq!(busiest(&recent, Interval::Daily).unwrap(), "40 users, Mon 16");
     }
@@ -283,13 +283,13 @@ mod tests {
         let figures =
             recent(|day, hour| (day > 0 && !(day == 7 && hour > 20)).then_some(if hour == 9 { 1212 } else { 3 }));
         let words = in_words(&figures, Interval::Hourly, local());
-        let expected = "users by hour, 2026-11-15 to 2026-11-22, at most 1,212 in one hour, known for 165 of 189 hours";
+        let expected = "users by hour, 2026-11-15 to 2026-11-22, at most 1,212 in one hour, data for 165 of 189 hours";
         assert_eq!(words, expected);
         assert_eq!(busiest(&figures, Interval::Hourly).unwrap(), "1,212 users, Mon 16 at 9:00");
 
         let nothing = recent(|_, _| None);
         let words = in_words(&nothing, Interval::Hourly, local());
-        assert_eq!(words, "users by hour, 2026-11-15 to 2026-11-22, nothing known yet");
+        assert_eq!(words, "users by hour, 2026-11-15 to 2026-11-22, no data yet");
         assert_eq!(busiest(&nothing, Interval::Hourly), None);
         let svg = picture(&nothing, Interval::Hourly, local(), &mut Axes::default());
         assert_eq!(CLASSES.map(|class| path_of(&svg, class)), [""; 5]);

@@ -2,18 +2,20 @@
 //!
 //! It takes nothing from elsewhere, runs no script and is never longer than [`LIMIT`], however many bots there are:
 //! what fails comes first, then the bots in full as long as there is room, then the others in short. Whatever text comes
-//! from the configuration or from another service is [escaped](escape) and cut.
+//! from the configuration or from another service is [cleaned](text), cut, and escaped by the template.
 
 mod bots;
-mod escape;
 mod failures;
 mod heat_map;
 mod series;
+mod text;
 mod ticks;
 mod words;
 
-use self::escape::{Text, cut};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
 use self::series::is_failing;
+use self::text::cut;
 use self::words::{counted, minute, rough, second, seconds_between};
 use crate::observe::status::view::{BotView, Condition, View};
 
@@ -30,14 +32,15 @@ const SENTENCE: usize = 300;
 
 /// The page, of one bot where its name is given.
 pub fn render(view: &View, only_bot: Option<&str>) -> String {
-    let Some(name) = only_bot else { return document(view, &view.bots, &sentence(&view.sentence()), "") };
+    let Some(name) = only_bot else {
+        return document(view, &view.bots, &sentence(&view.sentence()), &Markup::default());
+    };
     let Some(bot) = view.bots.iter().find(|bot| bot.name == name) else {
-        let back = "<p><a href=\"./\">All bots</a></p>";
-        return page(
-            "no such bot",
-            Sign::Failing,
-            &format!("<h1>There is no bot called “{}”.</h1>{back}", cut(name, 60)),
-        );
+        let body = html! {
+            h1 { "There is no bot called “" (cut(name, 60)) "”." }
+            p { a href="./" { "All bots" } }
+        };
+        return page("no such bot", Sign::Failing, &body);
     };
     // What concerns the process as a whole is said of the process, not of the bot.
     let alone = View {
@@ -47,9 +50,9 @@ pub fn render(view: &View, only_bot: Option<&str>) -> String {
         state_problem: None,
         ..view.clone()
     };
-    let bots = std::slice::from_ref(bot);
-    let back = format!("<p class=\"back\"><a href=\"./\">All bots</a>: {}</p>", cut(&view.sentence(), SENTENCE));
-    document(view, bots, &cut(&format!("{}: {}.", bot.name, alone.sentence()), SENTENCE), &back)
+    let back = html! { p.back { a href="./" { "All bots" } ": " (cut(&view.sentence(), SENTENCE)) } };
+    let sentence = cut(&format!("{}: {}.", bot.name, alone.sentence()), SENTENCE);
+    document(view, std::slice::from_ref(bot), &sentence, &back)
 }
 
 /// How things are at a glance: the icon of the browser's tab, and the sign before the sentence.
@@ -72,35 +75,49 @@ impl Sign {
 }
 
 /// The document about these bots, its sentence and what leads back from it.
-fn document(view: &View, bots: &[BotView], sentence: &str, back: &str) -> String {
+fn document(view: &View, bots: &[BotView], sentence: &str, back: &Markup) -> String {
     let now = view.now;
     let (title, sign) = essence(view, bots);
     let (class, character, _) = sign.parts();
-    let top = format!(
-        "<h1><span class=\"sign {class}\" aria-hidden=\"true\">{character}</span> {sentence}</h1>{back}{}",
-        banners(view)
-    );
-    let bottom = ticks::section(view) + &process(view);
-    let around = page(&title, sign, "").len() + top.len() + bottom.len();
+    let top = html! {
+        h1 { span class={ "sign " (class) } aria-hidden="true" { (character) } " " (sentence) }
+        (back)
+        (banners(view))
+    };
+    let bottom = html! { (ticks::section(view)) (process(view)) };
+    let around = page(&title, sign, &html! { (top) (bottom) }).len();
     let mut room = LIMIT.saturating_sub(around + 1);
     let failures = failures::section(bots, now, room / 2);
     room -= failures.html.len();
     let bots = bots::section(bots, now, &failures, room);
-    page(&title, sign, &format!("{top}{}{bots}{bottom}", failures.html))
+    page(&title, sign, &html! { (top) (PreEscaped(&failures.html)) (PreEscaped(bots)) (bottom) })
 }
 
 /// Everything around the body.
-fn page(title: &str, sign: Sign, body: &str) -> String {
+fn page(title: &str, sign: Sign, body: &Markup) -> String {
     let (_, character, shape) = sign.parts();
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{character} {title} – \
-         kore-trend-exporter</title><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"color-scheme\" content=\"light dark\"><meta name=\"referrer\" content=\"no-referrer\">\
-         <meta http-equiv=\"refresh\" content=\"{REFRESH}\">\
-         <link rel=\"icon\" href=\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' \
-         fill='none' stroke='white' stroke-width='2'%3E%3Ccircle cx='8' cy='8' r='8' stroke='none' {shape}/%3E%3C/svg%3E\">\
-         <style>{STYLE}</style></head><body><main>{body}</main></body></html>\n"
-    )
+    let icon = format!(
+        "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='none' stroke='white' \
+         stroke-width='2'%3E%3Ccircle cx='8' cy='8' r='8' stroke='none' {shape}/%3E%3C/svg%3E"
+    );
+    let html = html! {
+        (DOCTYPE) "\n"
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { (character) " " (title) " – kore-trend-exporter" }
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                meta name="referrer" content="no-referrer";
+                meta http-equiv="refresh" content=(REFRESH);
+                link rel="icon" href=(icon);
+                style { (PreEscaped(STYLE)) }
+            }
+            body { main { (body) } }
+        }
+        "\n"
+    };
+    html.into_string()
 }
 
 /// How many series are how, for a tab; and the sign for all of it.
@@ -113,18 +130,18 @@ fn essence(view: &View, bots: &[BotView]) -> (String, Sign) {
         return (format!("{failing} of {all} failing"), Sign::Failing);
     }
     if view.state_problem.is_some() {
-        return ("state cannot be written".to_owned(), Sign::Failing);
+        return ("state folder not writable".to_owned(), Sign::Failing);
     }
     if !view.refused_reload.is_empty() {
         return ("reload refused".to_owned(), Sign::Failing);
     }
     match pending {
         0 => (format!("{all} up to date"), Sign::Well),
-        pending => (format!("{pending} of {all} not asked for yet"), Sign::Pending),
+        pending => (format!("{pending} of {all} not fetched yet"), Sign::Pending),
     }
 }
 
-/// A sentence with what makes it one, escaped.
+/// A sentence with what makes it one.
 fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
@@ -132,39 +149,48 @@ fn sentence(words: &str) -> String {
 }
 
 /// What concerns everything on the page.
-fn banners(view: &View) -> String {
-    let mut banners = String::new();
-    if view.simulated {
-        banners += "<p class=\"banner\"><b>Demonstration:</b> the platform is simulated, the figures are invented.</p>";
+fn banners(view: &View) -> Markup {
+    const SHOWN: usize = 5;
+    let problems = &view.refused_reload;
+    html! {
+        @if view.simulated {
+            p.banner { b { "Demonstration:" } " the platform is simulated, the figures are invented." }
+        }
+        @if let Some(problem) = &view.state_problem {
+            p.banner.bad { b { "The state folder cannot be written:" } " " (cut(problem, SENTENCE)) }
+        }
+        @if !problems.is_empty() {
+            div.banner.bad {
+                p {
+                    b { "The last reload was refused." }
+                    " The previous configuration stays in force. See the log for details on:"
+                }
+                ul {
+                    @for problem in problems.iter().take(SHOWN) { li { (cut(problem, SENTENCE)) } }
+                    @if problems.len() > SHOWN {
+                        li { "and " (counted((problems.len() - SHOWN) as u64, "more problem")) "; the log has them all" }
+                    }
+                }
+            }
+        }
     }
-    if let Some(problem) = &view.state_problem {
-        let problem = cut(problem, SENTENCE);
-        banners += &format!("<p class=\"banner bad\"><b>The state folder cannot be written:</b> {problem}</p>");
-    }
-    if !view.refused_reload.is_empty() {
-        const SHOWN: usize = 5;
-        let problems = view.refused_reload.iter().take(SHOWN);
-        let list: String = problems.map(|problem| format!("<li>{}</li>", cut(problem, SENTENCE))).collect();
-        let more = match view.refused_reload.len().saturating_sub(SHOWN) {
-            0 => String::new(),
-            more => format!("<li>and {}; the log has them all</li>", counted(more as u64, "more problem")),
-        };
-        banners += &format!(
-            "<div class=\"banner bad\"><p><b>The last reload was refused;</b> the configuration before it is in \
-             force. The log says what is wrong with:</p><ul>{list}{more}</ul></div>"
-        );
-    }
-    banners
 }
 
 /// The process itself, and where else it tells how it is.
-fn process(view: &View) -> String {
-    format!(
-        "<footer><p>kore-trend-exporter {} · running since {} ({}) · as of {}; this page asks anew every {REFRESH} \
-         seconds</p><p><a href=\"metrics\">/metrics</a> <a href=\"healthz\">/healthz</a> <a href=\"readyz\">/readyz</a></p></footer>",
-        Text(env!("CARGO_PKG_VERSION")),
-        minute(view.started),
-        rough(seconds_between(view.started, view.now)),
-        second(view.now),
-    )
+fn process(view: &View) -> Markup {
+    html! {
+        footer {
+            p {
+                "kore-trend-exporter " (env!("CARGO_PKG_VERSION")) " · running since " (minute(view.started)) " ("
+                (rough(seconds_between(view.started, view.now))) ") · as of " (second(view.now)) "; refreshes every "
+                (REFRESH) " seconds"
+            }
+            p {
+                @for (place, path) in ["metrics", "healthz", "readyz"].into_iter().enumerate() {
+                    @if place > 0 { " " }
+                    a href=(path) { "/" (path) }
+                }
+            }
+        }
+    }
 }

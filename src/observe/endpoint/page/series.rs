@@ -1,12 +1,11 @@
 //! One series: as a card with all that is known of it, or as a row of a table.
 
-use std::fmt::Write;
-
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
+use maud::{Markup, PreEscaped, Render, html};
 
-use super::escape::{Text, bot_link, cut};
 use super::heat_map::{Axes, busiest, picture};
+use super::text::{bot_link, cut};
 use super::words::{ago, counted, minute, rough, seconds_between};
 use crate::config;
 use crate::domain::series::Interval;
@@ -21,7 +20,7 @@ const WORDS: usize = 300;
 /// A condition with its class, its sign and in words.
 pub(super) fn condition(condition: Condition, now: Timestamp) -> (&'static str, &'static str, String) {
     match condition {
-        Condition::Pending => ("pending", "…", "not asked for yet".to_owned()),
+        Condition::Pending => ("pending", "…", "not fetched yet".to_owned()),
         Condition::Well => ("well", "✓", "up to date".to_owned()),
         Condition::Failing { since } => ("failing", "✕", format!("failing for {}", rough(seconds_between(since, now)))),
     }
@@ -33,17 +32,16 @@ pub(super) fn is_failing(series: &SeriesView) -> bool {
 }
 
 /// The name of a series, with its bot.
-pub(super) fn full_name(bot: &BotView, series: &SeriesView) -> String {
-    format!("{}/{} {}", bot_link(&bot.name), cut(&series.channel, CHANNEL), series.interval)
+pub(super) fn full_name(bot: &BotView, series: &SeriesView) -> Markup {
+    html! { (bot_link(&bot.name)) "/" (cut(&series.channel, CHANNEL)) " " (series.interval) }
 }
 
 /// A failure: what was said, and what to do.
-pub(super) fn failure(failure: &FailureView) -> String {
-    format!(
-        "<p class=\"error\">{}</p><p><b>What to do:</b> {}</p>",
-        cut(&failure.error, WORDS),
-        cut(&failure.advice, WORDS)
-    )
+pub(super) fn failure(failure: &FailureView) -> Markup {
+    html! {
+        p.error { (cut(&failure.error, WORDS)) }
+        p { b { "What to do:" } " " (cut(&failure.advice, WORDS)) }
+    }
 }
 
 /// Everything about one series. `explained` is the anchor of the place that tells why it fails, if there is one.
@@ -53,53 +51,52 @@ pub(super) fn card(
     now: Timestamp,
     explained: Option<usize>,
     axes: &mut Axes,
-) -> String {
-    let zone = zone(bot);
+) -> Markup {
     let (class, sign, state) = condition(series.condition, now);
-    let mut card = format!(
-        "<article><h4>{} <small>{}</small></h4><p class=\"state {class}\"><span aria-hidden=\"true\">{sign}</span> \
-         {state}</p>",
-        cut(&series.channel, CHANNEL),
-        series.interval,
-    );
-    card += &picture(&series.recent, series.interval, now.to_zoned(zone).datetime(), axes);
-    card.push_str("<dl>");
-    let mut fact = |name: &str, value: &str| {
-        let _infallible = write!(card, "<dt>{name}</dt><dd>{value}</dd>");
-    };
-    if let Some(busiest) = busiest(&series.recent, series.interval) {
-        fact("Busiest", &busiest);
-    }
     let (what, age) = freshness(bot, series, now);
-    fact(&format!("Newest {what}"), &age);
-    fact("Complete", &series.watermark.map_or("no day yet".to_owned(), |day| format!("through {day}")));
-    fact("Owed", &owed(series.owed_days));
-    if let Condition::Failing { since } = series.condition {
-        fact("Failing", &format!("since {}", minute(since)));
-    }
-    match (&series.last_failure, explained) {
-        (_, Some(place)) if is_failing(series) => fact("Why", &format!("<a href=\"#f{place}\">error and advice</a>")),
-        (Some(last), _) => {
-            fact("Last failure", &format!("{}, {}{}", minute(last.at), ago(last.at, now), failure(last)))
+    html! {
+        article {
+            h4 { (cut(&series.channel, CHANNEL)) " " small { (series.interval) } }
+            p class={ "state " (class) } { span aria-hidden="true" { (sign) } " " (state) }
+            (PreEscaped(picture(&series.recent, series.interval, now.to_zoned(zone(bot)).datetime(), axes)))
+            dl {
+                @if let Some(busiest) = busiest(&series.recent, series.interval) { (fact("Busiest", busiest)) }
+                (fact(&format!("Newest {what}"), age))
+                (fact("Complete", series.watermark.map_or("no day yet".to_owned(), |day| format!("through {day}"))))
+                (fact("Owed", owed(series.owed_days)))
+                @if let Condition::Failing { since } = series.condition {
+                    (fact("Failing", format!("since {}", minute(since))))
+                }
+                @match (&series.last_failure, explained) {
+                    (_, Some(place)) if is_failing(series) => {
+                        (fact("Why", html! { a href={ "#f" (place) } { "error and advice" } }))
+                    }
+                    (Some(last), _) => {
+                        (fact("Last failure", html! { (minute(last.at)) ", " (ago(last.at, now)) (failure(last)) }))
+                    }
+                    (None, _) => {}
+                }
+            }
         }
-        (None, _) => {}
     }
-    card.push_str("</dl></article>");
-    card
+}
+
+fn fact(name: &str, value: impl Render) -> Markup {
+    html! { dt { (name) } dd { (value) } }
 }
 
 /// One series as a row: its name, its state, how fresh it is, what is owed.
-pub(super) fn row(bot: &BotView, series: &SeriesView, now: Timestamp) -> String {
+pub(super) fn row(bot: &BotView, series: &SeriesView, now: Timestamp) -> Markup {
     let (class, sign, state) = condition(series.condition, now);
     let (_, age) = freshness(bot, series, now);
-    let age = age.trim_end_matches(" old");
-    format!(
-        "<tr><th scope=\"row\">{} {}</th><td class=\"{class}\"><span aria-hidden=\"true\">{sign}</span> \
-         {state}</td><td>{age}</td><td>{}</td></tr>",
-        cut(&series.channel, CHANNEL),
-        series.interval,
-        owed(series.owed_days)
-    )
+    html! {
+        tr {
+            th scope="row" { (cut(&series.channel, CHANNEL)) " " (series.interval) }
+            td class=(class) { span aria-hidden="true" { (sign) } " " (state) }
+            td { (age.trim_end_matches(" old")) }
+            td { (owed(series.owed_days)) }
+        }
+    }
 }
 
 /// What the newest confirmed bucket is, and how old it is, counted from its end.
@@ -109,7 +106,7 @@ pub(super) fn freshness(bot: &BotView, series: &SeriesView, now: Timestamp) -> (
         Interval::Daily => ("day", end_of_day),
     };
     let age = match series.newest_point.map(|start| end(start.to_zoned(zone(bot))).unwrap_or(start)) {
-        None => "none since the start".to_owned(),
+        None => "none since start".to_owned(),
         Some(end) if end > now => "still filling".to_owned(),
         Some(end) => format!("{} old", rough(seconds_between(end, now))),
     };
@@ -129,12 +126,7 @@ fn end_of_day(start: Zoned) -> Option<Timestamp> {
     Some(start.tomorrow().ok()?.start_of_day().ok()?.timestamp())
 }
 
-/// The bot's zone; that of Greenwich if this machine knows no such zone, which the configuration does not let through.
+/// The bot's zone; UTC if there is no such zone, which the configuration does not let through.
 fn zone(bot: &BotView) -> TimeZone {
     config::time_zone(&bot.zone).unwrap_or(TimeZone::UTC)
-}
-
-/// A zone as it is shown.
-pub(super) fn zone_name(bot: &BotView) -> Text<'_> {
-    Text(&bot.zone)
 }

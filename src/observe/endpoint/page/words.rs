@@ -1,4 +1,4 @@
-//! Times and numbers as a person says them.
+//! Human-readable durations, instants and numbers.
 
 use std::time::Duration;
 

@@ -24,7 +24,7 @@ fn check(format: &str) {
     let workspace = Workspace::with(&template);
     let arguments = ["--log-level", "trace", "--log-format", format];
     let daemon = Daemon::start_with(&workspace, &arguments, &[("RUST_LOG", "trace"), ("RUST_BACKTRACE", "full")]);
-    daemon.wait_for_log("tick ended", 1);
+    daemon.wait_for_log("tick finished", 1);
     assert!(!daemon.logged("the database answered 401").is_empty(), "{}", daemon.log());
 
     // Refused for several reasons, one of which is the secret itself.
@@ -45,7 +45,7 @@ fn check(format: &str) {
     for told in told {
         secrets.canaries.check(&process, told);
     }
-    for file in ["watermarks.json", "requests.ledger", "recent.json", "lock"] {
+    for file in ["watermarks.json", "requests.lock", "recent.json", "lock"] {
         assert!(workspace.path(format!("state/{file}")).exists(), "{file}");
     }
     secrets.check_sent(&platform, &database);

@@ -64,7 +64,7 @@ fn files_are_for_the_owner_whatever_the_umask() {
         let daemon = Daemon::launch(masked(&workspace, mask, &[]));
         daemon.wait_until_ready();
         daemon.end();
-        let state = ["watermarks.json", "backfill.json", "requests.ledger", "lock", "backfill.lock", "recent.json"];
+        let state = ["watermarks.json", "backfill.json", "requests.lock", "lock", "backfill.lock", "recent.json"];
         let state = state.map(|name| format!("deep/er/state/{name}"));
         let expected: Vec<&str> = state.iter().map(String::as_str).chain(["out/put/engagement.lp"]).collect();
         check_modes(&workspace, mask, &expected);

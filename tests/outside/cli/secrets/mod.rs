@@ -43,7 +43,10 @@ impl Secrets {
 
     /// The section `[influxdb]` for the database at this address.
     fn database(&self, url: &str) -> String {
-        format!("[influxdb]\nurl = \"{url}\"\ntoken = {}\n", in_toml(&self.database_token))
+        format!(
+            "[influxdb]\nurl = \"{url}\"\norg = \"kore\"\nbucket = \"fake\"\ntoken = {}\n",
+            in_toml(&self.database_token)
+        )
     }
 
     /// Nothing of them in what a run said, nor in any file that it made. The tokens that the platform saw are looked

@@ -59,7 +59,6 @@ fn run_daemon() {
         let watch = Watch::new(Timestamp::now());
         let around = Env {
             clock: panicking_clock,
-            uptime: kore_trend_exporter::platform::limits::uptime::read,
             ask: kore_trend_exporter::platform::ask::over_the_network,
             open: kore_trend_exporter::database::open,
             stop: Stop::after(async move {

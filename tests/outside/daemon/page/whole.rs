@@ -35,18 +35,18 @@ fn every_fact_is_told() {
     let document = rendered(&view, None);
     check(&document, &["1 of 12 series failing (support/rtm daily), next tick at 21:57:00 UTC."]);
     check(&document, &["Demonstration: the platform is simulated, the figures are invented."]);
-    check(&document, &["What fails ✕ support/rtm daily", "tcp connect error: Connection refused (os error 111)"]);
+    check(&document, &["Failing ✕ support/rtm daily", "tcp connect error: Connection refused (os error 111)"]);
     check(&document, &["What to do: check platform.url, the name server, the network and the proxy"]);
     check(&document, &["failing since 2026-11-22 19:56 UTC, 2 hours ago; last 1 minute ago; 2 days owed"]);
     check(&document, &["2 bots, 12 series", "Days and hours of UTC · a tick is running"]);
-    check(&document, &["Days and hours of Europe/Berlin · left alone for 4 minutes more"]);
+    check(&document, &["Days and hours of Europe/Berlin · rate limited by the platform, paused for another 4 minutes"]);
     check(&document, &["57 of 60 requests, last minute", "301 of 1,800 requests, last hour"]);
     check(&document, &["all hourly ✓ up to date", "rtm daily ✕ failing for 2 hours", "Why error and advice"]);
     check(&document, &["Newest hour 56 minutes old", "Newest day 21 hours old"]);
     check(&document, &["Complete through 2026-11-21", "Owed nothing", "Owed 2 days"]);
     check(&document, &["Last failure 2026-11-22 18:53 UTC, 3 hours ago", "What to do: something else uses this bot"]);
     check(&document, &["Next: 2026-11-22 21:57:00 UTC, in less than a minute (2 bots)"]);
-    check(&document, &["Last: 2026-11-22 21:56:00 UTC", "3 ticks of a bot skipped since the start"]);
+    check(&document, &["Last: 2026-11-22 21:56:00 UTC", "3 ticks skipped since start"]);
     check(&document, &["Nov 22, 21:56:00 1.8 s 2 12 ✕ 1 14,808 36", "Nov 22, 21:47:00 8.4 s 2 12 0 14,808 36"]);
     check(&document, &["running since 2026-11-19 21:56 UTC (3 days)", "as of 2026-11-22 21:56:32 UTC"]);
     check(&document, &[&format!("kore-trend-exporter {}", env!("CARGO_PKG_VERSION"))]);
@@ -60,32 +60,29 @@ fn every_fact_is_told() {
 fn one_reason_is_told_once() {
     let document = rendered(&views::all_failing(), None);
     check(&document, &["Newest hour 30 hours old"]);
-    check(&document, &["12 of 12 series failing", "What fails ✕ 11 series the platform cannot be reached"]);
+    check(&document, &["12 of 12 series failing", "Failing ✕ 11 series the platform cannot be reached"]);
     check(&document, &["sales/wfacebook daily failing since", "sales/all hourly the platform answered 401"]);
     assert_eq!(document.text.matches("Connection refused").count(), 1);
     assert_eq!(document.text.matches("error and advice").count(), 12);
     check(&document, &["The state folder cannot be written: no storage space"]);
-    check(&document, &["The last reload was refused;", "platform.per_minute"]);
+    check(&document, &["The last reload was refused.", "platform.per_minute"]);
 }
 
 #[test]
 fn nothing_known_is_said() {
     let document = rendered(&views::nothing_yet(), None);
-    check(
-        &document,
-        &["No tick of the 12 series has ended yet", "… not asked for yet", "Newest hour none since the start"],
-    );
-    check(&document, &["Complete no day yet", "Owed 7 days", "No tick has ended since the start."]);
-    assert!(!document.text.contains("Busiest") && !document.text.contains("What fails"), "{}", document.text);
-    assert_eq!(document.title(), "… 12 of 12 series not asked for yet – kore-trend-exporter");
+    check(&document, &["None of 12 series fetched yet", "… not fetched yet", "Newest hour none since start"]);
+    check(&document, &["Complete no day yet", "Owed 7 days", "No tick has finished since start."]);
+    assert!(!document.text.contains("Busiest") && !document.text.contains("Failing ✕"), "{}", document.text);
+    assert_eq!(document.title(), "… 12 of 12 series not fetched yet – kore-trend-exporter");
 
     let document = rendered(&views::view(Vec::new()), None);
-    check(&document, &["0 bots, 0 series No bot is configured for this process."]);
+    check(&document, &["0 bots, 0 series This process exports no bots."]);
     let mut silent = views::demo();
     (silent.simulated, silent.next) = (false, Vec::new());
     silent.bots[0].series.clear();
     let document = rendered(&silent, None);
-    check(&document, &["All 6 series up to date.", "No tick is due."]);
+    check(&document, &["All 6 series up to date.", "No tick is scheduled."]);
     assert!(!document.text.contains("simulated"));
 }
 
@@ -95,7 +92,7 @@ fn one_bot_is_shown_alone() {
     let document = rendered(&view, Some("sales"));
     check(&document, &["✓ sales: all 6 series up to date.", "All bots: 1 of 12 series failing (support/rtm daily)"]);
     check(&document, &["1 bot, 6 series", "Days and hours of Europe/Berlin"]);
-    assert!(!document.text.contains("msteams") && !document.text.contains("What fails"), "{}", document.text);
+    assert!(!document.text.contains("msteams") && !document.text.contains("Failing ✕"), "{}", document.text);
     assert_eq!(document.title(), "✓ 6 series up to date – kore-trend-exporter");
     let document = rendered(&view, Some("support"));
     check(&document, &["✕ support: 1 of 6 series failing", "Connection refused", "Why error and advice"]);
@@ -177,11 +174,11 @@ fn many_bots_are_a_table_and_as_many_in_full_as_fit() {
         ],
     );
     check(&document, &["customer-048 ✓ 2 up to date 56 minutes nothing"]);
-    check(&document, &["See one bot by its name, or with ?bot=NAME."]);
+    check(&document, &["Click a bot's name, or use ?bot=NAME, for the details."]);
     let in_full = document.of("svg").count() / 2;
     assert!(in_full >= 12, "{in_full} bots in full");
     let (series, bots) = (2 * (50 - in_full), 50 - in_full);
-    check(&document, &[&format!("{series} more series of {bots} bots not shown one by one: {series} up to date.")]);
+    check(&document, &[&format!("{series} more series of {bots} bots shown in the table only: {series} up to date.")]);
 }
 
 #[test]
@@ -192,20 +189,20 @@ fn a_bot_with_too_many_series_has_a_table_of_them() {
     for only_bot in [None, Some("wide")] {
         let document = rendered(&view, only_bot);
         check(&document, &["newest hour or day Series State Age Owed", "channel-39 daily ✓ up to date 21"]);
-        check(&document, &["more series of this bot not shown in full:"]);
+        check(&document, &["of this bot shown in the table only:"]);
         assert!(document.of("svg").count() > 20);
     }
     view.bots.push(views::bot("narrow", "UTC", &["all"]));
-    check(&rendered(&view, None), &["80 more series of 1 bot not shown one by one", "narrow Days and hours of UTC"]);
+    check(&rendered(&view, None), &["80 more series of 1 bot shown in the table only", "narrow Days and hours of UTC"]);
 }
 
 #[test]
 fn no_view_makes_the_page_too_long() {
     let started = Instant::now();
     let document = rendered(&views::giant(false), None);
-    check(&document, &["8000 of 8000 series failing", "more series failing, for 7,9", "1,000 bots, 8,000 series"]);
-    check(&document, &["8,000 more series of 1,000 bots not shown one by one: 8,000 failing.", "more bots"]);
-    check(&document, &["and 45 more problems", "later: 194 more schedules"]);
+    check(&document, &["8000 of 8000 series failing", "more series failing for 7,9", "1,000 bots, 8,000 series"]);
+    check(&document, &["8,000 more series of 1,000 bots shown in the table only: 8,000 failing.", "more bots"]);
+    check(&document, &["and 45 more problems", "and 194 schedules later"]);
     let document = rendered(&views::giant(true), None);
     check(&document, &["✕ 8,000 series", "and 7,988 more series"]);
     rendered(&views::giant(false), Some("bot-0999"));

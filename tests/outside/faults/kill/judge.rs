@@ -14,8 +14,7 @@ use crate::support::platform::answer;
 use crate::support::platform::day;
 
 /// Every file that may stand in the state folder.
-const NAMES: [&str; 6] =
-    ["lock", "backfill.lock", "requests.ledger", "watermarks.json", "backfill.json", "recent.json"];
+const NAMES: [&str; 6] = ["lock", "backfill.lock", "requests.lock", "watermarks.json", "backfill.json", "recent.json"];
 
 /// What the state folder says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,7 +46,9 @@ impl State {
         for entry in entries {
             let name = entry.unwrap().file_name().into_string().unwrap();
             state.half_replaced |= name.starts_with(".new-");
-            let known = NAMES.contains(&name.as_str()) || NAMES.iter().any(|known| name == format!(".new-{known}"));
+            let known = NAMES.contains(&name.as_str())
+                || NAMES.iter().any(|known| name == format!(".new-{known}"))
+                || name.strip_prefix("requests.").is_some_and(|hour| hour.parse::<u32>().is_ok());
             assert!(known, "{name} is left over in the state folder");
         }
         document(folder, "recent.json");

@@ -1,14 +1,11 @@
-//! What an end with 0 promises, and what the platform counts, after a power cut; one fact at a time.
+//! What an end with 0 promises, after a power cut; one fact at a time.
 
 mod needs_power_cut {
     use std::process::Command;
 
-    use kore_trend_exporter::domain::series::Interval;
-
     use super::super::disk::Disk;
-    use crate::support::platform::{SimulatedPlatform, held_lines};
+    use crate::support::platform::SimulatedPlatform;
     use crate::support::process::Running;
-    use crate::support::wait_for;
     use crate::support::workspace::{Template, Workspace, bots};
 
     /// The program with its state on the disk.
@@ -67,29 +64,5 @@ mod needs_power_cut {
             cut(&mut disk);
             assert!(!disk.path().join("deep/er/state/backfill.json").exists());
         }
-    }
-
-    #[test]
-    #[ignore = "needs the servers that tests/run brings"]
-    fn a_minute_never_holds_more_requests_than_allowed() {
-        let both = bots(["limited"], "channels = [\"all\", \"rtm\", \"ivr\", \"sms\"]") + &bots(["other"], "");
-        let platform = SimulatedPlatform::well(&both);
-        let (limited, _) = both.split_at(both.find("[bots.other]").unwrap());
-        let template = Template { platform_url: platform.url(), platform: "per_minute = 3", ..Template::default() };
-        let workspace = Workspace::with(&Template { bots: limited, ..template });
-        let mut disk = Disk::new();
-        let mut running = Running::start(command(&workspace, &disk, &["--once"]));
-        wait_for("three requests", || (platform.asked().len() == 3).then_some(()));
-        running.kill();
-        cut(&mut disk);
-        assert_eq!(running.finish().code, None);
-
-        // When the other bot's points are there, the limited one has had its chance.
-        workspace.configure(&Template { bots: &both, ..template });
-        let running = Running::start(command(&workspace, &disk, &["--once"]));
-        let newest = held_lines("other", "all", Interval::Hourly, -1).pop().unwrap();
-        wait_for("the other bot", || workspace.sorted_lines("engagement.lp").contains(&newest).then_some(()));
-        drop(running);
-        assert_eq!(platform.asked_of("limited").len(), 3, "the ledger remembers");
     }
 }

@@ -95,7 +95,7 @@ fn ticks_come_at_their_slots_again_after_the_clock_was_set_back() {
     let daemon = scene.daemon(None);
     daemon.wait_until_ready();
     scene.clock.set(-3 * HOUR);
-    daemon.wait_for_log("the clock was set back by", 1);
+    daemon.wait_for_log("the clock jumped back by", 1);
     // Where nothing but the beat woke the daemon up, there would be five seconds from one tick to the next.
     let from = scene.platform.asked().len();
     wait_for("a tick a second", || {
@@ -186,7 +186,7 @@ fn a_machine_that_sleeps_over_ticks_and_a_change_of_clocks_makes_up_for_them() {
     seen("the clock went", 1);
     let forward = daemon.logged("the clock went").len();
     scene.clock.set(SignedDuration::from_secs(ahead) - 26 * HOUR);
-    daemon.wait_for_log("the clock was set back by", 1);
+    daemon.wait_for_log("the clock jumped back by", 1);
     scene.clock.set(SignedDuration::from_secs(ahead));
     seen("the clock went", forward + 1);
     daemon.end();

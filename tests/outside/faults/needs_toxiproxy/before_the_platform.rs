@@ -16,11 +16,10 @@ fn scene(patience: Patience) -> Scene {
     Scene::with(Store::Simulated(FakeInfluxDb::accepting()), patience, "")
 }
 
-const UNREACHABLE: &[&str] =
-    &["the platform cannot be reached", "check platform.url, the name server, the network and the proxy"];
-const BROKEN_OFF: &[&str] = &["the platform cannot be reached: it broke off after", "of the answer"];
+const UNREACHABLE: &[&str] = &["cannot reach the platform", "check platform.url, DNS, the network and the proxy"];
+const BROKEN_OFF: &[&str] = &["cannot reach the platform: connection lost after", "of the answer"];
 const SILENT: &[&str] =
-    &["the platform sent no complete answer within 500ms", "check the network and the proxy", "raise platform.timeout"];
+    &["the platform did not answer within 500ms", "check the network and the proxy", "raise platform.timeout"];
 
 const AN_HOUR: u64 = 3_600_000;
 

@@ -69,7 +69,7 @@ fn cut_and_heal(platform: &SimulatedPlatform, bots: &str, bytes: usize) {
     // A limiter of its own for each run would not know of the others.
     command.args(["--once", "--log-level", "debug"]);
     let mut running = Running::start(command);
-    running.wait_for_stderr("DEBUG the platform cannot be reached");
+    running.wait_for_stderr("DEBUG cannot reach the platform");
     assert!(!workspace.path("engagement.lp").exists(), "{}", workspace.read("engagement.lp"));
     proxy.heal();
     let output = running.finish().expect_code(0);

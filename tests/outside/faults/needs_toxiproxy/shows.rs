@@ -41,7 +41,8 @@ impl Shows for Daemon {
         let errors = lines_with(&self.log()[bytes..], "ERROR");
         let of = |interval: &str| {
             let interval = format!("interval={interval}");
-            errors.iter().filter(|line| line.contains(&interval)).cloned().collect()
+            let is_said = |line: &&String| line.contains(&interval) || line.contains(": 2 series not exported");
+            errors.iter().filter(is_said).cloned().collect()
         };
         INTERVALS.into_iter().map(|interval| (interval, of(interval))).collect()
     }

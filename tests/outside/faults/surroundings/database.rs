@@ -55,7 +55,7 @@ mod needs_influxdb2 {
         // Whose 19 days are owed in full.
         configure(&workspace, &platform, &database, &BOTS);
         assert!(daemon.reload());
-        wait_for_outage(&daemon, &BOTS, &["the database cannot be reached", "influxdb.url"]);
+        wait_for_outage(&daemon, &BOTS, &["cannot reach the database", "influxdb.url"]);
         assert_eq!(workspace.watermark("two"), day(-20).to_string());
 
         influxd.start_again();
@@ -122,7 +122,7 @@ mod needs_influxdb2 {
         wait_for_recovery(&daemon, &BOTS, 1);
         let points = database.points();
         BOTS.iter().for_each(|bot| check_stored(&points, bot, -19));
-        assert_eq!(daemon.logged("have changed where they are kept").len(), 1);
+        assert_eq!(daemon.logged("credentials were rejected; loaded the changed ones").len(), 1);
 
         // A bucket that is made again is another one to the tokens of the first.
         daemon.signal("STOP");

@@ -62,11 +62,7 @@ mod needs_namespaces {
         let names = NameServer::start(says);
         let namespace = names.namespace(&workspace);
         let daemon = start(&workspace, &namespace);
-        wait_for_outage(
-            &daemon,
-            &["one"],
-            &["the platform cannot be reached", WORDS, "platform.url", "the name server"],
-        );
+        wait_for_outage(&daemon, &["one"], &["cannot reach the platform", WORDS, "platform.url", "DNS"]);
         assert!(names.asked() >= 5 && first.asked().is_empty());
         assert_eq!(workspace.watermark("one"), day(-20).to_string());
 
@@ -115,11 +111,7 @@ mod needs_namespaces {
 
         names.say(says);
         drop(first);
-        wait_for_outage(
-            &daemon,
-            &["one"],
-            &["the database cannot be reached", WORDS, "influxdb.url", "the name server"],
-        );
+        wait_for_outage(&daemon, &["one"], &["cannot reach the database", WORDS, "influxdb.url", "DNS"]);
 
         let second = database_at(machines[1]);
         names.say(leads_to(machines[1]));

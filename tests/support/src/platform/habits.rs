@@ -125,11 +125,17 @@ impl Desk {
         Ok(())
     }
 
-    /// Somebody else asks so many times for a bot at this time in milliseconds.
-    pub fn crowd(&mut self, habits: &Habits, bot: &str, requests: usize, at: i64) {
-        for _ in 0..requests {
-            let _denied = self.admit(habits, bot, at);
-        }
+    /// Somebody else has asked so many times for a bot, evenly over the last so many seconds.
+    pub fn crowd(&mut self, bot: &str, requests: usize, seconds: i64, at: i64) {
+        let visits = self.bots.entry(bot.to_owned()).or_default();
+        let step = seconds * SECOND / i64::try_from(requests).unwrap().max(1);
+        visits.answered.extend((0..).map(|number| at - number * step).take(requests));
+        visits.answered.make_contiguous().sort_unstable();
+    }
+
+    /// From this time in milliseconds on, a bot is denied for so many seconds, whatever it does.
+    pub fn deny(&mut self, bot: &str, seconds: i64, says_when: bool, at: i64) {
+        self.bots.entry(bot.to_owned()).or_default().denied = Some((at + seconds * SECOND, says_when));
     }
 
     /// Until when a bot is denied at this time, in milliseconds.

@@ -17,6 +17,7 @@ use axum::http::header::DATE;
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use kore_trend_exporter::config::{Config, Environment, Source, load};
+use kore_trend_exporter::demo::tokens::own_key;
 use kore_trend_exporter::demo::{Behaviour, Platform};
 
 pub use self::asked::Asked;
@@ -76,7 +77,11 @@ impl SimulatedPlatform {
     #[track_caller]
     fn with(options: Options) -> SimulatedPlatform {
         let (address, front) = (options.address, options.certificates.as_deref().map(Front::new));
-        let figures = Platform::new(&configured(&options.bots).bots, Behaviour::STEADY, options.clock);
+        let bots = configured(&options.bots).bots;
+        let figures = Platform::new(&bots, Behaviour::STEADY, options.clock);
+        if bots.iter().any(|bot| bot.encryption.is_some()) {
+            figures.decrypt_with(own_key().unwrap().clone());
+        }
         let inner = Arc::new(Inner {
             asked: Mutex::default(),
             flight: Arc::default(),

@@ -11,10 +11,8 @@ const SIDE: Side = Side {
     more_ticks: 2,
 };
 
-const UNREACHABLE: &[&str] = &[
-    "the database cannot be reached",
-    "check influxdb.url, the name server, the network and whether the database runs",
-];
+const UNREACHABLE: &[&str] =
+    &["cannot reach the database", "check influxdb.url, DNS, the network, and that the database is running"];
 const SILENT: &[&str] = &["the database did not answer within 1s", "check the network and the load of the database"];
 
 const AN_HOUR: u64 = 3_600_000;

@@ -69,7 +69,7 @@ fn after_any_weather_the_database_holds_what_the_platform_holds() {
         daemon.logged("ERROR").len(),
         daemon.size()
     );
-    let outages = daemon.logged("recovered after").len();
+    let outages = daemon.logged("recovered after").len() + daemon.logged("is available again after").len();
     let kinds = 6;
     assert!(daemon.logged("ERROR").len() <= (outages + INTERVALS.len()) * kinds, "{}", daemon.log());
     scene.keeps_secrets(&daemon.everything());

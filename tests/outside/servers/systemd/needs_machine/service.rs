@@ -21,6 +21,9 @@ pub(super) const BOT: &str = "[bots.support]\nid = \"st-support\"\nclient_id = \
     client_secret = \"the secret of support, long enough\"\n";
 pub(super) const CLIENT_SECRET: &str = "the secret of support, long enough";
 
+/// The folder whose files the units pass on as credentials.
+pub(super) const SECRETS: &str = "/etc/kore-trend-exporter/credentials";
+
 /// The machine and both ends.
 pub(super) struct Service {
     pub(super) platform: SimulatedPlatform,
@@ -41,9 +44,9 @@ impl Service {
         for unit in UNITS {
             machine.install(&format!("/etc/systemd/system/{unit}"), "644", text(unit));
         }
-        let secrets = "/etc/kore-trend-exporter";
-        machine.install(&format!("{secrets}/influxdb.token"), "600", format!("{}\n", service.database.token));
-        machine.install(&format!("{secrets}/support.client_secret"), "600", format!("{CLIENT_SECRET}\n"));
+        machine.sh(&format!("install -d -m 700 {SECRETS}"));
+        machine.install(&format!("{SECRETS}/influxdb.token"), "600", format!("{}\n", service.database.token));
+        machine.install(&format!("{SECRETS}/support.client_secret"), "600", format!("{CLIENT_SECRET}\n"));
         service.configure("channels = [\"all\"]");
         // A test does not wait for half a minute.
         service.drop_in(DAEMON, "RestartSec=100ms");

@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
 
-use super::{Options, report};
+use super::verify::lines;
+use super::write::write;
+use crate::config::Schedule;
 use crate::database::line_protocol::Encoder;
 use crate::database::read::{Found, Reader, Span};
-use crate::database::writer::WriteError;
+use crate::database::writer::{Parcel, WriteError};
 use crate::domain::calendar;
 use crate::domain::clock::Clock;
 use crate::domain::compare::{Bounds, Comparison, Difference, Kind, Shifts, compare};
@@ -19,7 +22,21 @@ use crate::domain::flatten::{self, Asked, flatten, open_from};
 use crate::domain::point::Point;
 use crate::domain::series::{Series, SeriesKey, Window, day_after};
 use crate::platform::client::Fetched;
-use crate::run::job::{Clients, write};
+use crate::shutdown::Stop;
+use crate::state::backfill::Range;
+
+/// What is compared, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Which days.
+    pub range: Range,
+    /// Whether what is missing or different is written, and compared again.
+    pub repair: bool,
+    /// Whether late revisions of the last `refresh_days` count as differences.
+    pub strict: bool,
+    /// Whether standard output gets lines of JSON instead of a table.
+    pub json: bool,
+}
 
 /// So many differences are shown in full.
 pub(super) const SHOWN: usize = 20;
@@ -34,7 +51,9 @@ pub struct Verifier {
     pub(super) options: Options,
     refresh_days: u32,
     kept: Option<SignedDuration>,
+    include_open: bool,
     clock: Clock,
+    stop: Stop,
     findings: Mutex<Findings>,
 }
 
@@ -66,11 +85,12 @@ impl Verifier {
     pub(super) fn new(
         reader: Reader,
         options: Options,
-        refresh_days: u32,
         kept: Option<SignedDuration>,
-        clock: Clock,
+        schedule: &Schedule,
+        (clock, stop): (Clock, Stop),
     ) -> Verifier {
-        Verifier { reader, options, refresh_days, kept, clock, findings: Mutex::default() }
+        let Schedule { refresh_days, include_open, .. } = *schedule;
+        Verifier { reader, options, refresh_days, kept, include_open, clock, stop, findings: Mutex::default() }
     }
 
     pub(super) fn findings(&self) -> MutexGuard<'_, Findings> {
@@ -90,22 +110,22 @@ impl Verifier {
     /// # Errors
     ///
     /// If the database cannot be read in full, or a repair cannot be written.
-    pub(in crate::run) async fn window(
+    pub(super) async fn window(
         &self,
         series: &Series,
         encoder: &Arc<Encoder>,
         window: Window,
         fetched: Fetched,
-        clients: &Clients,
+        writer: &mpsc::Sender<Parcel>,
     ) -> Result<Confirmed, WriteError> {
         let Fetched { answer, asked_at, platform_time, hand } = fetched;
         let zone = &series.bot.time_zone;
         let at = flatten::asked_at(asked_at, platform_time);
-        let asked = Asked { window, zone, at, include_open: clients.include_open, recent_from: None };
+        let asked = Asked { window, zone, at, include_open: self.include_open, recent_from: None };
         let flattened = flatten(&answer, &asked);
         let span = start_of(zone, window.first)..start_of(zone, day_after(window.last, 1));
 
-        let mut found = self.read(series, &span, clients).await?;
+        let mut found = self.read(series, &span).await?;
         let mut bounds = Bounds {
             compared: span.clone(),
             withheld: flattened.withheld.clone(),
@@ -123,7 +143,7 @@ impl Verifier {
             let points = repairs(&comparison);
             if !points.is_empty() {
                 repaired = points.len() as u64;
-                match write(series, encoder, points, clients).await {
+                match write(series, encoder, points, writer).await {
                     Ok(_) => {}
                     Err(refused @ WriteError::LinesRefused { .. }) => {
                         let Series { bot, channel, interval } = series;
@@ -131,7 +151,7 @@ impl Verifier {
                     }
                     Err(failed) => return Err(failed),
                 }
-                found = self.read(series, &span, clients).await?;
+                found = self.read(series, &span).await?;
                 comparison = compare(&flattened.points, &found.own, &bounds);
                 repaired = repaired.saturating_sub(repairs(&comparison).len() as u64);
             }
@@ -167,15 +187,15 @@ impl Verifier {
         })
     }
 
-    async fn read(&self, series: &Series, span: &Span, clients: &Clients) -> Result<Found, WriteError> {
+    async fn read(&self, series: &Series, span: &Span) -> Result<Found, WriteError> {
         let wide = span.start.saturating_sub(BEYOND)..span.end.saturating_add(BEYOND);
-        self.reader.read(series, wide, &clients.stop).await.map_err(WriteError::Failed)
+        self.reader.read(series, wide, &self.stop).await.map_err(WriteError::Failed)
     }
 
     fn take_in(&self, series: &Series, window: Window, comparison: Comparison, more: impl FnOnce(&mut SeriesFindings)) {
         if self.options.json {
             // Whoever closed standard output does not read it.
-            let _closed = report::print_differences(&self.reader, series, &comparison.differences);
+            let _closed = lines::print(&self.reader, series, &comparison.differences);
         }
         let mut findings = self.findings();
         let found = findings.series.entry(series.key()).or_default();
@@ -204,6 +224,6 @@ fn repairs(comparison: &Comparison) -> Vec<Point> {
 }
 
 /// The first instant of a day, in Unix seconds.
-pub(in crate::run) fn start_of(zone: &TimeZone, day: Date) -> i64 {
+pub(super) fn start_of(zone: &TimeZone, day: Date) -> i64 {
     zone.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().map_or(i64::MAX, Timestamp::as_second)
 }
