@@ -106,7 +106,7 @@ fn take_in(line: &[u8], series: &Series, found: &mut Found) {
         let is = |key: &str, wanted: &str| tags.get(key).is_some_and(|value| value == wanted);
         let is_wanted = line.series.measurement.as_str() == measurement(series.interval)
             && is("channel", &series.channel)
-            && (is("bot", &series.bot.name) || is("bot_id", &series.bot.id));
+            && is("bot", &series.bot.name);
         if is_wanted {
             found.replace(&tags, time);
             for (field, value) in &line.field_set {

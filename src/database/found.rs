@@ -43,12 +43,8 @@ impl Found {
         }
     }
 
-    /// How many points of the span stand under other tags, which are not those of another bot that is configured.
-    pub fn elsewhere(&self, span: &Span, bots: &[String]) -> u64 {
-        let own_bot = self.own_tags.get("bot");
-        let is_anothers = |tags: &BTreeMap<String, String>| {
-            tags.get("bot") != own_bot && tags.get("bot").is_some_and(|bot| bots.contains(bot))
-        };
-        self.others.iter().filter(|(tags, time)| span.contains(time) && !is_anothers(tags)).count() as u64
+    /// How many points of the span stand under other tags.
+    pub fn elsewhere(&self, span: &Span) -> u64 {
+        self.others.iter().filter(|(_, time)| span.contains(time)).count() as u64
     }
 }

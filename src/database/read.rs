@@ -85,6 +85,28 @@ impl Reader {
         Ok(found)
     }
 
+    /// The times of the first and the last point of the series, in Unix seconds.
+    ///
+    /// # Errors
+    ///
+    /// If they cannot be read.
+    pub async fn history(&self, series: &Series) -> Result<Option<(i64, i64)>, WriteFailure> {
+        match self {
+            Reader::Database(database, generation) => database.history(*generation, series).await,
+            Reader::File(file) => {
+                let (file, series) = (file.clone(), series.clone());
+                let read = tokio::task::spawn_blocking(move || file.read(&series, &(i64::MIN..i64::MAX))).await;
+                let read = read.map_err(std::io::Error::other).flatten();
+                let found = read.map_err(|error| WriteFailure::Unread(error.to_string(), ""))?;
+                Ok(found
+                    .own
+                    .first_key_value()
+                    .zip(found.own.last_key_value())
+                    .map(|((first, _), (last, _))| (*first, *last)))
+            }
+        }
+    }
+
     /// The command that would delete what the span has of the series.
     pub fn deletion(&self, series: &Series, span: Span) -> String {
         match self {

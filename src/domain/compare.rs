@@ -152,6 +152,14 @@ impl Shifts {
         }
     }
 
+    /// Adds what was found in another window.
+    pub fn merge(&mut self, other: Shifts) {
+        self.points += other.points;
+        for (shift, found) in other.found {
+            *self.found.entry(shift).or_default() += found;
+        }
+    }
+
     /// By how many seconds the database's points come later, where nine of ten do; two figures where a clock change lies
     /// in between.
     pub fn shift(&self) -> Option<Vec<i64>> {

@@ -1,5 +1,7 @@
 //! From an answer to points: which buckets are written, and when they happened.
 
+use std::ops::Range;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -8,7 +10,7 @@ use crate::domain::answer::{Answer, Counted};
 use crate::domain::calendar::{self, Span};
 use crate::domain::plan::SURELY_KEPT;
 use crate::domain::point::{Figures, Point};
-use crate::domain::series::{Window, day_after};
+use crate::domain::series::{Interval, Window, day_after};
 
 /// What is known when an answer is flattened.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,8 @@ pub struct Flattened {
     pub nonexistent: Vec<(Date, Option<usize>)>,
     /// What was withheld because the platform may have deleted it.
     pub forgotten: Forgotten,
+    /// Where those days lie, in Unix seconds.
+    pub withheld: Vec<Range<i64>>,
     /// A figure for each day that has a point: its users, or those of its busiest hour.
     pub days: Vec<(Date, i64)>,
     /// The users of recent buckets, by day and hour; those of a day are at hour 0.
@@ -57,6 +61,8 @@ pub fn flatten(answer: &Answer, asked: &Asked<'_>) -> Flattened {
         if date < surely_kept_from && is_all_zero(counted) {
             flattened.forgotten.days += 1;
             flattened.forgotten.buckets += figures_of(counted).count();
+            let span = calendar::day(asked.zone, date).span;
+            flattened.withheld.extend(span.map(|span| span.start.as_second()..span.end.as_second()));
             continue;
         }
         let day = calendar::day(asked.zone, date);
@@ -110,6 +116,20 @@ impl Flattened {
     }
 }
 
+/// From when on, in Unix seconds, no bucket counts: it was open, or had not begun where open ones are wanted.
+pub fn open_from(asked: &Asked<'_>, interval: Interval) -> i64 {
+    if asked.include_open {
+        return asked.at.as_second().saturating_add(1);
+    }
+    let local = asked.zone.to_datetime(asked.at);
+    let day = calendar::day(asked.zone, local.date());
+    let open = match interval {
+        Interval::Daily => day.span,
+        Interval::Hourly => usize::try_from(local.hour()).ok().and_then(|hour| *day.hours.get(hour)?),
+    };
+    open.map_or(asked.at, |open| open.start).as_second()
+}
+
 /// When an answer was asked for. Where this machine's clock is ahead of the platform's own, the platform's decides, or
 /// buckets would count as over that are still open, or have not begun.
 pub fn asked_at(own_time: Timestamp, platform_time: Option<Timestamp>) -> Timestamp {
@@ -130,7 +150,6 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::domain::series::Interval;
     use crate::platform::answer::parse_v1;
 
     struct Case {

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::running::{News, RunningJobs};
 use super::{Env, RunError, cannot_record, clients, limiter, say_forgotten, say_left, take};
 use crate::config::Config;
-use crate::database::influxdb::retention::Retention;
+use crate::database::influxdb::retention::{Retention, in_days};
 use crate::database::read::Reader;
 use crate::domain::calendar;
 use crate::domain::series::{Series, SeriesKey, Window, day_after};
@@ -54,7 +54,7 @@ pub async fn backfill(
         })
         .collect();
     let skipped = skip_beyond_retention(&mut jobs, &mut progress, config, env).await;
-    announce(&jobs, range, config)?;
+    announce("backfilling", &jobs, range, config)?;
 
     let clients = clients(config, limiter(config, env)?, Purpose::Backfill, env)?;
     env.board.expect(&jobs.iter().map(|job| job.series.clone()).collect::<Vec<_>>());
@@ -127,7 +127,8 @@ async fn skip_beyond_retention(
     }
     if let Some(days) = skipped.iter().max().filter(|days| **days > 0) {
         tracing::warn!(
-            "the bucket keeps points for {kept:#}: skipping {days} days before {}",
+            "the bucket keeps points for {} (its retention): skipping {days} days before {}",
+            in_days(kept),
             calendar::today(&TimeZone::UTC, oldest)
         );
     }
@@ -146,8 +147,8 @@ async fn retention(config: &Config, env: &Env) -> Option<SignedDuration> {
     }
 }
 
-/// Says what a backfill will do and the least time it can take.
-fn announce(jobs: &[SeriesJob], range: Range, config: &Config) -> Result<(), RunError> {
+/// Says what a run over a range of days will do and the least time it can take.
+pub(super) fn announce(what: &str, jobs: &[SeriesJob], range: Range, config: &Config) -> Result<(), RunError> {
     let (days, requests) = job::cost(jobs);
     let mut by_bot: HashMap<&str, u64> = HashMap::new();
     for job in jobs {
@@ -158,11 +159,11 @@ fn announce(jobs: &[SeriesJob], range: Range, config: &Config) -> Result<(), Run
     let least: Option<Duration> = by_bot
         .values()
         .try_fold(Duration::ZERO, |least, requests| Some(least.max(limits.least_time(*requests, Purpose::Backfill)?)));
-    let least = least.context("platform.backfill_share leaves --backfill no requests: raise it above 0")?;
+    let least = least.context("platform.backfill_share leaves no requests: raise it above 0")?;
     let least = SignedDuration::try_from(least).unwrap_or_default();
     tracing::info!(
-        "backfill of {range}: {} series, {days} days in all, {requests} requests; at least {least:#} with {per_minute} \
-         requests a minute and {per_hour} an hour for each bot",
+        "{what} {range}: {} series, {days} days in total, {requests} requests; at least {least:#} at {per_minute} \
+         requests a minute and {per_hour} an hour per bot",
         jobs.len()
     );
     Ok(())

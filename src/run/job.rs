@@ -26,6 +26,8 @@ use crate::platform::client::{Client, FetchError, Fetched, Question, patience};
 use crate::platform::failure::Failure;
 use crate::platform::limits::limiter::Purpose;
 use crate::platform::verdict::{Verdict, verdict};
+use crate::run::verifier::Verifier;
+use crate::run::write::write;
 use crate::run::{KnownBuckets, failure};
 use crate::shutdown::Stop;
 
@@ -67,6 +69,8 @@ pub struct Clients {
     pub include_open: bool,
     /// Which limits apply.
     pub purpose: Purpose,
+    /// Compares in the place of writing, where that is wanted.
+    pub verifier: Option<Arc<Verifier>>,
     /// What the database is known to hold.
     pub stored: Arc<KnownBuckets>,
     /// Whether to end.
@@ -118,14 +122,20 @@ async fn run(number: usize, mut job: SeriesJob, clients: Arc<Clients>, events: m
         let purpose = clients.purpose;
         let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: patience(purpose) };
         let failure = match clients.platform.fetch(question, &mut requests, &clients.stop).await {
-            Ok(fetched) => match export(&job, &encoder, window, fetched, stored.as_mut(), &clients).await {
-                Ok(confirmed) => {
-                    let confirmed = Confirmed { requests: std::mem::take(&mut requests), ..confirmed };
-                    let _nobody_listens = events.send((number, SeriesEvent::Confirmed(confirmed))).await;
-                    continue;
+            Ok(fetched) => {
+                let confirmed = match &clients.verifier {
+                    Some(verifier) => verifier.window(&job.series, &encoder, window, fetched, &clients.writer).await,
+                    None => export(&job, &encoder, window, fetched, stored.as_mut(), &clients).await,
+                };
+                match confirmed {
+                    Ok(confirmed) => {
+                        let confirmed = Confirmed { requests: std::mem::take(&mut requests), ..confirmed };
+                        let _nobody_listens = events.send((number, SeriesEvent::Confirmed(confirmed))).await;
+                        continue;
+                    }
+                    Err(error) => failure::database(&error),
                 }
-                Err(error) => failure::database(&error),
-            },
+            }
             Err(FetchError::Stopped) => break SeriesEvent::Stopped(requests),
             Err(FetchError::Failed(failure)) => {
                 if job.goes_on_after(window, &failure) {
@@ -183,7 +193,7 @@ async fn export(
     let written = match stored.filter(|_| job.is_live(window)) {
         Some(stored) => {
             let news = stored.news(flattened.points, asked_at);
-            let written = write(series, encoder, news.clone(), clients).await;
+            let written = write(series, encoder, news.clone(), &clients.writer).await;
             match &written {
                 // Which of them were dropped nobody says.
                 Ok(written) if !written.is_doubtful && written.beyond_retention == 0 => stored.remember(&news),
@@ -191,7 +201,7 @@ async fn export(
             }
             written?
         }
-        None => write(series, encoder, flattened.points, clients).await?,
+        None => write(series, encoder, flattened.points, &clients.writer).await?,
     };
     drop(permit);
     Ok(Confirmed {
@@ -208,23 +218,6 @@ async fn export(
         days: flattened.days,
         recent: flattened.recent,
     })
-}
-
-/// Waits until the points are confirmed.
-async fn write(
-    series: &Series,
-    encoder: &Arc<Encoder>,
-    points: Vec<Point>,
-    clients: &Clients,
-) -> Result<Written, WriteError> {
-    if points.is_empty() {
-        return Ok(Written::default());
-    }
-    let (reply, told) = oneshot::channel();
-    let parcel = Parcel { key: series.key(), encoder: Arc::clone(encoder), points, reply };
-    let gone = || WriteError::Failed(WriteFailure::Io("the writer has ended".to_owned()));
-    clients.writer.send(parcel).await.map_err(|_| gone())?;
-    told.await.map_err(|_| gone())?
 }
 
 /// The days that these jobs ask for, and how many requests that is.

@@ -10,7 +10,9 @@ mod running;
 pub mod summary;
 pub mod targets;
 mod tick_progress;
+mod verifier;
 pub mod verify;
+mod write;
 
 use std::fs::File;
 use std::path::Path;
@@ -261,7 +263,7 @@ pub fn clients(
     let expected = Box::new(move || in_flight.answers());
     let writer = writer::start(sink, expected, env.watch.clone(), env.stop.clone());
     let (include_open, stored) = (config.schedule.include_open, Arc::clone(&env.stored));
-    Ok(Arc::new(Clients { platform, writer, include_open, purpose, stored, stop: env.stop.clone() }))
+    Ok(Arc::new(Clients { platform, writer, include_open, purpose, verifier: None, stored, stop: env.stop.clone() }))
 }
 
 /// Whether everything that was asked for is confirmed.

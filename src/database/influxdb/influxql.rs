@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use reqwest::Method;
+use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::InfluxDbSink;
@@ -39,7 +40,16 @@ impl InfluxDbSink {
     ///
     /// If the database refuses it, also within an answer that claims success.
     pub(super) async fn influxql(&self, generation: Generation, question: &str) -> Result<Vec<Table>, WriteFailure> {
-        let token = self.read_token();
+        self.influxql_with(self.read_token(), generation, question).await
+    }
+
+    /// The same with another token than the one that reads.
+    pub(super) async fn influxql_with(
+        &self,
+        token: &SecretString,
+        generation: Generation,
+        question: &str,
+    ) -> Result<Vec<Table>, WriteFailure> {
         let (database, policy) = self.database_and_policy(generation);
         let mut parameters = vec![("db", database), ("epoch", "s"), ("q", question)];
         parameters.extend(policy.map(|policy| ("rp", policy)));

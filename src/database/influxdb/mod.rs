@@ -1,5 +1,6 @@
 //! InfluxDB, or a database that speaks its v2 write API: lines go out through the HTTP client that both services share.
 
+pub mod access;
 mod flux;
 pub mod generation;
 pub mod gzip;

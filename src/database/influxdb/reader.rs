@@ -10,8 +10,8 @@ use super::generation::Generation;
 use super::{flux, influxql};
 use crate::config::ReadLanguage;
 use crate::database::WriteFailure;
+use crate::database::found::{Found, Span};
 use crate::database::line_protocol::{measurement, tags};
-use crate::database::read::{Found, Span};
 use crate::domain::compare::Value;
 use crate::domain::series::Series;
 
@@ -49,15 +49,14 @@ impl InfluxDbSink {
     async fn read_by_flux(&self, series: &Series, span: Span) -> Result<Found, WriteFailure> {
         let text = flux::string;
         let question = format!(
-            "from(bucket: {}) |> range(start: {}, stop: {}) |> filter(fn: (r) => r._measurement == {} and r.channel == {} \
-             and (r.bot == {} or r.bot_id == {})) |> drop(columns: [\"_start\", \"_stop\"]) |> limit(n: {MOST})",
+            "from(bucket: {}) |> range(start: {}, stop: {}) |> filter(fn: (r) => r._measurement == {} and r.bot == {} \
+             and r.channel == {}) |> drop(columns: [\"_start\", \"_stop\"]) |> limit(n: {MOST})",
             text(&self.database.bucket),
             span.start,
             span.end,
             text(measurement(series.interval)),
-            text(&series.channel),
             text(&series.bot.name),
-            text(&series.bot.id),
+            text(&series.channel),
         );
         let mut found = Found::of(series);
         let mut rows: BTreeMap<i32, usize> = BTreeMap::new();
@@ -80,10 +79,9 @@ impl InfluxDbSink {
     ) -> Result<Found, WriteFailure> {
         let from = influxql::name(measurement(series.interval));
         let question = format!(
-            "SELECT * FROM {from} WHERE (\"bot\" = {} OR \"bot_id\" = {}) AND \"channel\" = {} AND time >= {}s AND time < {}s \
-             GROUP BY * LIMIT {MOST}",
+            "SELECT * FROM {from} WHERE \"bot\" = {} AND \"channel\" = {} AND time >= {}s AND time < {}s GROUP BY * \
+             LIMIT {MOST}",
             influxql::string(&series.bot.name),
-            influxql::string(&series.bot.id),
             influxql::string(&series.channel),
             span.start,
             span.end,
@@ -107,6 +105,40 @@ impl InfluxDbSink {
             }
         }
         Ok(found)
+    }
+
+    /// The times of the first and the last point of the series.
+    pub(in crate::database) async fn history(
+        &self,
+        generation: Generation,
+        series: &Series,
+    ) -> Result<Option<(i64, i64)>, WriteFailure> {
+        let mut ends = Vec::new();
+        for end in ["first", "last"] {
+            let time = match self.speaks_flux(generation) {
+                true => self.flux(self.end_by_flux(series, end)).await.map(|rows| rows.first().map(|row| row.time)),
+                false => self
+                    .influxql(generation, &end_by_influxql(series, end))
+                    .await
+                    .map(|tables| tables.first().and_then(|table| table.values.first()?.first()?.as_i64())),
+            };
+            ends.extend(time.map_err(|failure| failure.while_reading(&self.database.bucket))?);
+        }
+        Ok(ends.first().copied().zip(ends.get(1).copied()))
+    }
+
+    fn end_by_flux(&self, series: &Series, end: &str) -> String {
+        let tags: Vec<String> = tags(series)
+            .into_iter()
+            .map(|(key, value)| format!("r[{}] == {}", flux::string(key), flux::string(value)))
+            .collect();
+        format!(
+            "from(bucket: {}) |> range(start: 0) |> filter(fn: (r) => r._measurement == {} and r._field == \"users\" and {}) \
+             |> {end}() |> drop(columns: [\"_start\", \"_stop\"]) |> limit(n: 1)",
+            flux::string(&self.database.bucket),
+            flux::string(measurement(series.interval)),
+            tags.join(" and ")
+        )
     }
 
     /// The command that would delete the points of the series from one time to another, both included.
@@ -141,6 +173,15 @@ impl InfluxDbSink {
             }
         }
     }
+}
+
+fn end_by_influxql(series: &Series, end: &str) -> String {
+    let tags: Vec<String> = tags(series)
+        .into_iter()
+        .map(|(key, value)| format!("{} = {}", influxql::name(key), influxql::string(value)))
+        .collect();
+    let from = influxql::name(measurement(series.interval));
+    format!("SELECT {end}(\"users\") FROM {from} WHERE {}", tags.join(" AND "))
 }
 
 fn too_many() -> WriteFailure {

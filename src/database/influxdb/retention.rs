@@ -65,6 +65,15 @@ impl InfluxDbSink {
     }
 }
 
+/// A duration in whole days, if it is one.
+pub fn in_days(duration: SignedDuration) -> String {
+    match duration.as_secs() {
+        86_400 => "1 day".to_owned(),
+        seconds if seconds % 86_400 == 0 => format!("{} days", seconds / 86_400),
+        _ => format!("{duration:#}"),
+    }
+}
+
 /// Reads `168h0m0s`, as Go writes a duration, or InfluxQL's `INF`.
 fn seconds(text: &str) -> Option<i64> {
     if text.eq_ignore_ascii_case("inf") {

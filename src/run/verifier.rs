@@ -1,0 +1,229 @@
+//! One window of one series: what the platform tells against what the database has, and what is known of each series.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc;
+
+use super::verify::lines;
+use super::write::write;
+use crate::config::Schedule;
+use crate::database::line_protocol::Encoder;
+use crate::database::read::{Found, Reader, Span};
+use crate::database::writer::{Parcel, WriteError};
+use crate::domain::calendar;
+use crate::domain::clock::Clock;
+use crate::domain::compare::{Bounds, Comparison, Difference, Kind, Shifts, compare};
+use crate::domain::event::Confirmed;
+use crate::domain::flatten::{self, Asked, flatten, open_from};
+use crate::domain::point::Point;
+use crate::domain::series::{Series, SeriesKey, Window, day_after};
+use crate::platform::client::Fetched;
+use crate::shutdown::Stop;
+use crate::state::backfill::Range;
+
+/// What is compared, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Which days.
+    pub range: Range,
+    /// Whether what is missing or different is written, and compared again.
+    pub repair: bool,
+    /// Whether late revisions of the last `refresh_days` count as differences.
+    pub strict: bool,
+    /// Whether standard output gets lines of JSON instead of a table.
+    pub json: bool,
+}
+
+/// So many differences are shown in full.
+pub(super) const SHOWN: usize = 20;
+
+/// Points that a wrong time zone put elsewhere are looked for this far beyond a window, in seconds.
+const BEYOND: i64 = 26 * 3600;
+
+/// Compares windows, and remembers what came of it.
+#[derive(Debug)]
+pub struct Verifier {
+    pub(super) reader: Reader,
+    pub(super) options: Options,
+    refresh_days: u32,
+    kept: Option<SignedDuration>,
+    include_open: bool,
+    clock: Clock,
+    stop: Stop,
+    findings: Mutex<Findings>,
+}
+
+/// What is known so far.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) series: HashMap<SeriesKey, SeriesFindings>,
+    /// The first differences, each with its series.
+    pub(super) differences: Vec<(Series, Difference)>,
+}
+
+/// What is known of one series.
+#[derive(Debug, Default)]
+pub(super) struct SeriesFindings {
+    pub(super) days: u64,
+    pub(super) equal: u64,
+    pub(super) missing: u64,
+    pub(super) different: u64,
+    pub(super) unexpected: u64,
+    pub(super) elsewhere: u64,
+    /// Of those that are missing or different, how many may be late revisions.
+    pub(super) late: u64,
+    pub(super) repaired: u64,
+    pub(super) not_compared: u64,
+    pub(super) shifts: Shifts,
+}
+
+impl Verifier {
+    pub(super) fn new(
+        reader: Reader,
+        options: Options,
+        kept: Option<SignedDuration>,
+        schedule: &Schedule,
+        (clock, stop): (Clock, Stop),
+    ) -> Verifier {
+        let Schedule { refresh_days, include_open, .. } = *schedule;
+        Verifier { reader, options, refresh_days, kept, include_open, clock, stop, findings: Mutex::default() }
+    }
+
+    pub(super) fn findings(&self) -> MutexGuard<'_, Findings> {
+        self.findings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether anything differs that exit code 1 stands for.
+    pub(super) fn has_failing(&self) -> bool {
+        self.findings().series.values().any(|found| {
+            let late = if self.options.strict { 0 } else { found.late };
+            found.missing + found.different + found.unexpected > late
+        })
+    }
+
+    /// Compares a window, in the place of a write.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be read in full, or a repair cannot be written.
+    pub(super) async fn window(
+        &self,
+        series: &Series,
+        encoder: &Arc<Encoder>,
+        window: Window,
+        fetched: Fetched,
+        writer: &mpsc::Sender<Parcel>,
+    ) -> Result<Confirmed, WriteError> {
+        let Fetched { answer, asked_at, platform_time, hand } = fetched;
+        let zone = &series.bot.time_zone;
+        let at = flatten::asked_at(asked_at, platform_time);
+        let asked = Asked { window, zone, at, include_open: self.include_open, recent_from: None };
+        let flattened = flatten(&answer, &asked);
+        let span = start_of(zone, window.first)..start_of(zone, day_after(window.last, 1));
+
+        let mut found = self.read(series, &span).await?;
+        let mut bounds = Bounds {
+            compared: span.clone(),
+            withheld: flattened.withheld.clone(),
+            late_from: start_of(zone, day_after(calendar::today(zone, at), -i64::from(self.refresh_days))),
+        };
+        bounds.withheld.push(open_from(&asked, series.interval)..i64::MAX);
+        if let Some(kept) = self.kept {
+            // Taken after reading: what the database drops meanwhile is not missing.
+            let oldest = (self.clock)().saturating_sub(kept).map_or(i64::MIN, Timestamp::as_second);
+            bounds.withheld.push(i64::MIN..oldest);
+        }
+        let mut comparison = compare(&flattened.points, &found.own, &bounds);
+        let mut repaired = 0;
+        if self.options.repair {
+            let points = repairs(&comparison);
+            if !points.is_empty() {
+                repaired = points.len() as u64;
+                match write(series, encoder, points, writer).await {
+                    Ok(_) => {}
+                    Err(refused @ WriteError::LinesRefused { .. }) => {
+                        let Series { bot, channel, interval } = series;
+                        tracing::warn!(bot = bot.name, channel, %interval, days = %window, "{refused}");
+                    }
+                    Err(failed) => return Err(failed),
+                }
+                found = self.read(series, &span).await?;
+                comparison = compare(&flattened.points, &found.own, &bounds);
+                repaired = repaired.saturating_sub(repairs(&comparison).len() as u64);
+            }
+        }
+        drop(hand);
+        let points = usize::try_from(comparison.equal).unwrap_or(usize::MAX);
+        let beyond = flattened.points.iter().filter(|point| !bounds.hold(point.timestamp)).count();
+        let not_compared = (flattened.forgotten.buckets + beyond) as u64;
+        let mut shifts = Shifts::default();
+        if !comparison.differences.is_empty() {
+            shifts.add(&flattened.points, &found.own);
+        }
+        let elsewhere = found.elsewhere(&span);
+        self.take_in(series, window, comparison, |found| {
+            found.elsewhere += elsewhere;
+            found.repaired += repaired;
+            found.not_compared += not_compared;
+            found.shifts.merge(shifts);
+        });
+        Ok(Confirmed {
+            window,
+            complete: None,
+            points,
+            beyond_retention: 0,
+            platform_today: platform_time.map(|time| calendar::today(zone, time)),
+            requests: 0,
+            newest: None,
+            nonexistent: flattened.nonexistent,
+            forgotten: flattened.forgotten,
+            oddity: answer.oddity,
+            days: Vec::new(),
+            recent: Vec::new(),
+        })
+    }
+
+    async fn read(&self, series: &Series, span: &Span) -> Result<Found, WriteError> {
+        let wide = span.start.saturating_sub(BEYOND)..span.end.saturating_add(BEYOND);
+        self.reader.read(series, wide, &self.stop).await.map_err(WriteError::Failed)
+    }
+
+    fn take_in(&self, series: &Series, window: Window, comparison: Comparison, more: impl FnOnce(&mut SeriesFindings)) {
+        if self.options.json {
+            // Whoever closed standard output does not read it.
+            let _closed = lines::print(&self.reader, series, &comparison.differences);
+        }
+        let mut findings = self.findings();
+        let found = findings.series.entry(series.key()).or_default();
+        found.days += u64::from(window.days());
+        found.equal += comparison.equal;
+        for difference in &comparison.differences {
+            match difference.kind {
+                Kind::Missing => found.missing += 1,
+                Kind::Different => found.different += 1,
+                Kind::Unexpected => found.unexpected += 1,
+            }
+            found.late += u64::from(difference.late_revision);
+        }
+        more(found);
+        let room = SHOWN.saturating_sub(findings.differences.len());
+        let shown = comparison.differences.into_iter().take(room).map(|difference| (series.clone(), difference));
+        findings.differences.extend(shown);
+    }
+}
+
+/// The points that a repair writes.
+fn repairs(comparison: &Comparison) -> Vec<Point> {
+    let point =
+        |difference: &Difference| Some(Point { timestamp: difference.timestamp, figures: difference.platform? });
+    comparison.differences.iter().filter_map(point).collect()
+}
+
+/// The first instant of a day, in Unix seconds.
+pub(super) fn start_of(zone: &TimeZone, day: Date) -> i64 {
+    zone.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().map_or(i64::MAX, Timestamp::as_second)
+}

@@ -1,0 +1,201 @@
+//! What `--verify` prints at its end: a table with the first differences and what to do, or a line of JSON a series.
+
+use std::io::{self, Write};
+
+use super::lines::{deletion, identity, in_order, instant, name};
+use crate::domain::compare::{Fields, Kind, Value};
+use crate::domain::point::Figures;
+use crate::domain::series::Series;
+use crate::run::verifier::{Findings, SHOWN, SeriesFindings, Verifier};
+
+/// Prints what is known of every series. `complete` tells of each whether both sides were read in full.
+///
+/// # Errors
+///
+/// If standard output is closed.
+pub(super) fn print(verifier: &Verifier, series: &[Series], complete: &[bool], refresh_days: u32) -> io::Result<()> {
+    let findings = verifier.findings();
+    let nothing = SeriesFindings::default();
+    let rows: Vec<(&Series, &SeriesFindings, bool)> = series
+        .iter()
+        .zip(complete)
+        .map(|(series, complete)| (series, findings.series.get(&series.key()).unwrap_or(&nothing), *complete))
+        .collect();
+    let mut stdout = io::stdout().lock();
+    if verifier.options.json {
+        for (series, found, complete) in rows {
+            writeln!(stdout, "{}", series_line(series, found, complete))?;
+        }
+        return stdout.flush();
+    }
+    table(&mut stdout, &rows)?;
+    differences(&mut stdout, &findings, &rows)?;
+    advice(&mut stdout, verifier, &findings, &rows, refresh_days)?;
+    stdout.flush()
+}
+
+/// Keys in the order of the contract, which a map of JSON values would not keep.
+fn series_line(series: &Series, found: &SeriesFindings, complete: bool) -> String {
+    let SeriesFindings { days, equal, missing, different, unexpected, elsewhere, .. } = found;
+    let incomplete = if complete { "" } else { ",\"complete\":false" };
+    format!(
+        "{{\"series\":{},\"days\":{days},\"equal\":{equal},\"missing\":{missing},\"different\":{different},\
+         \"unexpected\":{unexpected},\"elsewhere\":{elsewhere}{incomplete}}}",
+        identity(series)
+    )
+}
+
+fn table(out: &mut impl Write, rows: &[(&Series, &SeriesFindings, bool)]) -> io::Result<()> {
+    const HEADING: [&str; 9] =
+        ["bot", "channel", "interval", "days", "equal", "missing", "different", "unexpected", "elsewhere"];
+    let cells = |(series, found, _): &(&Series, &SeriesFindings, bool)| -> [String; 9] {
+        let Series { bot, channel, interval } = series;
+        let SeriesFindings { days, equal, missing, different, unexpected, elsewhere, .. } = found;
+        let [days, equal, missing, different, unexpected, elsewhere] =
+            [days, equal, missing, different, unexpected, elsewhere].map(ToString::to_string);
+        let (bot, channel, interval) = (bot.name.clone(), channel.clone(), interval.to_string());
+        [bot, channel, interval, days, equal, missing, different, unexpected, elsewhere]
+    };
+    let mut lines: Vec<([String; 9], bool)> = vec![(HEADING.map(str::to_owned), true)];
+    lines.extend(rows.iter().map(|row| (cells(row), row.2)));
+    let width = |column: usize| lines.iter().map(|(line, _)| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..9).map(width).collect();
+    for (line, complete) in &lines {
+        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            let gap = if column == 0 { "" } else { "  " };
+            if column < 3 { write!(out, "{gap}{cell:<width$}")? } else { write!(out, "{gap}{cell:>width$}")? }
+        }
+        writeln!(out, "{}", if *complete { "" } else { "  not read in full, see the log" })?;
+    }
+    Ok(())
+}
+
+fn differences(out: &mut impl Write, findings: &Findings, rows: &[(&Series, &SeriesFindings, bool)]) -> io::Result<()> {
+    if findings.differences.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    for (Series { bot, channel, interval }, difference) in &findings.differences {
+        let time = instant(difference.timestamp);
+        let local = time.to_zoned(bot.time_zone.clone()).strftime("%Y-%m-%d %H:%M");
+        let zone = bot.time_zone.iana_name().unwrap_or("local time");
+        let platform = difference.platform.as_ref().map_or("nothing".to_owned(), told);
+        let database = difference.database.as_ref().map_or("nothing".to_owned(), had);
+        let late = if difference.late_revision { " (late revision)" } else { "" };
+        writeln!(
+            out,
+            "{} {channel} {interval}  {local} {zone} = {time}  {}: platform {platform}, database {database}{late}",
+            bot.name,
+            name(difference.kind)
+        )?;
+    }
+    let all: u64 = rows.iter().map(|(_, found, _)| found.missing + found.different + found.unexpected).sum();
+    let rest = all.saturating_sub(findings.differences.len() as u64);
+    if rest > 0 {
+        writeln!(out, "and {rest} more; --log-format json lists them all")?;
+    }
+    Ok(())
+}
+
+/// The sentences that say what to do.
+fn advice(
+    out: &mut impl Write,
+    verifier: &Verifier,
+    findings: &Findings,
+    rows: &[(&Series, &SeriesFindings, bool)],
+    refresh_days: u32,
+) -> io::Result<()> {
+    let sum = |of: fn(&SeriesFindings) -> u64| rows.iter().map(|(_, found, _)| of(found)).sum::<u64>();
+    let (repairable, unexpected) = (sum(|found| found.missing + found.different), sum(|found| found.unexpected));
+    let (late, repaired, elsewhere) =
+        (sum(|found| found.late), sum(|found| found.repaired), sum(|found| found.elsewhere));
+    writeln!(out)?;
+    if repaired > 0 {
+        writeln!(out, "repaired: {repaired} points that were missing or different are written and compared again")?;
+    }
+    if late > 0 {
+        writeln!(
+            out,
+            "{late} of the differences may be late revisions of the last {refresh_days} days, which the daemon's \
+                       next tick writes"
+        )?;
+    }
+    for (series, found, _) in rows {
+        if let Some(shifts) = found.shifts.shift() {
+            let shifts: Vec<String> = shifts.iter().map(|seconds| hours(*seconds)).collect();
+            let Series { bot, channel, interval } = series;
+            writeln!(
+                out,
+                "{} {channel} {interval}: everything is there, but {}: the points were written under another time_zone",
+                bot.name,
+                shifts.join(" or ")
+            )?;
+        }
+    }
+    if elsewhere > 0 {
+        writeln!(
+            out,
+            "{elsewhere} points of the same bots and channels are stored under other tags, from before the \
+                       tags changed"
+        )?;
+    }
+    if repairable > 0 {
+        let again = if verifier.options.repair { "could not be repaired" } else { "use --repair to write them" };
+        writeln!(out, "{repairable} points are missing or different: {again}")?;
+    }
+    if unexpected > 0 {
+        writeln!(
+            out,
+            "{unexpected} points are not the platform's, or it no longer keeps them; --verify deletes nothing. \
+                       To delete the ones shown:"
+        )?;
+        let shown = findings.differences.iter().filter(|(_, difference)| difference.kind == Kind::Unexpected);
+        for (series, difference) in shown.take(SHOWN) {
+            writeln!(out, "  {}", deletion(&verifier.reader, series, difference))?;
+        }
+    }
+    let not_compared = sum(|found| found.not_compared);
+    if not_compared > 0 {
+        writeln!(out, "{not_compared} points not compared (open, forgotten or beyond the retention)")?;
+    }
+    let unread = rows.iter().filter(|(_, _, complete)| !complete).count();
+    if unread > 0 {
+        return writeln!(out, "{unread} of {} series could not be compared in full, see the log", rows.len());
+    }
+    if repairable + unexpected == 0 {
+        writeln!(
+            out,
+            "the database equals the platform: {} points of {} series",
+            sum(|found| found.equal),
+            rows.len()
+        )?;
+    }
+    Ok(())
+}
+
+fn hours(seconds: i64) -> String {
+    let (hours, minutes) = (seconds.abs() / 3600, seconds.abs() % 3600 / 60);
+    let side = if seconds > 0 { "later" } else { "earlier" };
+    match (hours, minutes) {
+        (hours, 0) => format!("{hours} h {side}"),
+        (hours, minutes) => format!("{hours} h {minutes} min {side}"),
+    }
+}
+
+fn told(figures: &Figures) -> String {
+    let fields: Vec<String> = figures.fields().map(|(name, value)| format!("{name}={value}")).collect();
+    fields.join(" ")
+}
+
+fn had(fields: &Fields) -> String {
+    let shown = |value: &Value| match value {
+        Value::Integer(value) => value.to_string(),
+        Value::Unsigned(value) => format!("{value} (unsigned)"),
+        Value::Float(value) => format!("{value} (float)"),
+        Value::Boolean(value) => value.to_string(),
+        Value::Text(value) => format!("{value:?}"),
+    };
+    let fields: Vec<String> =
+        in_order(fields).into_iter().map(|(name, value)| format!("{name}={}", shown(value))).collect();
+    fields.join(" ")
+}
