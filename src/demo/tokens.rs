@@ -75,7 +75,7 @@ impl DecryptionKey {
     }
 
     /// The signed token within an encrypted one.
-    pub(super) fn open(&self, token: &str) -> Option<String> {
+    pub fn open(&self, token: &str) -> Option<String> {
         #[derive(Deserialize)]
         struct Header {
             alg: String,

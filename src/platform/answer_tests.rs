@@ -30,7 +30,7 @@ fn the_documented_days_are_read_as_numbers_or_strings() {
     let answer = parse_v1(body, Interval::Daily).unwrap();
     assert_eq!(users(&answer, date(2020, 8, 6)), [(99, 20)]);
     assert_eq!(users(&answer, date(2020, 8, 7)), [(99, 4)]);
-    assert_eq!(answer.oddity.as_deref(), Some("totalResults says 3, the answer holds 2 days"));
+    assert_eq!(answer.oddity.as_deref(), Some("totalResults is 3, but the answer has 2 days"));
 }
 
 #[test]

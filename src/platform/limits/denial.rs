@@ -45,7 +45,7 @@ impl Denial {
     /// Another denial, of a request that began at `began`. Returns whether it is a step further.
     pub(super) fn again(&mut self, now: Instant, began: Instant, retry_after: Option<Duration>) -> bool {
         // A request that was in flight when another was denied tells nothing new, but perhaps a longer delay.
-        let is_step = began >= self.latest;
+        let is_step = began > self.latest;
         if is_step {
             self.times = self.times.saturating_add(1);
             self.latest = now;
@@ -60,7 +60,7 @@ impl Denial {
 
     /// Whether an answer to a request that began at `began` ends the denial.
     pub(super) fn is_ended_by(&self, began: Instant) -> bool {
-        began >= self.latest
+        began > self.latest
     }
 
     /// For how long the bot has been denied.

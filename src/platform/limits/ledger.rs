@@ -173,15 +173,15 @@ impl Ledger {
             let future = hours.split_off(hours.partition_point(|hour| *hour <= now / HOUR));
             self.bring_back(&future, now)?;
         }
+        if self.may_write && hours.last() != Some(&(now / HOUR)) {
+            hours.push(now / HOUR);
+        }
         let old = hours.len().saturating_sub(FILES);
         for hour in hours.split_off(old) {
             self.file(hour)?;
         }
         for hour in hours {
             self.forget(hour, now)?;
-        }
-        if self.may_write {
-            self.file(now / HOUR)?;
         }
         self.looked = Some(now / HOUR);
         Ok(())

@@ -98,7 +98,7 @@ fn a_file_of_another_hour_stays_while_it_holds_a_recent_request() {
     assert_eq!(hours(&folder), [-4, -3, -2, -1, 0]);
     pass(3700);
     others(&mut open(&folder));
-    assert_eq!(hours(&folder), [-3, -2, -1, 0].map(|hour| hour - 1 + i64::from(hour == 0)));
+    assert_eq!(hours(&folder), [-2, -1, 0]);
 }
 
 #[test]
