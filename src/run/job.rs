@@ -6,19 +6,17 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::database::WriteFailure;
 use crate::database::line_protocol::Encoder;
-use crate::database::writer::{Parcel, WriteError, Written};
+use crate::database::writer::{Parcel, WriteError};
 use crate::domain::backoff::TRIES;
 use crate::domain::calendar;
 use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
 use crate::domain::flatten::{self, Asked, complete_through, flatten};
 use crate::domain::live_buckets::LiveBuckets;
 use crate::domain::plan;
-use crate::domain::point::Point;
 use crate::domain::series::{Series, Window, day_after};
 use crate::domain::target::Target;
 use crate::observe::status::recent::DAYS;

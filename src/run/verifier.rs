@@ -118,7 +118,7 @@ impl Verifier {
         fetched: Fetched,
         writer: &mpsc::Sender<Parcel>,
     ) -> Result<Confirmed, WriteError> {
-        let Fetched { answer, asked_at, platform_time, hand } = fetched;
+        let Fetched { answer, asked_at, platform_time, permit } = fetched;
         let zone = &series.bot.time_zone;
         let at = flatten::asked_at(asked_at, platform_time);
         let asked = Asked { window, zone, at, include_open: self.include_open, recent_from: None };
@@ -156,7 +156,7 @@ impl Verifier {
                 repaired = repaired.saturating_sub(repairs(&comparison).len() as u64);
             }
         }
-        drop(hand);
+        drop(permit);
         let points = usize::try_from(comparison.equal).unwrap_or(usize::MAX);
         let beyond = flattened.points.iter().filter(|point| !bounds.hold(point.timestamp)).count();
         let not_compared = (flattened.forgotten.buckets + beyond) as u64;
