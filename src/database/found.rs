@@ -17,7 +17,7 @@ pub struct Found {
     /// Under its own tags.
     pub own: Stored,
     /// Points of the same bot and channel under other tags: the tags and the time.
-    pub(super) others: BTreeSet<(BTreeMap<String, String>, i64)>,
+    others: BTreeSet<(BTreeMap<String, String>, i64)>,
 }
 
 impl Found {
@@ -41,6 +41,12 @@ impl Found {
         if *tags == self.own_tags {
             self.own.remove(&time);
         }
+    }
+
+    /// Adds what another question brought.
+    pub(super) fn merge(&mut self, other: Found) {
+        self.own.extend(other.own);
+        self.others.extend(other.others);
     }
 
     /// How many points of the span stand under other tags.

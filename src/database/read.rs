@@ -10,8 +10,28 @@ use crate::domain::backoff;
 use crate::domain::series::Series;
 use crate::shutdown::Stop;
 
-/// A question to a database spans no more than this: InfluxDB 3 Core reads only so many files at a time.
-const WEEK: i64 = 7 * 86_400;
+/// A question to a database spans no more than this: InfluxDB 3 Core reads only so many files at a time, and Flux skips
+/// points whose field is of another type than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// From Monday to Monday, as InfluxDB divides its files.
+    Week,
+    /// A day, of UTC.
+    Day,
+}
+
+impl Step {
+    /// The end of the step that a time lies in, in Unix seconds.
+    fn end(self, time: i64) -> i64 {
+        const DAY: i64 = 86_400;
+        // The epoch began on a Thursday.
+        let (length, offset) = match self {
+            Step::Week => (7 * DAY, 4 * DAY),
+            Step::Day => (DAY, 0),
+        };
+        ((time - offset).div_euclid(length) + 1) * length + offset
+    }
+}
 
 /// A destination that is read.
 #[derive(Debug)]
@@ -52,7 +72,7 @@ impl Reader {
     /// # Errors
     ///
     /// If it cannot be read in full.
-    pub async fn read(&self, series: &Series, span: Span, stop: &Stop) -> Result<Found, WriteFailure> {
+    pub async fn read(&self, series: &Series, span: Span, step: Step, stop: &Stop) -> Result<Found, WriteFailure> {
         let (database, generation) = match self {
             Reader::Database(database, generation) => (database, *generation),
             Reader::File(file) => {
@@ -65,10 +85,10 @@ impl Reader {
         let mut found = Found::of(series);
         let mut start = span.start;
         while start < span.end {
-            let week = start..span.end.min(start + WEEK);
+            let piece = start..span.end.min(step.end(start));
             let mut pauses = backoff::pauses(backoff::TRIES);
             let read = loop {
-                let failure = match database.read(generation, series, week.clone()).await {
+                let failure = match database.read(generation, series, piece.clone()).await {
                     Ok(read) => break read,
                     Err(failure) => failure,
                 };
@@ -78,9 +98,8 @@ impl Reader {
                     _ => return Err(failure),
                 }
             };
-            found.own.extend(read.own);
-            found.others.extend(read.others);
-            start = week.end;
+            found.merge(read);
+            start = piece.end;
         }
         Ok(found)
     }

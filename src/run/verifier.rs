@@ -12,7 +12,7 @@ use super::verify::lines;
 use super::write::write;
 use crate::config::Schedule;
 use crate::database::line_protocol::Encoder;
-use crate::database::read::{Found, Reader, Span};
+use crate::database::read::{Found, Reader, Span, Step};
 use crate::database::writer::{Parcel, WriteError};
 use crate::domain::calendar;
 use crate::domain::clock::Clock;
@@ -125,7 +125,7 @@ impl Verifier {
         let flattened = flatten(&answer, &asked);
         let span = start_of(zone, window.first)..start_of(zone, day_after(window.last, 1));
 
-        let mut found = self.read(series, &span).await?;
+        let mut found = self.read(series, &span, Step::Week).await?;
         let mut bounds = Bounds {
             compared: span.clone(),
             withheld: flattened.withheld.clone(),
@@ -138,6 +138,14 @@ impl Verifier {
             bounds.withheld.push(i64::MIN..oldest);
         }
         let mut comparison = compare(&flattened.points, &found.own, &bounds);
+        let lacks = |comparison: &Comparison| comparison.differences.iter().any(|one| one.kind == Kind::Missing);
+        let mut step = Step::Week;
+        if lacks(&comparison) && !found.own.is_empty() {
+            // They may be there with another type.
+            step = Step::Day;
+            found = self.read(series, &span, step).await?;
+            comparison = compare(&flattened.points, &found.own, &bounds);
+        }
         let mut repaired = 0;
         if self.options.repair {
             let points = repairs(&comparison);
@@ -151,7 +159,7 @@ impl Verifier {
                     }
                     Err(failed) => return Err(failed),
                 }
-                found = self.read(series, &span).await?;
+                found = self.read(series, &span, step).await?;
                 comparison = compare(&flattened.points, &found.own, &bounds);
                 repaired = repaired.saturating_sub(repairs(&comparison).len() as u64);
             }
@@ -187,9 +195,9 @@ impl Verifier {
         })
     }
 
-    async fn read(&self, series: &Series, span: &Span) -> Result<Found, WriteError> {
+    async fn read(&self, series: &Series, span: &Span, step: Step) -> Result<Found, WriteError> {
         let wide = span.start.saturating_sub(BEYOND)..span.end.saturating_add(BEYOND);
-        self.reader.read(series, wide, &self.stop).await.map_err(WriteError::Failed)
+        self.reader.read(series, wide, step, &self.stop).await.map_err(WriteError::Failed)
     }
 
     fn take_in(&self, series: &Series, window: Window, comparison: Comparison, more: impl FnOnce(&mut SeriesFindings)) {

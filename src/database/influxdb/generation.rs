@@ -86,7 +86,9 @@ fn of(reply: &Reply) -> Option<Generation> {
         "0" | "1" => Some(Generation::One),
         "2" => Some(Generation::Two),
         "3" => Some(Generation::Three),
-        _ => None,
+        // Built by hand: InfluxDB 2 tells the commit it was built from, InfluxDB 1 does not.
+        _ if text("commit").is_some() => Some(Generation::Two),
+        _ => text("status").map(|_| Generation::One),
     }
 }
 
@@ -114,6 +116,9 @@ mod tests {
             (&[("x-influxdb-version", "3.10.0")], "", Some(Generation::Three)),
             (&[], r#"{"name":"influxdb","status":"pass","version":"2.7.12"}"#, Some(Generation::Two)),
             (&[], r#"{"name":"influxdb","status":"pass","version":"1.8.10"}"#, Some(Generation::One)),
+            (&version("dev"), "", None),
+            (&[], r#"{"name":"influxdb","status":"pass","version":"dev","commit":"none"}"#, Some(Generation::Two)),
+            (&[], r#"{"name":"influxdb","status":"pass","version":"unknown"}"#, Some(Generation::One)),
             (&[], "OK", None),
             (&[], r#"{"name":"something","version":"2.0"}"#, None),
         ] {

@@ -14,6 +14,7 @@ use crate::database::WriteFailure;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Table {
+    pub(super) name: String,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) columns: Vec<String>,
     pub(super) values: Vec<Vec<serde_json::Value>>,

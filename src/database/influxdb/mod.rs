@@ -6,6 +6,7 @@ pub mod generation;
 pub mod gzip;
 mod influxql;
 mod reader;
+mod types;
 pub mod retention;
 
 use std::time::Duration;
@@ -14,6 +15,9 @@ use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
+
+use self::types::FieldTypes;
 
 use super::WriteFailure;
 use super::failure::Refusal;
@@ -26,6 +30,7 @@ use crate::http::{self, Reply, Service, SetupError, TransportError};
 pub struct InfluxDbSink {
     http: reqwest::Client,
     database: InfluxDb,
+    field_types: OnceCell<FieldTypes>,
 }
 
 impl InfluxDbSink {
@@ -36,7 +41,7 @@ impl InfluxDbSink {
     /// If the HTTP client cannot be set up.
     pub fn new(database: &InfluxDb) -> Result<InfluxDbSink, SetupError> {
         let http = Service::new(&database.url, database.timeout)?.client(1)?;
-        Ok(InfluxDbSink { http, database: database.clone() })
+        Ok(InfluxDbSink { http, database: database.clone(), field_types: OnceCell::new() })
     }
 
     /// The time that one write may take.

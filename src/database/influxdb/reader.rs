@@ -18,6 +18,9 @@ use crate::domain::series::Series;
 /// Points of one set of tags that one question brings at most; a week of hours is 168.
 const MOST: usize = 5_000;
 
+/// A shard of the database, within which a field has one type, is at least so long, in seconds.
+const DAY: i64 = 86_400;
+
 impl InfluxDbSink {
     /// What the bucket has of the series in the span, and under other tags of the same bot and channel.
     ///
@@ -71,12 +74,24 @@ impl InfluxDbSink {
         Ok(found)
     }
 
+    /// JSON does not tell a whole number of one type from that of another, so the types are asked for.
     async fn read_by_influxql(
         &self,
         generation: Generation,
         series: &Series,
         span: Span,
     ) -> Result<Found, WriteFailure> {
+        let floats = self.floats(generation, measurement(series.interval), &span).await?;
+        if floats.are_mixed && span.end - span.start > DAY {
+            let mut found = Found::of(series);
+            let mut start = span.start;
+            while start < span.end {
+                let day = start..span.end.min((start.div_euclid(DAY) + 1) * DAY);
+                start = day.end;
+                found.merge(Box::pin(self.read_by_influxql(generation, series, day)).await?);
+            }
+            return Ok(found);
+        }
         let from = influxql::name(measurement(series.interval));
         let question = format!(
             "SELECT * FROM {from} WHERE \"bot\" = {} AND \"channel\" = {} AND time >= {}s AND time < {}s GROUP BY * \
@@ -99,6 +114,7 @@ impl InfluxDbSink {
                 let Some(time) = cells.next().and_then(|(_, time)| time.as_i64()) else { continue };
                 for (field, value) in cells {
                     if let Some(value) = of_json(value) {
+                        let value = if floats.fields.contains(field) { as_float(value) } else { value };
                         found.add(tags.clone(), time, field.clone(), value);
                     }
                 }
@@ -200,6 +216,14 @@ fn of_json(value: &Json) -> Option<Value> {
             (None, None) => number.as_f64().map(Value::Float),
         },
         other => Some(Value::Text(other.to_string())),
+    }
+}
+
+/// The database writes a whole number of this type without a point.
+fn as_float(value: Value) -> Value {
+    match value {
+        Value::Integer(value) => Value::Float(value as f64),
+        other => other,
     }
 }
 

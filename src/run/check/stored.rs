@@ -8,7 +8,7 @@ use jiff::civil::Date;
 
 use super::{Finding, Report};
 use crate::database::WriteFailure;
-use crate::database::read::Reader;
+use crate::database::read::{Reader, Step};
 use crate::domain::compare::{Bounds, Kind, compare};
 use crate::domain::flatten::{self, Asked, flatten, open_from};
 use crate::domain::series::{Series, Window, days_between};
@@ -74,7 +74,7 @@ async fn yesterday(
     let asked = Asked { window, zone, at, include_open, recent_from: None };
     let flattened = flatten(&fetched.answer, &asked);
     let span = start_of(zone, day)..open_from(&asked, series.interval);
-    let stored = reader.read(series, span.clone(), &env.stop).await?;
+    let stored = reader.read(series, span.clone(), Step::Day, &env.stop).await?;
     let bounds = Bounds { compared: span, withheld: flattened.withheld, late_from: i64::MAX };
     let comparison = compare(&flattened.points, &stored.own, &bounds);
     let wrong = comparison.differences.iter().filter(|difference| difference.kind != Kind::Unexpected).count();
