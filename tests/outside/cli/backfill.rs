@@ -39,7 +39,7 @@ fn a_range_includes_both_of_its_ends_and_leaves_the_watermarks_alone() {
     assert_eq!(asked(&platform), ["2026-08-01..2026-08-02", "2026-08-03..2026-08-04", "2026-08-05"]);
     assert_eq!(workspace.sorted_lines("engagement.lp"), expected_lines("2026-08-01", "2026-08-05"));
     assert!(!workspace.path("state/backfill.json").exists() && !workspace.path("state/watermarks.json").exists());
-    let plan = "backfill of 2026-08-01..2026-08-05: 1 series, 5 days in all, 3 requests; at least ";
+    let plan = "backfilling 2026-08-01..2026-08-05: 1 series, 5 days in total, 3 requests; at least ";
     assert!(output.stderr.contains(plan), "{}", output.stderr);
     assert!(output.stdout.contains("support  all      hourly       5     120         3  "), "{}", output.stdout);
 

@@ -185,7 +185,7 @@ fn log_lines_are_json_when_asked_for_and_as_many_as_asked_for() {
             |line: &&Value| line["level"] == level && line["message"].as_str().is_some_and(|text| text.contains(words));
         lines.iter().filter(has).count()
     };
-    assert_eq!(said("INFO", "backfill of 2026-08-01..2026-08-02: 3 series"), 1, "{lines:#?}");
+    assert_eq!(said("INFO", "backfilling 2026-08-01..2026-08-02: 3 series"), 1, "{lines:#?}");
     assert_eq!(said("WARN", "bots.sales.id is \"st-2\""), 1, "{lines:#?}");
 
     let output = workspace.run(&[&backfill[..], &["--log-level", "warn"]].concat()).expect_code(0);
