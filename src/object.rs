@@ -1,5 +1,4 @@
-//! A JSON object, and nothing else in its place: what serde derives for a struct takes a list of the fields' values as
-//! well, which nobody documents. The first byte tells.
+//! Accepts a JSON object only; serde would also accept a list for a struct. The first byte tells them apart.
 
 use serde::Deserialize;
 use serde::de::Error;

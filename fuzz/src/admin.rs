@@ -21,7 +21,7 @@ use super::state::wait_for;
 
 const SECRET: &str = "canary-5up3r-s3cr3t";
 
-const BOTS: &str = "[influxdb]\ntoken = \"canary-5up3r-s3cr3t\"\n[bots.support]\nid = \"st-<i>\"\n\
+const BOTS: &str = "[influxdb]\norg = \"o\"\nbucket = \"b\"\ntoken = \"canary-5up3r-s3cr3t\"\n[bots.support]\nid = \"st-<i>\"\n\
     client_id = \"cs-1\"\nclient_secret = \"canary-5up3r-s3cr3t\"\nchannels = [\"all\", \"<b>&\\\"'\"]\n\
     intervals = [\"hourly\", \"daily\"]\n[bots.sales]\nid = \"st-2\"\nclient_id = \"cs-2\"\nclient_secret = \"x\"\n";
 

@@ -1,4 +1,4 @@
-//! Who may ask the simulated platform: its authentication, and every refusal it knows.
+//! Authentication and every error of the simulated platform.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

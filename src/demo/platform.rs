@@ -1,4 +1,4 @@
-//! The simulated platform's face: its two paths, its errors and its faults.
+//! The simulated platform's HTTP endpoints: its two paths, its errors and its faults.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};

@@ -70,7 +70,7 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
     Ok(answer)
 }
 
-/// An answer that speaks of errors is none, whatever else it holds.
+/// An answer that contains an error is a failure, whatever else it contains.
 fn none_of(errors: Option<Vec<IgnoredAny>>) -> Result<(), String> {
     match errors.is_none_or(|errors| errors.is_empty()) {
         true => Ok(()),

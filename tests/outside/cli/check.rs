@@ -175,7 +175,7 @@ fn a_place_that_cannot_be_written_is_told_with_what_to_do() {
     workspace.write("state", "a file in the way");
     std::fs::create_dir(workspace.path("engagement.lp")).unwrap();
     let words: &[&str] = &["state cannot be created: another file is in the way"];
-    let file: &[&str] = &["engagement.lp cannot be written", "not a regular file"];
+    let file: &[&str] = &["engagement.lp cannot be written", "it is not a regular file"];
     check_lines(&run_in(&workspace, 1), &[("state folder", words), ("file", file)]);
 }
 

@@ -76,7 +76,7 @@ fn a_state_folder_that_cannot_be_made_is_told_before_any_request() {
     workspace.write("state", "a file in the way");
     for arguments in [&["--once"][..], &["--backfill", "2026-08-01..2026-08-02"]] {
         let output = workspace.run(arguments).expect_code(1);
-        assert!(output.stderr.contains("the state folder state cannot be made"), "{}", output.stderr);
+        assert!(output.stderr.contains("the state folder state cannot be created"), "{}", output.stderr);
         assert!(output.stderr.contains("set state_dir"), "{}", output.stderr);
     }
     assert!(platform.asked().is_empty() && !workspace.path("engagement.lp").exists());
@@ -125,7 +125,7 @@ fn a_second_process_on_the_same_state_is_refused_and_a_backfill_is_not() {
     wait_for("the first write", || (!database.requests().is_empty()).then_some(()));
 
     let second = workspace.run(&["--once"]).expect_code(1);
-    let refusal = format!("another exporter (process {}) uses the state folder state", first.id());
+    let refusal = format!("another exporter (process {}) is using the state folder state", first.id());
     assert!(second.stderr.contains(&refusal), "{}", second.stderr);
     assert_eq!(platform.asked().len(), 1, "the second asked nothing");
     workspace.run(&["--backfill", "2026-08-01..2026-08-02"]).expect_code(0);
