@@ -17,8 +17,8 @@ const POINTS: u64 = 14 * 24 - 1;
 fn counts(workspace: &Workspace, more: &[&str], code: i32) -> [u64; 5] {
     let output: Output =
         workspace.run(&[&["--verify", RANGE, "--log-format", "json"], more].concat()).expect_code(code);
-    let series = output.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let series = series.filter(|line| line.get("series").is_some()).next_back().unwrap();
+    let mut lines = output.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let series = lines.rfind(|line| line.get("series").is_some()).unwrap();
     ["equal", "missing", "different", "unexpected", "elsewhere"].map(|name| series[name].as_u64().unwrap())
 }
 
