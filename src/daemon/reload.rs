@@ -24,6 +24,7 @@ use crate::startup::{LaunchError, Loaded};
 const LONGEST_READ: Duration = Duration::from_secs(10);
 
 /// Read again off the loop; `None` if that took too long.
+#[expect(clippy::large_enum_variant, reason = "one at a time, made when something is read again")]
 pub(super) enum Reread {
     Configuration(Option<Result<Config, Problems>>),
     Secrets(Option<Result<Secrets, Problems>>),

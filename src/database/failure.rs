@@ -160,3 +160,27 @@ impl fmt::Display for WriteFailure {
 }
 
 impl std::error::Error for WriteFailure {}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const TOKEN: &str = "dG9rZW4tb2YtYS10ZXN0LW9mLXRoZS1yZWZ1c2Fscw==";
+
+    proptest! {
+        #[test]
+        fn no_part_of_an_echoed_token_is_shown(
+            (before, after) in ("[ -~]{0,500}", "[ -~]{0,500}"),
+            (start, length) in (0..TOKEN.len() - 12, 12..TOKEN.len()),
+            status in 400..600_u16,
+        ) {
+            let echo = &TOKEN[start..(start + length).min(TOKEN.len())];
+            let body = serde_json::json!({"message": format!("{before}{echo}{after}")}).to_string();
+            let shown = WriteFailure::Refused(Refusal::read(status, body.as_bytes(), None, TOKEN)).to_string();
+            let parts: Vec<&[u8]> = TOKEN.as_bytes().windows(12).collect();
+            prop_assert!(!shown.as_bytes().windows(12).any(|part| parts.contains(&part)), "{}", shown);
+        }
+    }
+}

@@ -46,7 +46,8 @@ fn each_kind_of_difference_is_told() {
 fn what_is_withheld_or_out_of_bounds_is_not_compared() {
     let expected = [point(1, 1), point(5, 5)];
     let database = stored(&[point(0, 7), point(3, 7), point(5, 6)]);
-    let bounds = Bounds { compared: HOUR..6 * HOUR, withheld: vec![3 * HOUR..4 * HOUR], late_from: 5 * HOUR };
+    let withheld = vec![3 * HOUR..4 * HOUR, 9 * HOUR..i64::MAX];
+    let bounds = Bounds { compared: HOUR..6 * HOUR, withheld, late_from: 5 * HOUR };
     let found = compare(&expected, &database, &bounds);
     let told: Vec<_> =
         found.differences.iter().map(|one| (one.timestamp / HOUR, one.kind, one.late_revision)).collect();

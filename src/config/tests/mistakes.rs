@@ -53,7 +53,7 @@ fn a_key_that_is_wrong_in_thousands_of_bots_is_told_at_once() {
     let mut text = TOKEN.to_owned();
     for number in 0..5000 {
         let bot = BOT.replace("support", &format!("bot-{number}")).replace("st-1", &format!("st-{number}"));
-        write!(text, "{bot}timezone = \"UTC\"\n").unwrap();
+        writeln!(text, "{bot}timezone = \"UTC\"").unwrap();
     }
     let start = Instant::now();
     let found = problems(&text, &Environment::default());

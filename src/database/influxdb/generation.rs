@@ -44,7 +44,7 @@ impl InfluxDbSink {
     /// If the database cannot be reached, or its health needs a token and does not accept this one.
     pub async fn generation(&self) -> Result<Generation, WriteFailure> {
         let ping = self.optional("ping").await;
-        if let Ok(Some(found)) = ping.as_ref().map(|reply| of(reply)) {
+        if let Ok(Some(found)) = ping.as_ref().map(of) {
             return Ok(found);
         }
         let health = self.optional("health").await;

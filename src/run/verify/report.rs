@@ -111,7 +111,10 @@ fn advice(
         (sum(|found| found.late), sum(|found| found.repaired), sum(|found| found.elsewhere));
     writeln!(out)?;
     if repaired > 0 {
-        writeln!(out, "repaired: {repaired} points that were missing or different are written and compared again")?;
+        writeln!(
+            out,
+            "repaired: wrote what was missing or different, and compared it again: {repaired} more points are equal now"
+        )?;
     }
     if late > 0 {
         writeln!(
@@ -135,18 +138,18 @@ fn advice(
     if elsewhere > 0 {
         writeln!(
             out,
-            "{elsewhere} points of the same bots and channels are stored under other tags, from before the \
+            "stored under other tags of the same bots and channels: {elsewhere} points, from before the \
                        tags changed"
         )?;
     }
     if repairable > 0 {
         let again = if verifier.options.repair { "could not be repaired" } else { "use --repair to write them" };
-        writeln!(out, "{repairable} points are missing or different: {again}")?;
+        writeln!(out, "missing or different: {repairable}; {again}")?;
     }
     if unexpected > 0 {
         writeln!(
             out,
-            "{unexpected} points are not the platform's, or it no longer keeps them; --verify deletes nothing. \
+            "unexpected: {unexpected}; not from the platform, or it no longer keeps them. --verify deletes nothing. \
                        To delete the ones shown:"
         )?;
         let shown = findings.differences.iter().filter(|(_, difference)| difference.kind == Kind::Unexpected);

@@ -11,3 +11,4 @@ mod state;
 mod stopping;
 mod tokens;
 mod usage;
+mod verify;

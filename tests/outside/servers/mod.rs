@@ -6,4 +6,5 @@ mod needs_influxdb2;
 mod needs_prometheus;
 mod needs_victoriametrics;
 mod systemd;
+mod verify;
 mod victoriametrics;

@@ -183,7 +183,7 @@ fn a_check_in_a_fault_ends_and_says_which_side_it_is() {
     };
     let scene = Scene::new(Patience::Short);
     scene.to_platform.add(Way::Back, Toxic::Timeout { timeout: 0 });
-    check(&scene, "the platform did not answer within 500ms", "right to write");
+    check(&scene, "the platform did not answer within 500ms", "write access");
     let scene = Scene::new(Patience::Short);
     scene.to_database.add(Way::Back, Toxic::Timeout { timeout: 0 });
     check(&scene, "the database did not answer within 1s", "platform for support");
