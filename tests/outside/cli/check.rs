@@ -274,7 +274,8 @@ mod needs_influxdb2 {
     fn a_retention_shorter_than_the_first_run_is_told() {
         let database = Database::fresh(Some(3 * DAY));
         let token = database.new_token(&["read", "write"]);
-        let words: &[&str] = &["keeps points for 3 days", "the first run exports 7 days", "raise the bucket's retention"];
+        let words: &[&str] =
+            &["keeps points for 3 days", "the first run exports 7 days", "raise the bucket's retention"];
         check_database(&database, &token, "", &[("retention", words)]);
         check_database(&database, &token, "initial_days = 2", &[]);
     }
