@@ -127,7 +127,10 @@ pub fn read(status: u16, body: &[u8]) -> Reading {
     // JSON of another form, or cut off, stands in quotes itself.
     let plain = if said.is_none() && words.starts_with('{') { words.clone() } else { without_quotes(&words) };
     let plain = Words::of(&plain);
-    let matching = TABLE.iter().find_map(|row| Some((row, plain.say(row.0)?)));
+    // InfluxDB 1 is "unable to parse authentication credentials", which is no matter of lines.
+    let may_be_lines = matches!(status, 400 | 422 | 500);
+    let mut rows = TABLE.iter().filter(|row| may_be_lines || !matches!(row.1, Says::Lines));
+    let matching = rows.find_map(|row| Some((row, plain.say(row.0)?)));
     let Some((Row(_, says, advice), number)) = matching else {
         let of_lines = || plain.0.iter().any(|word| OF_LINES.contains(&word.as_str()));
         let meaning = if matches!(status, 400 | 422) && of_lines() { Meaning::Lines(None) } else { by_status(status) };

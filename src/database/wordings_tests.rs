@@ -71,6 +71,7 @@ fn each_wording_has_its_meaning_and_its_advice() {
         (400, "the timeline is online".into(), Meaning::Other, None),
         (400, String::new(), Meaning::Other, None),
         (401, "unauthorized access".into(), Meaning::Denied, None),
+        (401, "unable to parse authentication credentials".into(), Meaning::Denied, None),
         (403, "<html>Blocked by Contoso Line Limited</html>".into(), Meaning::Denied, Some(NOT_THE_DATABASE)),
         (404, "bucket \"a line\" not found".into(), Meaning::Absent, None),
         (413, "a line too many".into(), Meaning::TooLarge, None),

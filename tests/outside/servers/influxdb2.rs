@@ -108,7 +108,7 @@ mod needs_influxdb2 {
         let workspace = workspace(&database, &platform, "", BOT);
         let output = workspace.run(&["--once"]).expect_code(0);
         assert!(output.stderr.contains("older than the bucket's retention"), "{}", output.stderr);
-        assert!(output.stdout.contains("points beyond retention"), "{}", output.stdout);
+        assert!(output.stdout.contains("points older than the retention"), "{}", output.stdout);
 
         let now = Timestamp::now();
         let today = now.to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -158,7 +158,7 @@ mod needs_influxdb2 {
         let workspace = workspace(&database, &platform, "", BOT);
         let config = workspace.read("config.toml");
         for (right, wrong, words) in [
-            (&database.token, "canary-of-another-token", ["answered 401", "influxdb.token"]),
+            (&database.token, "canary-of-another-token", ["answered 401", "influxdb token"]),
             (&database.bucket, "nowhere", ["answered 404", "influxdb.bucket"]),
         ] {
             workspace.write("config.toml", &config.replace(right.as_str(), wrong));

@@ -75,7 +75,7 @@ pub(super) async fn received(request: Request) -> (Asked, Request) {
     let asked = Asked {
         at: Instant::now(),
         method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
+        path: percent_encoding::percent_decode_str(parts.uri.path()).decode_utf8_lossy().into_owned(),
         query,
         headers: headers.collect(),
         body: String::from_utf8_lossy(&body).into_owned(),
