@@ -107,12 +107,12 @@ mod needs_influxdb1 {
     fn a_wrong_password_is_said_and_the_right_one_is_enough() {
         let influxd = GuardedInfluxd::start();
         let platform = SimulatedPlatform::well(BOT);
-        let wrong = workspace(&influxd.config("owner:another password"), &platform, "", BOT);
+        let wrong = workspace(&influxd.config("owner:another-password"), &platform, "", BOT);
         let output = wrong.run(&["--once"]).expect_code(1);
         for words in ["answered 401", "influxdb token"] {
             assert!(output.stderr.contains(words), "no {words:?} in\n{}", output.stderr);
         }
-        assert!(!output.stderr.contains("another password"), "{}", output.stderr);
+        assert!(!output.stderr.contains("another-password"), "{}", output.stderr);
         let right = workspace(&influxd.config(CREDENTIALS), &platform, "", BOT);
         right.run(&["--once"]).expect_code(0);
         let answer = influxd.ask("SELECT count(\"users\") FROM user_engagement_daily");

@@ -88,7 +88,7 @@ pub struct GuardedInfluxd {
 }
 
 /// The only user's name and password, as a token.
-pub const CREDENTIALS: &str = "owner:the password of the owner";
+pub const CREDENTIALS: &str = "owner:the-password-of-the-owner";
 
 impl GuardedInfluxd {
     /// One that answers, with an owner and a database.

@@ -113,7 +113,7 @@ mod needs_influxdb2 {
         database.revoke(&first);
         configure(&workspace, &platform, &database, &BOTS);
         assert!(daemon.reload());
-        wait_for_outage(&daemon, &BOTS, &["answered 401", "influxdb.token"]);
+        wait_for_outage(&daemon, &BOTS, &["answered 401", "influxdb token"]);
         // In the middle of a rotation there may be no file.
         std::fs::remove_file(workspace.path("token")).unwrap();
         daemon.wait_for_ticks(3);
@@ -129,7 +129,7 @@ mod needs_influxdb2 {
         database.delete_bucket();
         database.make_bucket();
         daemon.signal("CONT");
-        wait_for_outage(&daemon, &BOTS, &["influxdb.token"]);
+        wait_for_outage(&daemon, &BOTS, &["influxdb token"]);
         workspace.write("token", &database.token);
         wait_for_recovery(&daemon, &BOTS, 2);
         let points = database.points();
