@@ -169,7 +169,7 @@ mod needs_influxdb2 {
             fill(&influxd.on_disk("filler"));
             (-10..=0).for_each(|offset| use_up(&database, offset));
             gate.open();
-            wait_for_outage(&daemon, &BOTS, &["answered 500", "no space left on device", "database's log"]);
+            wait_for_outage(&daemon, &BOTS, &["answered 500", "no space left on device", "disk is full"]);
 
             // What the daemon takes for stored, a database that has lost its memory must still have.
             daemon.signal("STOP");
