@@ -55,7 +55,7 @@ fn check(step: SignedDuration, strict: bool) {
         wait_for("the clock to be seen", || (daemon.logged("the clock w").len() > effort.steps).then_some(()));
         if strict {
             wait_for("the refusal", || (daemon.get("/readyz").status == 503).then_some(()));
-            assert!(daemon.get("/readyz").body.contains("which alone spoils tokens"), "{}", daemon.get("/readyz").body);
+            assert!(daemon.get("/readyz").body.contains("which makes tokens invalid"), "{}", daemon.get("/readyz").body);
         }
         assert_eq!(daemon.get("/").status, 200);
         scene.clock.correct();

@@ -36,7 +36,7 @@ fn a_wrong_clock_moves_no_watermark_and_writes_nothing_that_is_not_over() {
             let output = scene.run(&["--once"]);
             if strict {
                 let side = if step.is_positive() { "ahead of" } else { "behind" };
-                let words = format!("s {side} the platform's, which alone spoils tokens");
+                let words = format!("s {side} the platform's, which makes tokens invalid");
                 assert!(output.stderr.contains(&words), "{step}: {}", output.stderr);
                 output.expect_code(1);
             }
@@ -63,7 +63,11 @@ fn what_a_first_run_owes_is_not_set_by_a_wrong_clock() {
             scene.windows();
             scene.run(&["--once"]).expect_code(0);
             let windows = scene.windows();
-            assert!(windows.len() == 2, "strict: {strict}, {step}: {windows:?} instead of {initial}");
+            // Of a series whose failure is recorded, the live days are asked for first.
+            let apart = [format!("{}..{}", day(-2), day(0)), format!("{}..{}", day(-7), day(-3))];
+            let together = windows.len() == 2 && windows.iter().all(|window| *window == initial);
+            let in_two = windows.len() == 4 && windows.iter().all(|window| apart.contains(window));
+            assert!(together || in_two, "strict: {strict}, {step}: {windows:?} instead of {initial}");
             scene.check(&all_of(7));
         }
     }
@@ -116,7 +120,7 @@ fn backfill(step: SignedDuration, strict: bool, interrupted: bool) {
     let expected = if is_backwards { 2 } else { i32::from(strict || is_early) };
     let output = output.expect_code(expected);
     assert!(
-        !strict || is_backwards || output.stderr.contains("which alone spoils tokens"),
+        !strict || is_backwards || output.stderr.contains("which makes tokens invalid"),
         "{name}: {}",
         output.stderr
     );
