@@ -52,10 +52,14 @@ fn check(step: SignedDuration, strict: bool) {
     for _ in 0..2 {
         scene.clock.set(step);
         scene.wait_for_requests(4);
-        wait_for("the clock to be seen", || (daemon.logged("the clock w").len() > effort.steps).then_some(()));
+        wait_for("the clock to be seen", || (daemon.logged("the clock jumped").len() > effort.steps).then_some(()));
         if strict {
             wait_for("the refusal", || (daemon.get("/readyz").status == 503).then_some(()));
-            assert!(daemon.get("/readyz").body.contains("which makes tokens invalid"), "{}", daemon.get("/readyz").body);
+            assert!(
+                daemon.get("/readyz").body.contains("which makes tokens invalid"),
+                "{}",
+                daemon.get("/readyz").body
+            );
         }
         assert_eq!(daemon.get("/").status, 200);
         scene.clock.correct();
@@ -63,10 +67,10 @@ fn check(step: SignedDuration, strict: bool) {
         wait_for("ticks", || (daemon.ticks() >= ticks + 2).then_some(()));
         daemon.wait_until_ready();
         effort.steps += 2;
-        wait_for("the clock to be seen", || (daemon.logged("the clock w").len() >= effort.steps).then_some(()));
+        wait_for("the clock to be seen", || (daemon.logged("the clock jumped").len() >= effort.steps).then_some(()));
     }
     effort.check(&scene, &daemon);
-    assert_eq!(daemon.logged("the clock w").len(), 4, "said once for each step:\n{}", daemon.log());
+    assert_eq!(daemon.logged("the clock jumped").len(), 4, "said once for each step:\n{}", daemon.log());
     daemon.end();
     if day(0) == today {
         assert_eq!(scene.watermarks(), [day(-1).to_string(), day(-1).to_string()], "{step}");
@@ -183,12 +187,12 @@ fn a_machine_that_sleeps_over_ticks_and_a_change_of_clocks_makes_up_for_them() {
     // Set back over the change of clocks, and right again.
     let ahead = SLEPT.load(Ordering::Relaxed);
     let seen = |words: &str, times| wait_for(words, || (daemon.logged(words).len() >= times).then_some(()));
-    seen("the clock went", 1);
-    let forward = daemon.logged("the clock went").len();
+    seen("the clock jumped", 1);
+    let forward = daemon.logged("the clock jumped").len();
     scene.clock.set(SignedDuration::from_secs(ahead) - 26 * HOUR);
     daemon.wait_for_log("the clock jumped back by", 1);
     scene.clock.set(SignedDuration::from_secs(ahead));
-    seen("the clock went", forward + 1);
+    seen("the clock jumped", forward + 1);
     daemon.end();
     scene.check(&lines("support", "Europe/Berlin", date(2026, 10, 18), date(2026, 10, 25)));
 }

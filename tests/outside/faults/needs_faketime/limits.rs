@@ -49,12 +49,12 @@ fn a_clock_that_is_set_back_between_two_processes_gives_no_bot_another_budget() 
 #[ignore = "needs the servers that tests/run brings"]
 fn requests_under_a_clock_that_was_ahead_block_nothing_when_it_is_right() {
     let all = bots(["limited"], EIGHT);
-    let scene = Scene::new(&all, false, Template { platform: "per_minute = 16\nper_hour = 16", ..Template::default() });
+    let scene = Scene::new(&all, false, Template { platform: "per_minute = 24\nper_hour = 24", ..Template::default() });
     scene.clock.set(400 * DAY);
     scene.run(&["--once"]).expect_code(0);
     scene.clock.correct();
     scene.run(&["--once"]).expect_code(0);
-    assert_eq!(scene.platform.asked().len(), 16, "the rest of the budget is there");
+    assert_eq!(scene.platform.asked().len(), 24, "the rest of the budget is there");
     scene.check(&held_lines("limited", "ivr", Interval::Hourly, -7));
 }
 

@@ -37,7 +37,7 @@ mod needs_namespaces {
         disk.fill();
         let output = disk.run(&["--once"]).expect_code(1);
         assert!(
-            output.stderr.contains("the points are written, their progress cannot be recorded"),
+            output.stderr.contains("the points are written, but the progress cannot be saved"),
             "{}",
             output.stderr
         );
@@ -81,11 +81,11 @@ mod needs_namespaces {
         disk.fill();
         before.open();
         wait_for("days up to the second gate", || asks_for(-15).then_some(()));
-        wait_for("word of the disk", || run.stderr().contains("the state folder cannot be written").then_some(()));
+        wait_for("word of the disk", || run.stderr().contains("cannot write the state folder").then_some(()));
         assert_eq!(through(), Some(day(-21).to_string()), "the old progress stands");
         run.signal("KILL");
         let killed = run.finish();
-        assert_eq!(killed.stderr.matches("the state folder cannot be written").count(), 1, "{}", killed.stderr);
+        assert_eq!(killed.stderr.matches("cannot write the state folder").count(), 1, "{}", killed.stderr);
 
         // Again on the full disk: it continues from what is remembered, and has nothing to remember in the end.
         platform.forget();
@@ -116,7 +116,7 @@ mod needs_namespaces {
         let mut command = workspace.command();
         command.env("KORE_TREND__ADMIN__LISTEN", "127.0.0.1:0");
         let daemon = crate::support::daemon::Daemon::launch(namespace.enter(&command));
-        wait_for_outage(&daemon, &["one"], &["the points cannot be written", "No space left", "space on the disk"]);
+        wait_for_outage(&daemon, &["one"], &["failed to write the points", "No space left", "check disk space"]);
         assert_eq!(std::fs::read_to_string(out("engagement.lp")).unwrap(), "", "nothing that is not confirmed");
         assert_eq!(workspace.watermark("one"), day(-20).to_string());
 

@@ -63,7 +63,7 @@ mod needs_namespaces {
             let files = disk.files();
             self.configure(&BOTS, schedule);
             assert!(daemon.reload());
-            daemon.wait_for_log("the state folder cannot be written", 1);
+            daemon.wait_for_log("cannot write the state folder", 1);
             daemon.wait_for_value(STATE_FAILING, 1.0);
             daemon.wait_until_ready();
             assert_eq!(daemon.get("/healthz").status, 200);
@@ -71,17 +71,17 @@ mod needs_namespaces {
             assert_eq!(disk.watermark("two"), day(-20).to_string(), "the old file stands");
             assert_eq!(disk.files(), files, "nothing half-written stays behind");
             assert!(daemon.get("/").body.contains("The state folder cannot be written"), "{}", daemon.get("/").body);
-            let said = daemon.logged("the state folder cannot be written");
+            let said = daemon.logged("cannot write the state folder");
             assert!(said.len() == 1 && said[0].contains("ERROR"), "{said:?}");
             assert!(said[0].contains(words) && said[0].contains("check the disk"), "{said:?}");
         }
 
         #[track_caller]
         fn check_recovery(&self, disk: &SmallDisk, daemon: &Daemon) {
-            daemon.wait_for_log("the state folder can be written again", 1);
+            daemon.wait_for_log("the state folder is writable again", 1);
             daemon.wait_for_value(STATE_FAILING, 0.0);
             assert_eq!(BOTS.map(|bot| disk.watermark(bot)), [day(-1).to_string(), day(-1).to_string()]);
-            assert_eq!(daemon.logged("the state folder cannot be written").len(), 1, "{}", daemon.log());
+            assert_eq!(daemon.logged("cannot write the state folder").len(), 1, "{}", daemon.log());
             assert!(BOTS.iter().all(|bot| errors_of(daemon, bot).is_empty()), "{}", daemon.log());
         }
     }
@@ -94,7 +94,7 @@ mod needs_namespaces {
         disk.fill();
         // Although no series comes further, and no watermark is to be written.
         daemon.wait_for_value(STATE_FAILING, 1.0);
-        assert!(daemon.get("/").body.contains("requests cannot be put on record"), "{}", daemon.get("/").body);
+        assert!(daemon.get("/").body.contains("requests cannot be recorded"), "{}", daemon.get("/").body);
         scene.check_outage(&disk, &daemon, EVERY_SECOND, "No space left on device");
         daemon.wait_for_ticks(2);
         let said = daemon.logged(LEDGER);

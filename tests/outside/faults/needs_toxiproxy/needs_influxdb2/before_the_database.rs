@@ -13,7 +13,7 @@ const SIDE: Side = Side {
 
 const UNREACHABLE: &[&str] =
     &["cannot reach the database", "check influxdb.url, DNS, the network, and that the database is running"];
-const SILENT: &[&str] = &["the database did not answer within 1s", "check the network and the load of the database"];
+const SILENT: &[&str] = &["the database did not answer within 1s", "check the network and the database's load"];
 
 const AN_HOUR: u64 = 3_600_000;
 

@@ -247,7 +247,7 @@ fn daemon_and_timer_exclude_each_other_and_a_backfill_runs_beside() {
     // Here is no terminal.
     let command = documented("systemd-run ").replace("--pty", "--pipe");
     let checked = machine.sh(&command);
-    assert!(checked.contains("token and scope are good"), "{checked}");
+    assert!(checked.contains("token and scope accepted"), "{checked}");
     machine.sh(&command.replace("--check", "--backfill 2026-01-01..2026-01-31"));
     let stored = service.database.points();
     assert!(stored.iter().filter(|(.., time, _)| *time < 1_769_904_000).count() >= 31 * 24 - 1);
