@@ -6,10 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::point::Point;
 
-/// Buckets that are remembered of a series: more than the live days have by default, and under 2 KiB.
-const MOST: usize = 100;
-
-/// The stored buckets of one series, the newest of them.
+/// The stored buckets of the live days of one series: 16 bytes each.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LiveBuckets {
     /// The UTC day since which they are remembered.
@@ -32,16 +29,15 @@ impl LiveBuckets {
         points
     }
 
-    /// The database confirmed these points.
-    pub fn remember(&mut self, points: &[Point]) {
+    /// The database confirmed these points; live are those from `live_from` on, in seconds since 1970 UTC.
+    pub fn remember(&mut self, points: &[Point], live_from: i64) {
         for point in points {
             match self.place(point.timestamp) {
                 Ok(place) => self.buckets[place].1 = figures_of(point),
                 Err(place) => self.buckets.insert(place, (point.timestamp, figures_of(point))),
             }
         }
-        let too_many = self.buckets.len().saturating_sub(MOST);
-        self.buckets.drain(..too_many);
+        self.buckets.retain(|(start, _)| *start >= live_from);
         self.buckets.shrink_to_fit();
     }
 
@@ -85,9 +81,9 @@ mod tests {
         let mut known = LiveBuckets::default();
         let first = known.news(points(&[(1, 5), (2, 6)]), at(0));
         assert_eq!(first, points(&[(1, 5), (2, 6)]));
-        known.remember(&first);
+        known.remember(&first, 0);
         assert_eq!(known.news(points(&[(1, 5), (2, 7), (3, 8)]), at(60)), points(&[(2, 7), (3, 8)]));
-        known.remember(&points(&[(2, 7), (3, 8)]));
+        known.remember(&points(&[(2, 7), (3, 8)]), 0);
         assert_eq!(known.news(points(&[(1, 5), (2, 7), (3, 8)]), at(120)), []);
         assert_eq!(
             known.news(points(&[(1, 5), (2, 6)]), at(120)),
@@ -107,22 +103,23 @@ mod tests {
         let midnight = 86_400 - at(0).as_second().rem_euclid(86_400);
         let mut written = |second| {
             let news = known.news(points(&[(1, 5), (2, 6)]), at(second));
-            known.remember(&news);
+            known.remember(&news, 0);
             news.len()
         };
         assert_eq!([midnight - 60, midnight - 30, midnight, midnight + 30, 0].map(&mut written), [2, 0, 2, 0, 2]);
     }
 
     #[test]
-    fn a_series_takes_little_memory_however_many_days_are_live() {
+    fn what_is_not_live_takes_no_memory() {
         let mut known = LiveBuckets::default();
-        let many: Vec<(i64, i64)> = (0..2000).map(|hour| (hour, hour)).collect();
-        known.remember(&points(&many));
-        assert!(std::mem::size_of::<LiveBuckets>() + known.buckets.capacity() * 16 <= 2048);
         let _same_day = known.news(Vec::new(), at(0));
-        known.remember(&points(&many));
-        assert_eq!(known.news(points(&many[1900..]), at(1)), []);
-        assert_eq!(known.news(points(&many[..1900]), at(2)).len(), 1900);
+        let many: Vec<(i64, i64)> = (0..2000).map(|hour| (hour, hour)).collect();
+        known.remember(&points(&many), 3600 * 1925);
+        assert!(std::mem::size_of::<LiveBuckets>() + known.buckets.capacity() * 16 <= 2048, "three days by the hour");
+        assert_eq!(known.news(points(&many[1925..]), at(1)), []);
+        assert_eq!(known.news(points(&many[..1925]), at(2)).len(), 1925);
+        known.remember(&points(&many), 0);
+        assert_eq!(known.news(points(&many), at(3)), [], "all of what is live, however much that is");
     }
 
     proptest! {
@@ -143,7 +140,7 @@ mod tests {
                 let arrive = if fails == 1 { news.len() / 2 } else { news.len() };
                 database.extend(news[..arrive].iter().map(|point| (point.timestamp, *point)));
                 if fails == 0 {
-                    known.remember(&news);
+                    known.remember(&news, 0);
                     for point in points(&fetched) {
                         prop_assert_eq!(database.get(&point.timestamp), Some(&point));
                     }

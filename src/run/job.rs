@@ -188,13 +188,18 @@ async fn export(
     drop(answer.days);
     let complete = complete_through(&asked).map(|last| Window { first: window.first, last });
     let newest = flattened.points.last().map(|point| point.timestamp);
-    let written = match stored.filter(|_| job.is_live(window)) {
-        Some(stored) => {
-            let news = stored.news(flattened.points, asked_at);
+    let written = match job.live.as_ref().zip(stored) {
+        Some((live, stored)) => {
+            let is_live = job.is_live(window);
+            let news = if is_live { stored.news(flattened.points, asked_at) } else { flattened.points };
             let written = write(series, encoder, news.clone(), &clients.writer).await;
             match &written {
                 // Which of them were dropped nobody says.
-                Ok(written) if !written.is_doubtful && written.beyond_retention == 0 => stored.remember(&news),
+                Ok(written) if !written.is_doubtful && written.beyond_retention > 0 => {}
+                Ok(written) if !written.is_doubtful => {
+                    let live_from = calendar::day(zone, live.from).span.map_or(i64::MIN, |day| day.start.as_second());
+                    stored.remember(if is_live { &news } else { &[] }, live_from);
+                }
                 _ => stored.forget(),
             }
             written?

@@ -57,14 +57,12 @@ impl Image {
 }
 
 #[test]
-#[ignore = "needs what tests/packages brings"]
 fn the_demo_runs_in_a_container_that_may_do_nothing() {
     let once = Image::loaded().run(&[], &["--demo", "--once"]).expect_code(0);
     assert!(once.stdout.contains("support"), "{}", once.stdout);
 }
 
 #[test]
-#[ignore = "needs what tests/packages brings"]
 fn the_first_process_of_a_container_ends_in_good_order() {
     let image = Image::loaded();
     let mut daemon = image.start(&["--env=KORE_TREND__ADMIN__LISTEN="], &["--demo", "--log-level=debug"]);
@@ -74,7 +72,6 @@ fn the_first_process_of_a_container_ends_in_good_order() {
 }
 
 #[test]
-#[ignore = "needs what tests/packages brings"]
 fn a_wrong_configuration_is_told_by_the_exit_code_of_the_container() {
     let image = Image::loaded();
     image.workspace.write("etc/config.toml", "[bots.support]\n");
@@ -83,7 +80,6 @@ fn a_wrong_configuration_is_told_by_the_exit_code_of_the_container() {
 }
 
 #[test]
-#[ignore = "needs what tests/packages brings"]
 fn names_time_zones_and_certificates_of_a_private_authority_work_without_any_file_of_a_system() {
     let image = Image::loaded();
     let (plain, names) = (SimulatedPlatform::well(BOT), NameServer::start(Says::Address([127, 0, 0, 1].into())));

@@ -1,5 +1,4 @@
-//! The packages and the image as they are shipped. `tests/packages` builds them and runs these tests, which are ignored
-//! elsewhere.
+//! The packages and the image as they are shipped. `tests/packages` builds them and runs these tests, which nothing else does.
 
 #![allow(
     clippy::unwrap_used,

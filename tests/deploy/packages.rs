@@ -24,7 +24,6 @@ fn sh(script: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs what tests/packages brings"]
 fn the_debian_package_is_installed_started_upgraded_and_removed() {
     let package = from_tests_run("KORE_TREND_TEST_DEB");
     let folder = tempfile::tempdir().unwrap();
@@ -73,7 +72,6 @@ fn the_debian_package_is_installed_started_upgraded_and_removed() {
 }
 
 #[test]
-#[ignore = "needs what tests/packages brings"]
 fn the_rpm_is_installed_and_removed_and_what_it_wrote_is_what_it_says() {
     let folder = tempfile::tempdir().unwrap();
     let (package, machine) = (from_tests_run("KORE_TREND_TEST_RPM"), from_tests_run("KORE_TREND_TEST_MACHINE"));
