@@ -1,6 +1,6 @@
 //! The daemon at its start and at rest: time until it is ready, memory, and processor time between ticks.
 //!
-//! `cargo bench --bench daemon` prints what it measured, in about three minutes; words after `--` choose the cases that
+//! `cargo bench --bench daemon` prints what it measured, in some minutes: 10,000 series take six of them; words after `--` choose the cases that
 //! hold them.
 
 #![allow(
@@ -14,7 +14,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -33,6 +33,16 @@ fn main() {
         let scheme = if tls { "https" } else { "http" };
         if is_wanted(&format!("memory {scheme}")) {
             memory(tls);
+        }
+    }
+    for refresh_days in [0, 2] {
+        if is_wanted(&format!("steady tick, refresh_days = {refresh_days}")) {
+            steady(refresh_days);
+        }
+    }
+    for bots in [25, 250, 2500] {
+        if is_wanted(&format!("many series, bots = {bots}")) {
+            many(bots);
         }
     }
     start(&Start { bots: 1, sink: "influxdb", run_on_start: true, has_state: false });
@@ -90,6 +100,57 @@ fn memory(tls: bool) {
     let daemon = run(&folder);
     daemon.logs("tick ended", 21);
     println!("  after 20 more ticks:       {}", daemon.memory());
+}
+
+/// 1,000 series in ticks without news: what is written, and what it takes to remember what is there. The difference
+/// between 0 days and 2 is the memory of 48 buckets of each.
+fn steady(refresh_days: u32) {
+    println!("1,000 series of 250 bots, refresh_days = {refresh_days}");
+    let folder = tempfile::tempdir().unwrap();
+    let lines = format!(
+        "[admin]\nlisten = \"127.0.0.1:0\"\n[schedule]\ncron = \"*/5 * * * * *\"\nspread = \"0s\"\nrefresh_days = {refresh_days}\n"
+    );
+    let channels = &["all", "rtm", "msteams", "ivr"];
+    let setting = Setting { bots: 250, channels, latency: Duration::ZERO, tls: false, lines: &lines };
+    let services = Services::start(folder.path(), &setting);
+    let daemon = Daemon::start(folder.path(), Vec::new());
+    daemon.logs("tick ended", 1);
+    daemon.logs("tick ended", 1);
+    let written = |line: &str| println!("  {line}\n    {} KiB to the database so far", services.database.bytes() >> 10);
+    for _ in 0..3 {
+        let before = daemon.processor();
+        written(&daemon.logs("tick ended", 1));
+        println!("    processor {:.0} ms", (daemon.processor() - before).as_secs_f64() * 1e3);
+    }
+    println!("  {}", daemon.memory());
+}
+
+/// How a process bears many series: one tick with a slow platform, its state, and what a scrape and the page cost then.
+fn many(bots: usize) {
+    const FOUR: [&str; 4] = ["all", "rtm", "msteams", "ivr"];
+    println!("{} series of {bots} bots, the platform answers after 300 ms", FOUR.len() * bots);
+    let folder = tempfile::tempdir().unwrap();
+    let lines = format!("[admin]\nlisten = \"127.0.0.1:0\"\n[schedule]\n{NEVER}");
+    let latency = Duration::from_millis(300);
+    let setting = Setting { bots, channels: &FOUR, latency, tls: false, lines: &lines };
+    let _services = Services::start(folder.path(), &setting);
+    let begun = Instant::now();
+    let daemon = Daemon::start(folder.path(), Vec::new());
+    let address = address(&daemon.logs("listening on", 1));
+    daemon.logs("tick ended", 1);
+    println!("  tick: {:.1?}, {:.1?} of the processor", begun.elapsed(), daemon.processor());
+    println!("  memory: {}", daemon.memory());
+    for entry in std::fs::read_dir(folder.path().join("state")).unwrap() {
+        let entry = entry.unwrap();
+        println!("  state: {} has {} KiB", entry.file_name().display(), entry.metadata().unwrap().len() >> 10);
+    }
+    for path in ["/metrics", "/", "/readyz"] {
+        let (begun, before) = (Instant::now(), daemon.processor());
+        let length = get(&address, path);
+        let (took, used) = (begun.elapsed(), daemon.processor() - before);
+        println!("  {path}: {} KiB after {took:.1?}, {used:.1?} of the processor", length >> 10);
+    }
+    println!("  memory after these: {}", daemon.memory());
 }
 
 /// A start of the daemon.
@@ -151,10 +212,11 @@ fn address(line: &str) -> String {
     rest.split_once([':', ' ']).map(|(host, rest)| format!("{host}:{}", rest.split(':').next().unwrap())).unwrap()
 }
 
-fn get(address: &str, path: &str) {
+fn get(address: &str, path: &str) -> usize {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    answer.len()
 }

@@ -66,7 +66,8 @@ fn queries(dashboard: &Value, days: i64, flux: bool, bucket: &str) -> Vec<(Strin
         let chosen = chosen.in_panel(panel);
         let shortest = if panel["interval"] == "1h" { 60 } else { 15 };
         // A step has two pixels, of 620 that half a screen has.
-        let minutes = ((chosen.to.as_second() - chosen.from.as_second()) / 60 / 310).max(shortest);
+        let steps = panel["maxDataPoints"].as_i64().unwrap_or(310).min(310);
+        let minutes = ((chosen.to.as_second() - chosen.from.as_second()) / 60 / steps).max(shortest);
         expand(query, &chosen, flux, &format!("{minutes}m{}", if flux { "0s" } else { "" }), bucket)
     };
     let mut all = Vec::new();

@@ -39,12 +39,25 @@ fn main() {
         },
     );
     report(
+        "backfill of 1,000 bots x 2 channels x 3 days",
+        &Case {
+            bots: 1000,
+            channels: &channels[..2],
+            latency: Duration::ZERO,
+            arguments: &["--backfill", "2026-08-01..2026-08-03"],
+        },
+    );
+    report(
         "--once over 100 series",
         &Case { bots: 25, channels: &channels, latency: Duration::ZERO, arguments: &["--once"] },
     );
     report(
         "--once over 1,000 series, the platform answers after 50 ms",
         &Case { bots: 250, channels: &channels, latency: Duration::from_millis(50), arguments: &["--once"] },
+    );
+    report(
+        "--once over 10,000 series, the platform answers after 300 ms",
+        &Case { bots: 2500, channels: &channels, latency: Duration::from_millis(300), arguments: &["--once"] },
     );
 }
 

@@ -21,10 +21,8 @@ pub(super) fn check(title: &str, shown: &[Frame], points: &[Point], chosen: &Cho
         "Last hour" => (single(shown), figures.last_hour()),
         "Peak hour today" => (single(shown), figures.peak(shown)),
         "Freshness" => (freshness(shown), figures.freshness(shown)),
-        "Users per hour by bot" => (curves(shown, step), figures.curves(step, 1, |point| point.bot, i64::max)),
-        "Users per hour by channel" => {
-            (curves(shown, step), figures.curves(step, 3600, |point| point.channel, |a, b| a + b))
-        }
+        "Users per hour by bot" => (curves(shown, step), figures.curves(step, |point| point.bot, i64::max)),
+        "Users per hour by channel" => (curves(shown, step), figures.curves(step, |point| point.channel, |a, b| a + b)),
         "Daily unique users" => (matrix(shown), figures.days_of_bots()),
         "Hours of the day, day by day" => (matrix(shown), figures.hours_of_days()),
         "Weekdays" => (lines(shown, "Time", &["users (mean) (sum)"]), figures.weekdays()),
@@ -157,24 +155,19 @@ impl Figures<'_> {
         ages
     }
 
-    /// What begins in the same so many seconds belongs together.
-    fn curves(
-        &self,
-        step: i64,
-        together: i64,
-        name: impl Fn(&Point) -> &str,
-        combine: impl Fn(i64, i64) -> i64,
-    ) -> Shown {
-        let mut of_hours: BTreeMap<(String, i64), i64> = BTreeMap::new();
+    /// The busiest hour of each bot in each of its channels in each step, combined by name.
+    fn curves(&self, step: i64, name: impl Fn(&Point) -> &str, combine: impl Fn(i64, i64) -> i64) -> Shown {
+        let mut busiest: BTreeMap<(&str, &str, &str, i64), i64> = BTreeMap::new();
         for point in within(self.points, self.chosen, false, self.from, self.to) {
-            let key = (name(point).to_owned(), point.at.div_euclid(together) * together);
-            of_hours.entry(key).and_modify(|users| *users = combine(*users, point.users)).or_insert(point.users);
+            let key = (name(point), point.bot, point.channel, point.at.div_euclid(60 * step) * 60 * step);
+            let most = busiest.entry(key).or_default();
+            *most = point.users.max(*most);
         }
         let mut shown = Shown::new();
-        for ((name, hour), users) in of_hours {
-            let time = hour.div_euclid(60 * step) * 60 * step;
-            let most = shown.entry((name, time.to_string())).or_default();
-            *most = (users * 1_000_000).max(*most);
+        for ((name, _, _, time), users) in busiest {
+            let users = users * 1_000_000;
+            let key = (name.to_owned(), time.to_string());
+            shown.entry(key).and_modify(|sum| *sum = combine(*sum, users)).or_insert(users);
         }
         shown
     }
@@ -197,7 +190,7 @@ impl Figures<'_> {
 
     fn hours_of_days(&self) -> Shown {
         let mut shown = Shown::new();
-        for (hour, users) in self.hours(self.from, self.to) {
+        for (hour, users) in self.hours(self.from.max(self.to - 30 * 86_400), self.to) {
             let label = |format| moment::format(Timestamp::from_second(hour).unwrap(), self.chosen.zone, format);
             *shown.entry((label("YYYY-MM-DD"), label("HH[:00]"))).or_default() += users * 1_000_000;
         }

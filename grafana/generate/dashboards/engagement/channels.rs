@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::super::query::Query;
-use super::figures::{LARGEST_OF_CHANNEL, by_bot_and_channel, by_bot_and_channel_flux};
+use super::figures::{LARGEST_OF_CHANNEL, days_by_bot_and_channel, days_by_bot_and_channel_flux};
 use super::looks::{BLUE, fixed};
 use super::trend::NO_DAYS;
 use super::windows::{Measurement, Window, chosen, points};
@@ -99,11 +99,11 @@ fn average() -> Query {
         influxql: format!(
             "SELECT sum(\"users\") AS \"{AVERAGE}\" FROM (SELECT mean(\"users\") AS \"users\" FROM ({}) \
              WHERE {outside} GROUP BY \"bot\", \"channel\") WHERE {outside} GROUP BY \"channel\"",
-            by_bot_and_channel(Measurement::Daily, Window::Range)
+            days_by_bot_and_channel()
         ),
         flux: format!(
             "{}\n  |> mean()\n  |> group(columns: [\"channel\"])\n  |> sum()\n  {}",
-            by_bot_and_channel_flux(Measurement::Daily, Window::Range),
+            days_by_bot_and_channel_flux(),
             lines(AVERAGE)
         ),
     }
@@ -115,11 +115,11 @@ fn busiest() -> Query {
         influxql: format!(
             "SELECT max(\"users\") AS \"{BUSIEST}\" FROM (SELECT sum(\"users\") AS \"users\" FROM ({}) \
              WHERE {outside} GROUP BY time(1d, 11h), \"channel\" fill(none)) WHERE {outside} GROUP BY \"channel\"",
-            by_bot_and_channel(Measurement::Daily, Window::Range)
+            days_by_bot_and_channel()
         ),
         flux: format!(
             "{}\n  |> group(columns: [\"channel\"])\n  |> {}\n  |> max()\n  {}",
-            by_bot_and_channel_flux(Measurement::Daily, Window::Range),
+            days_by_bot_and_channel_flux(),
             Measurement::Daily.sums(),
             lines(BUSIEST)
         ),

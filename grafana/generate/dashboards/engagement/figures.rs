@@ -82,20 +82,20 @@ pub(crate) const LARGEST: &str = "|> group(columns: [\"bot\"])\n  \
     |> keep(columns: [\"_start\", \"_stop\", \"_time\", \"bot\", \"_value\"])\n  \
     |> sort(columns: [\"_value\"], desc: true)\n  |> unique(column: \"_time\")";
 
-/// In InfluxQL: the users of each bot in each of its channels, hour by hour or day by day. That is one point, but for a
-/// bot whose own tags were changed: what is exported again stands twice then, and must not count twice.
-pub(crate) fn by_bot_and_channel(measurement: Measurement, window: Window) -> String {
+/// In InfluxQL: the users of each bot in each of its channels, day by day. That is one point, but for a bot whose own
+/// tags were changed: what is exported again stands twice then, and must not count twice.
+pub(crate) fn days_by_bot_and_channel() -> String {
     format!(
         "SELECT max(\"users\") AS \"users\" FROM \"{}\" WHERE {} GROUP BY {}, \"bot\", \"channel\" fill(none)",
-        measurement.name(),
-        chosen(window),
-        measurement.buckets()
+        Measurement::Daily.name(),
+        chosen(Window::Range),
+        Measurement::Daily.buckets()
     )
 }
 
 /// The same in Flux.
-pub(crate) fn by_bot_and_channel_flux(measurement: Measurement, window: Window) -> String {
-    format!("{}\n  {LARGEST_OF_CHANNEL}", points(measurement, window))
+pub(crate) fn days_by_bot_and_channel_flux() -> String {
+    format!("{}\n  {LARGEST_OF_CHANNEL}", points(Measurement::Daily, Window::Range))
 }
 
 /// In Flux: of the values that a bot has in a channel at one time, the largest.

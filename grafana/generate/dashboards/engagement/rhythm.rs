@@ -24,13 +24,13 @@ fn heat_map() -> Panel {
         "Hours of the day, day by day",
         "Users of each hour in the time zone of the time picker, added up over all chosen bots. An empty \
          field is an hour for which the platform sent no figure, or that daylight saving skipped. Each column \
-         is one day, labelled at noon. If the columns are too narrow for figures, point at a field. Grafana \
-         draws at most half as many days as the panel has pixels.",
+         is one day, labelled at noon. If the columns are too narrow for figures, point at a field. Of a longer \
+         range you see the last 30 days.",
     );
     // Two texts out of one: Grafana reads what looks like JSON as columns. Of noon the date is right also where the zone of
     // the time picker is not that of the profile, in which Grafana reads it.
     let panel = panel
-        .query(total(Measurement::Hourly, Window::Range, "users"))
+        .query(total(Measurement::Hourly, Window::EndOfRange, "users"))
         .then("formatTime", clock("[{\"day\":\"]YYYY-MM-DD[ 12\",\"hour\":\"]HH[:00\"}]"));
     let conversion = json!({ "targetField": "day\\hour", "destinationType": "time", "dateFormat": "YYYY-MM-DD HH" });
     sums(panel, &["Time"], &["users"])

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::super::layout::{Line, Row};
 use super::super::panel::Panel;
 use super::super::query::Query;
-use super::figures::{LARGEST, by_bot, by_bot_and_channel, by_bot_and_channel_flux, by_bot_flux, date, sum_of, sums};
+use super::figures::{LARGEST, LARGEST_OF_CHANNEL, by_bot, by_bot_flux, date, sum_of, sums};
 use super::looks::{BLUE, GREY, bars, by_name, curves, fixed, names, x_texts};
 use super::now::{EARLIER, THIS_RANGE, TODAY, compared};
 use super::windows::{Measurement, Window, chosen, points};
@@ -51,24 +51,25 @@ fn by_hour_and_channel() -> Panel {
         "Users per hour by channel",
         "Unique users of each hour in each channel, added up over all chosen bots. An hour that begins at \
          half past counts as the full hour before it, in UTC. \"all\" is the platform's own total, and less \
-         than the channels together. Over a long range, each step shows its busiest hour.",
+         than the channels together. Over a long range, each step adds up every bot's busiest hour in it.",
     );
-    let outside = Window::Range.outside();
-    // No step below an hour: bots whose hours begin at half past would not be added to the others.
-    curves(panel, "channel").step("1h").query(Query::Curves {
+    // No step below an hour: bots whose hours begin at half past would not be added to the others. And no more steps than
+    // a database adds up in a second for fifty bots with four channels each.
+    curves(panel, "channel").step("1h").steps(150).query(Query::Curves {
         tag: "channel",
         influxql: format!(
-            "SELECT max(\"users\") FROM (SELECT sum(\"users\") AS \"users\" FROM ({}) WHERE {outside} \
-             GROUP BY time(1h), \"channel\" fill(none)) WHERE {outside} \
+            "SELECT sum(\"users\") FROM (SELECT max(\"users\") AS \"users\" FROM \"user_engagement_hourly\" WHERE {} \
+             GROUP BY time($__interval), \"bot\", \"channel\" fill(none)) WHERE {} \
              GROUP BY time($__interval), \"channel\" fill(none)",
-            by_bot_and_channel(Measurement::Hourly, Window::Range)
+            chosen(Window::Range),
+            Window::Range.outside()
         ),
         flux: format!(
-            "{}\n  |> group(columns: [\"channel\"])\n  \
-             |> aggregateWindow(every: 1h, fn: sum, createEmpty: false, timeSrc: \"_start\")\n  \
-             |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false, timeSrc: \"_start\")\n  \
+            "{}\n  |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false, timeSrc: \"_start\")\n  \
+             {LARGEST_OF_CHANNEL}\n  |> group(columns: [\"channel\"])\n  \
+             |> aggregateWindow(every: v.windowPeriod, fn: sum, createEmpty: false, timeSrc: \"_start\")\n  \
              |> sort(columns: [\"_time\"])\n  |> keep(columns: [\"_time\", \"channel\", \"_value\"])",
-            by_bot_and_channel_flux(Measurement::Hourly, Window::Range)
+            points(Measurement::Hourly, Window::Range)
         ),
     })
 }

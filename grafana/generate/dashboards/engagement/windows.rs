@@ -7,6 +7,8 @@
 pub(crate) enum Window {
     /// The range itself.
     Range,
+    /// Of the range the last 30 days.
+    EndOfRange,
     /// Seven times 24 hours earlier, without the hours of which the range cannot have the figures yet: an hour is known 70
     /// minutes after it began, when it is over and the tick at ten past has brought it.
     WeekEarlier,
@@ -21,6 +23,7 @@ impl Window {
     pub(crate) fn influxql(self) -> &'static str {
         match self {
             Window::Range => "time >= ${__from}ms AND time < ${__to}ms",
+            Window::EndOfRange => "time >= ${__from}ms AND time >= ${__to}ms - 30d AND time < ${__to}ms",
             Window::WeekEarlier => "time >= ${__from}ms - 7d AND time < ${__to}ms - 7d - 70m",
             Window::AroundWeekEarlier => "time >= ${__from}ms - 7d - 1h AND time < ${__to}ms - 7d + 1h",
             Window::Month => "time >= ${__to}ms - 30d AND time < ${__to}ms",
@@ -32,6 +35,7 @@ impl Window {
     pub(crate) fn outside(self) -> &'static str {
         match self {
             Window::Range => "time >= ${__from}ms - 1d AND time < ${__to}ms",
+            Window::EndOfRange => "time >= ${__from}ms - 1d AND time >= ${__to}ms - 31d AND time < ${__to}ms",
             Window::WeekEarlier => "time >= ${__from}ms - 8d AND time < ${__to}ms - 7d",
             Window::AroundWeekEarlier => "time >= ${__from}ms - 9d AND time < ${__to}ms - 7d + 1h",
             Window::Month => "time >= ${__to}ms - 31d AND time < ${__to}ms",
@@ -41,6 +45,9 @@ impl Window {
     pub(crate) fn flux(self) -> &'static str {
         match self {
             Window::Range => "start: v.timeRangeStart, stop: v.timeRangeStop",
+            Window::EndOfRange => {
+                "start: if begin > v.timeRangeStart then begin else v.timeRangeStart, stop: v.timeRangeStop"
+            }
             // Flux refuses an empty range, which this would be until 70 minutes after midnight if it began with the day.
             Window::WeekEarlier => {
                 "start: date.sub(d: 169h10m, from: v.timeRangeStart), stop: date.sub(d: 169h10m, from: v.timeRangeStop)"
@@ -56,6 +63,7 @@ impl Window {
     fn around_flux(self) -> (&'static str, &'static str) {
         match self {
             Window::Range => ("", ""),
+            Window::EndOfRange => ("import \"date\"\n\nbegin = date.sub(d: 30d, from: v.timeRangeStop)\n\n", ""),
             Window::WeekEarlier => (
                 "import \"date\"\n\nbegin = date.sub(d: 7d, from: v.timeRangeStart)\n\n",
                 "\n  |> filter(fn: (r) => r._time >= begin)",
