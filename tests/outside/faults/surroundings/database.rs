@@ -123,17 +123,18 @@ mod needs_influxdb2 {
         BOTS.iter().for_each(|bot| check_stored(&points, bot, -19));
         assert_eq!(daemon.logged("credentials were rejected; loaded the changed ones").len(), 1);
 
-        // A bucket that is made again is another one to the tokens of the first.
-        daemon.signal("STOP");
+        check_patience(&daemon, &platform);
+        daemon.end();
+
+        // A bucket that is made again is another one to the tokens of the first. At its start the daemon writes all.
         database.delete_bucket();
         database.make_bucket();
-        daemon.signal("CONT");
-        wait_for_outage(&daemon, &["two"], &["influxdb token"]);
+        let daemon = Daemon::start(&workspace);
+        wait_for_outage(&daemon, &BOTS, &["influxdb token"]);
         workspace.write("token", &database.token);
-        wait_for_recovery(&daemon, &BOTS, 2);
+        wait_for_recovery(&daemon, &BOTS, 1);
         let points = database.points();
         BOTS.iter().for_each(|bot| check_stored(&points, bot, -2));
-        check_patience(&daemon, &platform);
         check_secrets(&daemon, &workspace, &[SECRETS.as_slice(), &[&first, &second, &database.token]].concat());
         daemon.end();
     }
@@ -168,7 +169,7 @@ mod needs_influxdb2 {
             fill(&influxd.on_disk("filler"));
             (-10..=0).for_each(|offset| use_up(&database, offset));
             gate.open();
-            wait_for_outage(&daemon, &["two"], &["answered 500", "no space left on device", "disk is full"]);
+            wait_for_outage(&daemon, &BOTS, &["answered 500", "no space left on device", "disk is full"]);
 
             // What the daemon takes for stored, a database that has lost its memory must still have.
             daemon.signal("STOP");
@@ -184,7 +185,7 @@ mod needs_influxdb2 {
                 check_confirmed(&points, bot, -19, known);
             }
             daemon.signal("CONT");
-            wait_for_recovery(&daemon, &["two"], 1);
+            wait_for_recovery(&daemon, &BOTS, 1);
             let points = database.points();
             BOTS.iter().for_each(|bot| check_stored(&points, bot, -19));
             check_secrets(&daemon, &workspace, &[SECRETS.as_slice(), &[&database.token]].concat());

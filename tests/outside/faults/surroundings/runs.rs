@@ -4,6 +4,7 @@
 mod needs_namespaces {
     use std::collections::BTreeSet;
 
+    use jiff::tz::TimeZone;
     use kore_trend_exporter::domain::series::Interval;
     use serde_json::Value;
 
@@ -111,13 +112,17 @@ mod needs_namespaces {
         let namespace = Namespace::with_disk(&workspace.path("out"), 512);
         let out = |name: &str| namespace.path(&workspace.path("out").join(name));
         fill(&out("filler"));
-        // Room for some lines of the first write.
+        // Room for the live days, and for some lines of those that are owed.
         std::fs::write(out("filler"), vec![0; 504 << 10]).unwrap();
         let mut command = workspace.command();
         command.env("KORE_TREND__ADMIN__LISTEN", "127.0.0.1:0");
         let daemon = crate::support::daemon::Daemon::launch(namespace.enter(&command));
         wait_for_outage(&daemon, &["one"], &["failed to write the points", "No space left", "check disk space"]);
-        assert_eq!(std::fs::read_to_string(out("engagement.lp")).unwrap(), "", "nothing that is not confirmed");
+        let text = std::fs::read_to_string(out("engagement.lp")).unwrap();
+        assert!(text.ends_with('\n'));
+        let live_from = day(-2).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second();
+        let is_live = |line: &str| line.rsplit(' ').next().unwrap().parse::<i64>().unwrap() >= live_from;
+        assert!(text.lines().all(is_live), "nothing that is not confirmed: {text}");
         assert_eq!(workspace.watermark("one"), day(-20).to_string());
 
         std::fs::remove_file(out("filler")).unwrap();
