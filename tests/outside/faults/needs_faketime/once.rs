@@ -132,8 +132,11 @@ fn backfill(step: SignedDuration, strict: bool, interrupted: bool) {
     let of_range = |line: &String| line.rsplit(' ').next().unwrap().parse::<i64>().unwrap() < seconds_at(day(-2));
     scene.check(&all_of(12).into_iter().filter(of_range).collect::<Vec<_>>());
     if strict && interrupted {
-        let requests = before.len() + scene.windows().len();
-        assert!((11..=12).contains(&requests), "{name}: {requests} requests, of which ten should have succeeded");
+        let after = scene.windows();
+        let requests = before.len() + after.len();
+        let log = &output.stderr;
+        // Ten succeed, two are refused, and what was asked for as the clock was set may be asked for again.
+        assert!((11..=14).contains(&requests), "{name}: {before:?} and {after:?}: {log}");
     }
     assert!(!scene.workspace.path("state/backfill.json").exists(), "{name}");
     assert!(!scene.workspace.path("state/watermarks.json").exists(), "{name}");

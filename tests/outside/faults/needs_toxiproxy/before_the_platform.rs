@@ -60,7 +60,7 @@ fn a_broken_way_is_said_once_and_made_up_for() {
             proxy.add(Way::Back, Toxic::LimitData { bytes: 30 })
         }),
         failing("cut in the body of the answer", BROKEN_OFF, |proxy| {
-            proxy.add(Way::Back, Toxic::LimitData { bytes: 300 })
+            proxy.add(Way::Back, Toxic::LimitData { bytes: 150 })
         }),
         failing("closed instead of an answer", UNREACHABLE, |proxy| {
             proxy.add(Way::Back, Toxic::Timeout { timeout: 100 })
