@@ -161,9 +161,10 @@ pub(super) fn announce(what: &str, jobs: &[SeriesJob], range: Range, config: &Co
         .try_fold(Duration::ZERO, |least, requests| Some(least.max(limits.least_time(*requests, Purpose::Backfill)?)));
     let least = least.context("platform.backfill_share leaves no requests: raise it above 0")?;
     let least = SignedDuration::try_from(least).unwrap_or_default();
+    let time = if least.is_zero() { String::new() } else { format!("at least {least:#} ") };
     tracing::info!(
-        "{what} {range}: {} series, {days} days in total, {requests} requests; at least {least:#} at {per_minute} \
-         requests a minute and {per_hour} an hour per bot",
+        "{what} {range}: {} series, {days} days in total, {requests} requests; {time}at {per_minute} requests a minute \
+         and {per_hour} an hour per bot",
         jobs.len()
     );
     Ok(())

@@ -106,19 +106,11 @@ impl Outage {
         self.has_many = true;
         let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
         let next = next.map(|next| format!("; next try at {next}")).unwrap_or_default();
-        let rest = format!("{} series not exported{advice}{next}", stopped.len());
-        let cause = error.strip_prefix("the platform is unavailable (").and_then(|rest| rest.strip_suffix(')'));
-        let cause = cause.unwrap_or(&error);
-        let lasted = lasts.map(|(since, _)| lasted(since, now));
-        match (scope, lasted) {
-            (FailureScope::Bot, None) => tracing::error!(bot, "{error}: {rest}"),
-            (FailureScope::Bot, Some(lasted)) => {
-                tracing::error!(bot, "still failing after {lasted:#}: {error}: {rest}")
-            }
-            (_, None) => tracing::error!("{} is unavailable ({cause}): {rest}", side(scope)),
-            (_, Some(lasted)) => {
-                tracing::error!("{} has been unavailable for {lasted:#} ({cause}): {rest}", side(scope));
-            }
+        let lasts = lasts.map(|(since, _)| format!("still failing after {:#}: ", lasted(since, now)));
+        let said = format!("{}{error}: {} series failed{advice}{next}", lasts.unwrap_or_default(), stopped.len());
+        match scope {
+            FailureScope::Bot => tracing::error!(bot, "{said}"),
+            _ => tracing::error!("{said}"),
         }
     }
 }
