@@ -101,7 +101,6 @@ impl Daemon {
             tracing::info!(bot, "the long tick has ended; {skipped} ticks were skipped");
         }
         self.env.board.set_running(&bot, false);
-        self.env.board.forget_strangers(ticked.rows.iter().map(|row| row.series().key()));
         if ticked.was_left {
             let grace = self.config.shutdown_grace;
             tracing::warn!(bot, "requests in flight did not finish within {grace:?}: giving up on them");

@@ -50,6 +50,21 @@ fn a_range_includes_both_of_its_ends_and_leaves_the_watermarks_alone() {
 }
 
 #[test]
+fn progress_of_a_newer_release_is_refused_with_78_until_it_is_forgotten() {
+    let platform = SimulatedPlatform::well(BOT);
+    let workspace = workspace(&platform, BOT);
+    let newer = "{\"version\":2,\"series\":\"in another shape\"}";
+    workspace.write("state/backfill.json", newer);
+    let output = workspace.run(&["--backfill", "2026-08-01..2026-08-05"]).expect_code(78);
+    for words in ["backfill.json", "newer release", "--restart"] {
+        assert!(output.stderr.contains(words), "no {words} in {}", output.stderr);
+    }
+    assert_eq!((workspace.read("state/backfill.json").as_str(), platform.asked().len()), (newer, 0));
+    workspace.run(&["--backfill", "2026-08-01..2026-08-05", "--restart"]).expect_code(0);
+    assert!(!workspace.path("state/backfill.json").exists());
+}
+
+#[test]
 fn the_least_time_follows_from_the_limits_and_the_share() {
     let platform = SimulatedPlatform::start(BOT, |_, _| Some(Reply::errors(400, 400, "Invalid StreamId")));
     let workspace = workspace(&platform, BOT);
