@@ -69,7 +69,10 @@ fn the_least_time_follows_from_the_limits_and_the_share() {
     let platform = SimulatedPlatform::start(BOT, |_, _| Some(Reply::errors(400, 400, "Invalid StreamId")));
     let workspace = workspace(&platform, BOT);
     for (range, words) in [
-        ("2026-08-01..2026-08-02", "1 requests; at 30 requests a minute and 900 an hour per bot"),
+        (
+            "2026-08-01..2026-08-02",
+            ": 1 series, 2 days in total, 1 request; at 30 requests a minute and 900 an hour per bot",
+        ),
         ("2026-01-01..2026-03-31", "45 requests; at least 1m"),
     ] {
         let output = workspace.run(&["--backfill", range, "--restart"]).expect_code(1);

@@ -121,9 +121,27 @@ fn a_late_revision_fails_nothing_unless_strict() {
     workspace.write("engagement.lp", &format!("{file}{SERIES} users={}i {time}\n", users + 1));
     let output = workspace.run(&["--verify", &range]).expect_code(0);
     assert!(output.stdout.contains("late revision"), "{}", output.stdout);
+    let (differences, _) = told(&workspace.run(&["--verify", &range, "--log-format", "json"]).expect_code(0));
+    let late: Vec<&Value> = differences.iter().map(|one| &one["difference"]["late_revision"]).collect();
+    assert_eq!(late, [true], "{differences:?}");
     workspace.run(&["--verify", &range, "--strict"]).expect_code(1);
     workspace.run(&["--verify", &range, "--strict", "--repair"]).expect_code(0);
     workspace.run(&["--verify", &range, "--strict"]).expect_code(0);
+}
+
+#[test]
+fn what_lies_beyond_the_retention_is_not_compared() {
+    let platform = SimulatedPlatform::well(BOT);
+    for generation in [Generation::New1, Generation::Core3] {
+        let database = Options::new(generation).retention_days(10).start();
+        let workspace = workspace(&platform, &database.config(), BOT);
+        let range = format!("{}..{}", day(-20), day(-1));
+        workspace.run(&["--backfill", &range]).expect_code(0);
+        let output = workspace.run(&["--verify", &range]).expect_code(0);
+        for words in ["points not compared", "the database equals the platform"] {
+            assert!(output.stdout.contains(words), "no {words} in {}", output.stdout);
+        }
+    }
 }
 
 #[test]
