@@ -155,7 +155,8 @@ impl Fault {
                 tracing::error!("{error}");
                 ExitCode::from(match error {
                     RunError::Backfill(BackfillError::AnotherRange { .. }) => WRONG_USAGE,
-                    RunError::Watermarks(WatermarkError::Newer { .. }) => WRONG_CONFIGURATION,
+                    RunError::Watermarks(WatermarkError::Newer { .. })
+                    | RunError::Backfill(BackfillError::Newer { .. }) => WRONG_CONFIGURATION,
                     _ => FAILED,
                 })
             }

@@ -1,5 +1,7 @@
 //! The wish that the program ends: waiting gives way to it, requests in hand do not.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 /// Told once, heard by everyone who waits.
@@ -37,6 +39,22 @@ impl Stop {
     pub async fn told(&self) {
         if self.0.clone().wait_for(|told| *told).await.is_err() {
             std::future::pending::<()>().await;
+        }
+    }
+
+    /// Does `work` unless the program is told to end and this grace is over, too.
+    ///
+    /// # Errors
+    ///
+    /// If it is.
+    pub async fn or_after<T>(&self, grace: Duration, work: impl Future<Output = T>) -> Result<T, Stopped> {
+        let over = async {
+            self.told().await;
+            tokio::time::sleep(grace).await;
+        };
+        tokio::select! {
+            () = over => Err(Stopped),
+            result = work => Ok(result),
         }
     }
 

@@ -14,6 +14,7 @@ use super::Daemon;
 use crate::config::{self, Config, Problems, Secrets};
 use crate::domain::series::{Series, SeriesKey};
 use crate::domain::target::Target;
+use crate::domain::words::counted;
 use crate::observe::endpoint::Serving;
 use crate::platform::limits::limiter::{Limiter, Purpose};
 use crate::run::job::Clients;
@@ -211,9 +212,10 @@ impl Daemon {
         let series: usize = self.series.values().map(Vec::len).sum();
         let next = self.timetable.next();
         let ticks: Vec<String> =
-            next.iter().take(3).map(|next| format!("{} for {} bots", next.at, next.bots)).collect();
+            next.iter().take(3).map(|next| format!("{} for {}", next.at, counted(next.bots as u64, "bot"))).collect();
         let more = if next.len() > 3 { ", …" } else { "" };
         let ticks = if ticks.is_empty() { "none".to_owned() } else { ticks.join(", ") };
-        tracing::info!("exporting {series} series of {} bots; next ticks: {ticks}{more}", self.series.len());
+        let bots = counted(self.series.len() as u64, "bot");
+        tracing::info!("exporting {series} series of {bots}; next ticks: {ticks}{more}");
     }
 }

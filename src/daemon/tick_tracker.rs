@@ -127,7 +127,7 @@ impl TickTracker {
                 let (_, points, requests) = row.counts();
                 sums.points += points;
                 sums.requests += requests;
-                sums.failed += usize::from(row.outcome() != Outcome::Complete);
+                sums.failed += usize::from(row.outcome() == Outcome::Failed);
             }
         }
         self.one_less(tick)

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::domain::calendar;
 use crate::domain::event::SeriesEvent;
 use crate::domain::series::Window;
+use crate::domain::words::counted;
 use crate::observe::status::view::TickView;
 use crate::run::{self, Ticked, job};
 
@@ -98,10 +99,9 @@ impl Daemon {
         });
         let skipped = self.tracker.bot_is_free(&bot);
         if skipped > 0 {
-            tracing::info!(bot, "the long tick has ended; {skipped} ticks were skipped");
+            tracing::info!(bot, "the long tick has ended; {} skipped", counted(skipped.into(), "tick"));
         }
         self.env.board.set_running(&bot, false);
-        self.env.board.forget_strangers(ticked.rows.iter().map(|row| row.series().key()));
         if ticked.was_left {
             let grace = self.config.shutdown_grace;
             tracing::warn!(bot, "requests in flight did not finish within {grace:?}: giving up on them");
@@ -136,8 +136,10 @@ impl Daemon {
         let next = self.timetable.next().first().map_or_else(|| "none".to_owned(), |next| next.at.to_string());
         let failed = if *failed == 0 { String::new() } else { format!(", {failed} failed") };
         tracing::info!(
-            "tick finished in {took:.1?}: {series} series of {bots} bots{failed}, {points} points, {requests} requests; \
-             next tick at {next}"
+            "tick finished in {took:.1?}: {series} series of {}{failed}, {}, {}; next tick at {next}",
+            counted(*bots as u64, "bot"),
+            counted(*points, "point"),
+            counted(*requests, "request"),
         );
         self.env.board.tick_ended(tick);
     }

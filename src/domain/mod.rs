@@ -17,3 +17,4 @@ pub mod point;
 pub mod series;
 pub mod slots;
 pub mod target;
+pub mod words;

@@ -15,10 +15,12 @@ use crate::database::influxdb::retention::{Retention, in_days};
 use crate::database::read::Reader;
 use crate::domain::calendar;
 use crate::domain::series::{Series, SeriesKey, Window, day_after};
+use crate::domain::words::counted;
 use crate::observe::metrics::Dropped;
 use crate::platform::limits::limiter::Purpose;
 use crate::run::job::{self, SeriesJob};
 use crate::run::summary::{Outcome, Row};
+use crate::shutdown::Stopped;
 use crate::state::backfill::{self, BackfillProgress, Range};
 
 /// Exports a range of days, whatever the watermarks say, and leaves them alone.
@@ -140,10 +142,10 @@ async fn retention(config: &Config, env: &Env) -> Option<SignedDuration> {
     if env.dry_run {
         return None;
     }
-    let reader = Reader::open((env.open)(&config.destination).ok()?).await.ok()?;
-    match reader.retention().await {
-        Retention::For(kept) => Some(kept),
-        Retention::Forever | Retention::Unknown => None,
+    let sink = (env.open)(&config.destination).ok()?;
+    match env.stop.or(async { Some(Reader::open(sink).await.ok()?.retention().await) }).await {
+        Ok(Some(Retention::For(kept))) => Some(kept),
+        Ok(Some(Retention::Forever | Retention::Unknown) | None) | Err(Stopped) => None,
     }
 }
 
@@ -161,10 +163,12 @@ pub(super) fn announce(what: &str, jobs: &[SeriesJob], range: Range, config: &Co
         .try_fold(Duration::ZERO, |least, requests| Some(least.max(limits.least_time(*requests, Purpose::Backfill)?)));
     let least = least.context("platform.backfill_share leaves no requests: raise it above 0")?;
     let least = SignedDuration::try_from(least).unwrap_or_default();
+    let time = if least.is_zero() { String::new() } else { format!("at least {least:#} ") };
     tracing::info!(
-        "{what} {range}: {} series, {days} days in total, {requests} requests; at least {least:#} at {per_minute} \
-         requests a minute and {per_hour} an hour per bot",
-        jobs.len()
+        "{what} {range}: {} series, {} in total, {}; {time}at {per_minute} requests a minute and {per_hour} an hour per bot",
+        jobs.len(),
+        counted(days, "day"),
+        counted(requests, "request")
     );
     Ok(())
 }

@@ -38,7 +38,7 @@ pub struct Options {
     pub json: bool,
 }
 
-/// So many differences are shown in full.
+/// So many differences are shown in full, and so many commands that delete a point.
 pub(super) const SHOWN: usize = 20;
 
 /// Points that a wrong time zone put elsewhere are looked for this far beyond a window, in seconds.
@@ -57,13 +57,8 @@ pub struct Verifier {
     findings: Mutex<Findings>,
 }
 
-/// What is known so far.
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) series: HashMap<SeriesKey, SeriesFindings>,
-    /// The first differences, each with its series.
-    pub(super) differences: Vec<(Series, Difference)>,
-}
+/// What is known so far, by series.
+pub(super) type Findings = HashMap<SeriesKey, SeriesFindings>;
 
 /// What is known of one series.
 #[derive(Debug, Default)]
@@ -79,6 +74,10 @@ pub(super) struct SeriesFindings {
     pub(super) repaired: u64,
     pub(super) not_compared: u64,
     pub(super) shifts: Shifts,
+    /// The first differences.
+    pub(super) differences: Vec<Difference>,
+    /// The first times of points that are unexpected.
+    pub(super) surplus: Vec<i64>,
 }
 
 impl Verifier {
@@ -99,7 +98,7 @@ impl Verifier {
 
     /// Whether anything differs that exit code 1 stands for.
     pub(super) fn has_failing(&self) -> bool {
-        self.findings().series.values().any(|found| {
+        self.findings().values().any(|found| {
             let late = if self.options.strict { 0 } else { found.late };
             found.missing + found.different + found.unexpected > late
         })
@@ -206,21 +205,25 @@ impl Verifier {
             let _closed = lines::print(&self.reader, series, &comparison.differences);
         }
         let mut findings = self.findings();
-        let found = findings.series.entry(series.key()).or_default();
+        let found = findings.entry(series.key()).or_default();
         found.days += u64::from(window.days());
         found.equal += comparison.equal;
         for difference in &comparison.differences {
             match difference.kind {
                 Kind::Missing => found.missing += 1,
                 Kind::Different => found.different += 1,
-                Kind::Unexpected => found.unexpected += 1,
+                Kind::Unexpected => {
+                    found.unexpected += 1;
+                    if found.surplus.len() < SHOWN {
+                        found.surplus.push(difference.timestamp);
+                    }
+                }
             }
             found.late += u64::from(difference.late_revision);
         }
         more(found);
-        let room = SHOWN.saturating_sub(findings.differences.len());
-        let shown = comparison.differences.into_iter().take(room).map(|difference| (series.clone(), difference));
-        findings.differences.extend(shown);
+        let room = SHOWN.saturating_sub(found.differences.len());
+        found.differences.extend(comparison.differences.into_iter().take(room));
     }
 }
 

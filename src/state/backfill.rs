@@ -67,6 +67,17 @@ pub enum BackfillError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A newer release wrote the file.
+    #[error(
+        "{} was written by a newer release (format version {found}): use that release, or start over with --restart",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version that was found.
+        found: u64,
+    },
     /// A run over another range was interrupted.
     #[error(
         "a backfill of {unfinished} was interrupted: finish it with --backfill {unfinished}, or forget it with --restart"
@@ -117,10 +128,7 @@ impl BackfillProgress {
             }
             Ok(Loaded::Found(content)) => Err(BackfillError::AnotherRange { unfinished: content.range }),
             Ok(Loaded::Unreadable(problem)) => Err(BackfillError::Unreadable { path, problem }),
-            Ok(Loaded::Newer(found)) => Err(BackfillError::Unreadable {
-                path,
-                problem: format!("written by a newer release (format version {found})"),
-            }),
+            Ok(Loaded::Newer(found)) => Err(BackfillError::Newer { path, found }),
             Err(error) => Err(BackfillError::Io { path, error }),
         }
     }

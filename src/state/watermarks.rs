@@ -102,11 +102,14 @@ impl Watermarks {
             Loaded::Found(content) => content.series.into_iter().map(Entry::split).collect(),
             Loaded::Newer(found) => return Err(WatermarkError::Newer { path, found }),
             Loaded::Unreadable(problem) => {
-                let kept = if may_write { atomic::set_aside(&path, now).map_err(failed)? } else { path.clone() };
+                let (kept, moved) = match may_write {
+                    true => (atomic::set_aside(&path, now).map_err(failed)?, "moved the file aside"),
+                    false => (path.clone(), "the next run moves the file aside"),
+                };
                 tracing::warn!(
                     file = %path.display(), kept_as = %kept.display(),
-                    "cannot read the watermarks ({problem}): moved the file aside; starting from initial_days; use \
-                     --backfill for older days that were still owed"
+                    "cannot read the watermarks ({problem}): {moved}; starting from initial_days; use --backfill for \
+                     older days that were still owed"
                 );
                 BTreeMap::new()
             }

@@ -215,9 +215,8 @@ impl Daemon {
                     }
                 },
                 Some(ended) = self.running.join_next() => {
-                    let (bot, ticked) = ended.unwrap();
+                    let (bot, _ticked) = ended.unwrap();
                     self.busy.remove(&bot);
-                    self.env.board.forget_strangers(ticked.rows.iter().map(|row| row.series().key()));
                     lock(&current()).note(|| format!("the tick of {bot} has ended"));
                 }
                 () = tokio::time::sleep(wait), if !stop.is_told() => {}

@@ -10,7 +10,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -20,7 +20,7 @@ use serde::Deserialize;
 pub use self::server::{Serving, bind};
 use crate::domain::clock::Clock;
 use crate::observe::liveness::Liveness;
-use crate::observe::metrics::{Exposition, Metrics};
+use crate::observe::metrics::{self, Metrics};
 use crate::observe::status::board::Board;
 use crate::observe::status::budgets::Budgets;
 
@@ -47,7 +47,7 @@ pub struct Admin {
 pub fn serve(listener: tokio::net::TcpListener, admin: Arc<Admin>) -> Serving {
     let router = Router::new()
         .route("/", get(status_page))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(scrape))
         .route("/healthz", get(health))
         .route("/readyz", get(readiness))
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found; try /, /metrics, /healthz or /readyz\n") })
@@ -72,11 +72,10 @@ async fn status_page(State(admin): State<Arc<Admin>>, query: Result<Query<PageQu
     (status, Html(page::render(&view, only_bot))).into_response()
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
-    let exposition = Exposition::accepted(headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()));
+async fn scrape(State(admin): State<Arc<Admin>>) -> Response {
     admin.board.measure_budgets(&*admin.limiter);
-    match admin.metrics.encode(exposition) {
-        Ok(text) => ([(header::CONTENT_TYPE, exposition.content_type())], text).into_response(),
+    match admin.metrics.encode() {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             (StatusCode::INTERNAL_SERVER_ERROR, format!("failed to write the metrics: {error}\n")).into_response()
         }

@@ -2,14 +2,13 @@
 //!
 //! Labels are those of the contract. A series that a reload removes takes its metrics along.
 
-mod labels;
 mod process;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,33 +18,35 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use self::labels::{Bot, BotAndReason, BotAndStatus, BotAndWindow, OneSeries, Version, WriteResult};
-pub use self::text::Exposition;
+pub use self::text::CONTENT_TYPE;
 use crate::domain::series::SeriesKey;
 use crate::observe::liveness::Liveness;
+
+/// What tells the samples of one metric apart: names and values of so many labels.
+type Labels<const N: usize> = [(&'static str, String); N];
 
 /// The metrics and the registry that holds them.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<BotAndStatus, Counter>,
+    requests: Family<Labels<2>, Counter>,
     request_duration: Histogram,
-    throttled: Family<Bot, Counter>,
-    points_written: Family<OneSeries, Counter>,
-    writes: Family<WriteResult, Counter>,
-    points_dropped: Family<BotAndReason, Counter>,
-    last_point: Family<OneSeries, Gauge>,
-    watermark: Family<OneSeries, Gauge>,
-    series_failing: Family<OneSeries, Gauge>,
-    budget_used: Family<BotAndWindow, Gauge<f64, AtomicU64>>,
+    throttled: Family<Labels<1>, Counter>,
+    points_written: Family<Labels<3>, Counter>,
+    writes: Family<Labels<1>, Counter>,
+    points_dropped: Family<Labels<2>, Counter>,
+    last_point: Family<Labels<3>, Gauge>,
+    watermark: Family<Labels<3>, Gauge>,
+    series_failing: Family<Labels<3>, Gauge>,
+    budget_used: Family<Labels<2>, Gauge<f64, AtomicU64>>,
     last_tick: Gauge<f64, AtomicU64>,
     tick_duration: Histogram,
     ticks_skipped: Counter,
     config_last_reload_successful: Gauge,
     state_failing: Gauge,
     tasks: Gauge,
-    /// Every status that a request ever had, so that those of a bot can be removed.
-    statuses: Mutex<BTreeSet<String>>,
+    /// The bots that are exported, with every status that a request of each ever had.
+    bots: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// Who counts what happens, and who watches over what is under way.
@@ -123,8 +124,8 @@ impl Metrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(process::Process::new(started)));
         let own = registry.sub_registry_with_prefix("kore_trend");
-        let version: Family<Version, Gauge> = register(own, "build_info", "Version of the running program; always 1");
-        version.get_or_create(&Version { version: env!("CARGO_PKG_VERSION") }).set(1);
+        let version: Family<Labels<1>, Gauge> = register(own, "build_info", "Version of the running program; always 1");
+        version.get_or_create(&[("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1);
         let metrics = Metrics {
             requests: register(own, "requests", "Requests to the platform, by HTTP status or kind of failure"),
             request_duration: in_seconds(
@@ -174,22 +175,22 @@ impl Metrics {
             ),
             state_failing: register(own, "state_failing", "Whether the state folder cannot be written (0 or 1)"),
             tasks: register(own, "tasks", "Live asynchronous tasks"),
-            statuses: Mutex::default(),
+            bots: Mutex::default(),
             registry,
         };
         metrics.config_last_reload_successful.set(1);
         for result in [Write::Success, Write::Refused, Write::Failure] {
-            metrics.writes.get_or_create(&WriteResult { result: result.name() }).inc_by(0);
+            metrics.writes.get_or_create(&[("result", result.name().to_owned())]).inc_by(0);
         }
         metrics
     }
 
     /// A series is exported from now on: what counts begins at zero.
     pub fn add(&self, series: &SeriesKey) {
-        let labels = OneSeries::from(series);
-        self.points_written.get_or_create(&labels).inc_by(0);
-        self.series_failing.get_or_create(&labels).set(0);
-        self.throttled.get_or_create(&Bot { bot: series.bot.clone() }).inc_by(0);
+        self.bots().entry(series.bot.clone()).or_default();
+        self.points_written.get_or_create(&of_series(series)).inc_by(0);
+        self.series_failing.get_or_create(&of_series(series)).set(0);
+        self.throttled.get_or_create(&of_bot(&series.bot)).inc_by(0);
         for reason in Dropped::ALL {
             self.dropped(&series.bot, reason, 0);
         }
@@ -197,48 +198,51 @@ impl Metrics {
 
     /// A series is no longer exported.
     pub fn remove(&self, series: &SeriesKey) {
-        let labels = OneSeries::from(series);
+        let labels = of_series(series);
         self.points_written.remove(&labels);
         self.last_point.remove(&labels);
         self.watermark.remove(&labels);
         self.series_failing.remove(&labels);
     }
 
-    /// A bot is no longer exported.
+    /// A bot is no longer exported. What a request of it that is under way brings is not counted.
     pub fn remove_bot(&self, bot: &str) {
-        let bot = bot.to_owned();
-        self.throttled.remove(&Bot { bot: bot.clone() });
-        for status in self.statuses.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            self.requests.remove(&BotAndStatus { bot: bot.clone(), status: status.clone() });
+        for status in self.bots().remove(bot).unwrap_or_default() {
+            self.requests.remove(&of_bot_and(bot, "status", &status));
         }
+        self.throttled.remove(&of_bot(bot));
         for reason in Dropped::ALL {
-            self.points_dropped.remove(&BotAndReason { bot: bot.clone(), reason: reason.name() });
+            self.points_dropped.remove(&of_bot_and(bot, "reason", reason.name()));
         }
         for window in ["minute", "hour"] {
-            self.budget_used.remove(&BotAndWindow { bot: bot.clone(), window });
+            self.budget_used.remove(&of_bot_and(bot, "window", window));
         }
     }
 
     /// A request ended, with this status or what came instead.
     pub fn asked(&self, bot: &str, status: String, took: Duration) {
-        self.statuses.lock().unwrap_or_else(PoisonError::into_inner).insert(status.clone());
-        self.requests.get_or_create(&BotAndStatus { bot: bot.to_owned(), status }).inc();
         self.request_duration.observe(took.as_secs_f64());
+        let mut bots = self.bots();
+        let Some(statuses) = bots.get_mut(bot) else { return };
+        self.requests.get_or_create(&of_bot_and(bot, "status", &status)).inc();
+        statuses.insert(status);
     }
 
     /// The platform said that the bot is asked too often.
     pub fn throttled(&self, bot: &str) {
-        self.throttled.get_or_create(&Bot { bot: bot.to_owned() }).inc();
+        if self.bots().contains_key(bot) {
+            self.throttled.get_or_create(&of_bot(bot)).inc();
+        }
     }
 
     /// A write ended.
     pub fn wrote(&self, result: Write) {
-        self.writes.get_or_create(&WriteResult { result: result.name() }).inc();
+        self.writes.get_or_create(&[("result", result.name().to_owned())]).inc();
     }
 
     /// The database confirmed so many points, the newest of them at `newest` (Unix seconds).
     pub fn confirmed(&self, series: &SeriesKey, points: usize, newest: Option<i64>) {
-        let labels = OneSeries::from(series);
+        let labels = of_series(series);
         self.points_written.get_or_create(&labels).inc_by(points as u64);
         if let Some(newest) = newest {
             let gauge = self.last_point.get_or_create(&labels);
@@ -248,24 +252,23 @@ impl Metrics {
 
     /// So many points are not in the database.
     pub fn dropped(&self, bot: &str, reason: Dropped, points: usize) {
-        let labels = BotAndReason { bot: bot.to_owned(), reason: reason.name() };
-        self.points_dropped.get_or_create(&labels).inc_by(points as u64);
+        self.points_dropped.get_or_create(&of_bot_and(bot, "reason", reason.name())).inc_by(points as u64);
     }
 
     /// The last day that is complete and confirmed began at this instant.
     pub fn watermark(&self, series: &SeriesKey, at: Timestamp) {
-        self.watermark.get_or_create(&series.into()).set(at.as_second());
+        self.watermark.get_or_create(&of_series(series)).set(at.as_second());
     }
 
     /// Whether the last tick of a series failed.
     pub fn failing(&self, series: &SeriesKey, failing: bool) {
-        self.series_failing.get_or_create(&series.into()).set(i64::from(failing));
+        self.series_failing.get_or_create(&of_series(series)).set(i64::from(failing));
     }
 
     /// How much of a bot's minute and hour is used, 1 being all of it.
     pub fn budget(&self, bot: &str, minute: f64, hour: f64) {
         for (window, used) in [("minute", minute), ("hour", hour)] {
-            self.budget_used.get_or_create(&BotAndWindow { bot: bot.to_owned(), window }).set(used);
+            self.budget_used.get_or_create(&of_bot_and(bot, "window", window)).set(used);
         }
     }
 
@@ -296,11 +299,28 @@ impl Metrics {
     }
 
     /// The text of a scrape. Must be called within a runtime.
-    pub fn encode(&self, exposition: Exposition) -> Result<String, std::fmt::Error> {
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
         self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
-        exposition.encode(&self.registry)
+        text::text(&self.registry)
     }
+
+    fn bots(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<String>>> {
+        self.bots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn of_bot(bot: &str) -> Labels<1> {
+    [("bot", bot.to_owned())]
+}
+
+fn of_bot_and(bot: &str, name: &'static str, value: &str) -> Labels<2> {
+    [("bot", bot.to_owned()), (name, value.to_owned())]
+}
+
+fn of_series(series: &SeriesKey) -> Labels<3> {
+    let SeriesKey { bot, channel, interval, .. } = series;
+    [("bot", bot.clone()), ("channel", channel.clone()), ("interval", interval.name().to_owned())]
 }
 
 fn register<M>(registry: &mut Registry, name: &str, help: &str) -> M
@@ -343,14 +363,16 @@ mod tests {
         }
         metrics.remove(&key("sales"));
         metrics.remove_bot("sales");
-        let text = metrics.encode(Exposition::Prometheus).unwrap();
+        metrics.asked("sales", "503".to_owned(), Duration::from_millis(70));
+        metrics.throttled("sales");
+        let text = metrics.encode().unwrap();
         assert!(!text.contains("sales"), "{text}");
         for line in [
             r#"kore_trend_requests_total{bot="support",status="200"} 1"#,
             r#"kore_trend_points_written_total{bot="support",channel="all",interval="hourly"} 10"#,
             r#"kore_trend_last_point_timestamp_seconds{bot="support",channel="all",interval="hourly"} 7200"#,
             r#"kore_trend_points_dropped_total{bot="support",reason="retention"} 0"#,
-            r#"kore_trend_request_duration_seconds_bucket{le="0.1"} 2"#,
+            r#"kore_trend_request_duration_seconds_bucket{le="0.1"} 3"#,
             r#"kore_trend_budget_used_ratio{bot="support",window="minute"} 0.5"#,
             "kore_trend_config_last_reload_successful 1",
         ] {

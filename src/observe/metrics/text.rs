@@ -1,46 +1,19 @@
-//! The two texts that a scrape may be answered with. The library writes OpenMetrics; what differs in Prometheus' older
-//! format is how a counter is announced, so that every tool that reads it finds type and help.
+//! Prometheus' text format. The library writes OpenMetrics; what differs is how a counter is announced: by the name of its
+//! samples, so that every tool finds its type and help.
 
 use std::fmt::Write;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
-/// The format of a scrape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exposition {
-    /// Prometheus' text format, which everything reads.
-    Prometheus,
-    /// OpenMetrics, for who asks for it.
-    OpenMetrics,
-}
+/// The `Content-Type` of what [`text`] writes.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-impl Exposition {
-    /// What the `Accept` header of a request asks for.
-    pub fn accepted(header: Option<&str>) -> Exposition {
-        match header {
-            Some(header) if header.contains("application/openmetrics-text") => Exposition::OpenMetrics,
-            _ => Exposition::Prometheus,
-        }
-    }
-
-    /// The `Content-Type` of the answer.
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Exposition::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
-            Exposition::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        }
-    }
-
-    /// Writes what the registry holds.
-    pub(super) fn encode(self, registry: &Registry) -> Result<String, std::fmt::Error> {
-        let mut text = String::with_capacity(16 << 10);
-        encode(&mut text, registry)?;
-        match self {
-            Exposition::OpenMetrics => Ok(text),
-            Exposition::Prometheus => as_prometheus(&text),
-        }
-    }
+/// Writes what the registry holds.
+pub(super) fn text(registry: &Registry) -> Result<String, std::fmt::Error> {
+    let mut text = String::with_capacity(16 << 10);
+    encode(&mut text, registry)?;
+    as_prometheus(&text)
 }
 
 /// `# HELP` comes before `# TYPE`, so the former waits for the latter to know the name.
@@ -74,13 +47,5 @@ mod tests {
         let plain = "# HELP a_seconds_total Some words.\n# TYPE a_seconds_total counter\na_seconds_total 1\n\
                      # HELP b Others.\n# TYPE b gauge\nb{c=\"# d\"} 2\n";
         assert_eq!(as_prometheus(open).unwrap(), plain);
-    }
-
-    #[test]
-    fn a_scraper_gets_what_it_asks_for() {
-        let newer = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
-        assert_eq!(Exposition::accepted(Some(newer)), Exposition::OpenMetrics);
-        assert_eq!(Exposition::accepted(Some("*/*")), Exposition::Prometheus);
-        assert_eq!(Exposition::accepted(None), Exposition::Prometheus);
     }
 }

@@ -11,7 +11,7 @@ use super::outages::Outages;
 use super::recent::Recent;
 use super::series::SeriesStatus;
 use super::view::{BotView, Condition, NextTick, TickView, Used, View};
-use crate::domain::event::{FailureScope, SeriesEvent};
+use crate::domain::event::SeriesEvent;
 use crate::domain::plan::Progress;
 use crate::domain::series::{Interval, Series, SeriesKey};
 use crate::observe::metrics::Metrics;
@@ -89,17 +89,6 @@ impl Board {
         }
     }
 
-    /// Metrics that a run of a removed series left behind are removed once more.
-    pub fn forget_strangers(&self, series: impl Iterator<Item = SeriesKey>) {
-        let known = self.lock();
-        let has_its_labels = |key: &SeriesKey| {
-            let labels = |key: &SeriesKey| (key.bot.clone(), key.channel.clone(), key.interval);
-            known.series.keys().any(|other| labels(other) == labels(key))
-        };
-        let gone = series.filter(|key| !known.series.contains_key(key) && !has_its_labels(key));
-        self.forget(gone.collect(), &known);
-    }
-
     fn forget(&self, gone: Vec<SeriesKey>, known: &Known) {
         let bots: BTreeSet<&str> = known.series.keys().map(|key| key.bot.as_str()).collect();
         for key in gone {
@@ -110,7 +99,7 @@ impl Board {
         }
     }
 
-    /// Something event to a series. One that is not expected any more is left aside.
+    /// Something happened to a series. One that is not expected any more is left aside.
     pub fn saw(&self, series: &Series, event: &SeriesEvent, now: Timestamp) {
         let mut known = self.lock();
         if let SeriesEvent::Failed { failure, .. } = event {
@@ -122,11 +111,8 @@ impl Board {
         let has_changed = status.condition != before;
         known.has_news |= has_changed;
         match event {
-            SeriesEvent::Failed { failure, window, .. } if failure.scope != FailureScope::Series => {
-                known.outages.failed(series, *window, failure);
-            }
-            SeriesEvent::Failed { .. } => known.outages.left(series, false, now),
-            SeriesEvent::Done => known.outages.left(series, true, now),
+            SeriesEvent::Failed { failure, window, .. } => known.outages.failed(series, *window, failure, now),
+            SeriesEvent::Done => known.outages.recovered(series, now),
             SeriesEvent::Confirmed(_) | SeriesEvent::Stopped(_) => {}
         }
     }
@@ -175,11 +161,6 @@ impl Board {
         let known = self.lock();
         let unwell = known.series.values().filter(|status| status.condition != Condition::Well);
         unwell.map(|status| status.series.clone()).collect()
-    }
-
-    /// Whether the last tick of a series did all that was owed.
-    pub fn is_well(&self, key: &SeriesKey) -> bool {
-        self.lock().series.get(key).is_some_and(|status| status.condition == Condition::Well)
     }
 
     /// What keeps `/readyz` from being ready; nothing if all is well.

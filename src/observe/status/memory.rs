@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::recent::{DAYS, Recent};
+use super::recent::Recent;
 use crate::domain::series::SeriesKey;
 use crate::state::atomic::{self, Loaded};
 
@@ -23,15 +22,14 @@ struct Content {
 struct Entry {
     #[serde(flatten)]
     key: SeriesKey,
-    first: Date,
-    /// The hours of each day.
-    users: Vec<Vec<Option<u32>>>,
+    #[serde(flatten)]
+    recent: Recent,
 }
 
 /// What was saved last; nothing where that cannot be read.
 pub fn load(state_dir: &Path) -> BTreeMap<SeriesKey, Recent> {
     match atomic::load::<Content>(&state_dir.join("recent.json"), VERSION) {
-        Ok(Loaded::Found(content)) => content.series.into_iter().map(Entry::split).collect(),
+        Ok(Loaded::Found(content)) => content.series.into_iter().map(|Entry { key, recent }| (key, recent)).collect(),
         Ok(Loaded::Absent) => BTreeMap::new(),
         _ => {
             tracing::debug!("cannot read the status page's saved figures; starting without");
@@ -47,25 +45,9 @@ pub fn load(state_dir: &Path) -> BTreeMap<SeriesKey, Recent> {
 /// What the disk said.
 pub async fn save(state_dir: &Path, recent: Vec<(SeriesKey, Recent)>) -> io::Result<()> {
     let path = state_dir.join("recent.json");
-    let series = recent.into_iter().map(Entry::join).collect();
+    let series = recent.into_iter().map(|(key, recent)| Entry { key, recent }).collect();
     let write = move || atomic::replace(&path, VERSION, &Content { series });
     tokio::task::spawn_blocking(write).await.map_err(io::Error::other).flatten()
-}
-
-impl Entry {
-    fn split(self) -> (SeriesKey, Recent) {
-        let mut users = [[None; 24]; DAYS];
-        for (day, hours) in users.iter_mut().zip(self.users) {
-            for (hour, figure) in day.iter_mut().zip(hours) {
-                *hour = figure;
-            }
-        }
-        (self.key, Recent { first: self.first, users })
-    }
-
-    fn join((key, recent): (SeriesKey, Recent)) -> Entry {
-        Entry { key, first: recent.first, users: recent.users.iter().map(|hours| hours.to_vec()).collect() }
-    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Failures that stop many series at once: each is one line in the log, however many series it stops.
+//! What is said of failures in the log: one line for each cause, however many series it stops, ever less often while it
+//! lasts, and one when it is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,9 +9,18 @@ use super::trouble::Trouble;
 use crate::domain::event::{FailureScope, SeriesFailure};
 use crate::domain::series::{Series, SeriesKey, Window};
 
-/// What fails now, by whose failure it is; that of a bot with the bot's name.
+/// Whose failure it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Cause {
+    Series(SeriesKey),
+    Bot(String),
+    Platform,
+    Database,
+}
+
+/// What fails now. A series stands under one cause at a time.
 #[derive(Debug, Default)]
-pub(super) struct Outages(BTreeMap<(FailureScope, String), Outage>);
+pub(super) struct Outages(BTreeMap<Cause, Outage>);
 
 #[derive(Debug, Default)]
 struct Outage {
@@ -35,37 +45,47 @@ struct Unsaid {
 }
 
 impl Outages {
-    /// A series failed for what is not its own.
-    pub(super) fn failed(&mut self, series: &Series, window: Window, failure: &SeriesFailure) {
-        let bot = if failure.scope == FailureScope::Bot { series.bot.name.clone() } else { String::new() };
-        let (place, key) = ((failure.scope, bot), series.key());
-        self.0.retain(|other, outage| *other == place || !outage.stopped.remove(&key) || !outage.stopped.is_empty());
-        let outage = self.0.entry(place).or_default();
-        outage.stopped.insert(key);
+    /// A series failed. What is its own is said at once; what may stop others waits for them.
+    pub(super) fn failed(&mut self, series: &Series, window: Window, failure: &SeriesFailure, now: Timestamp) {
+        let key = series.key();
+        let cause = match failure.scope {
+            FailureScope::Series => Cause::Series(key.clone()),
+            FailureScope::Bot => Cause::Bot(key.bot.clone()),
+            FailureScope::Platform => Cause::Platform,
+            FailureScope::Database => Cause::Database,
+        };
+        // Where it stood under another cause, that is not over for being well.
+        self.0.retain(|other, outage| *other == cause || !outage.stopped.remove(&key) || !outage.stopped.is_empty());
+        let outage = self.0.entry(cause.clone()).or_default();
+        outage.stopped.insert(key.clone());
         let before = outage.unsaid.remove(&failure.kind);
         let mut stopped = before.map(|before| before.stopped).unwrap_or_default();
-        stopped.insert(series.key());
-        let (series, failure) = (series.clone(), failure.clone());
-        outage.unsaid.insert(failure.kind.clone(), Unsaid { series, window, failure, stopped });
+        stopped.insert(key);
+        let unsaid = Unsaid { series: series.clone(), window, failure: failure.clone(), stopped };
+        match cause {
+            Cause::Series(_) => outage.say(unsaid, &cause, None, now),
+            _ => drop(outage.unsaid.insert(failure.kind.clone(), unsaid)),
+        }
     }
 
-    /// A series is well, or failed for its own reasons. What stopped it is over when that was the last one.
-    pub(super) fn left(&mut self, series: &Series, is_well: bool, now: Timestamp) {
-        self.0.retain(|(scope, bot), outage| {
+    /// A series is well. What stopped it is over when that was the last one.
+    pub(super) fn recovered(&mut self, series: &Series, now: Timestamp) {
+        self.0.retain(|cause, outage| {
             if !outage.stopped.remove(&series.key()) {
                 return true;
             }
             let (is_named, is_over) = (outage.named.remove(&series.key()), outage.stopped.is_empty());
-            if let Some(trouble) = outage.trouble.as_ref().filter(|_| is_well) {
-                if is_named {
-                    say_recovery(series, trouble, now);
-                }
-                if is_over && outage.has_many {
-                    let lasted = lasted(trouble.since, now);
-                    match scope {
-                        FailureScope::Bot => tracing::info!(bot, "recovered after {lasted:#}"),
-                        _ => tracing::info!("{} is available again after {lasted:#}", side(*scope)),
-                    }
+            let Some(trouble) = &outage.trouble else { return !is_over };
+            if is_named {
+                say_recovery(series, trouble, now);
+            }
+            if is_over && outage.has_many {
+                let lasted = lasted(trouble.since, now);
+                match cause {
+                    Cause::Bot(bot) => tracing::info!(bot, "recovered after {lasted:#}"),
+                    Cause::Platform => tracing::info!("the platform is available again after {lasted:#}"),
+                    Cause::Database => tracing::info!("the database is available again after {lasted:#}"),
+                    Cause::Series(_) => {}
                 }
             }
             !is_over
@@ -82,16 +102,16 @@ impl Outages {
 
     /// Says what is new, and what lasts and was not said for a while.
     pub(super) fn say(&mut self, next: Option<Timestamp>, now: Timestamp) {
-        for ((scope, bot), outage) in &mut self.0 {
+        for (cause, outage) in &mut self.0 {
             for unsaid in std::mem::take(&mut outage.unsaid).into_values() {
-                outage.say(unsaid, *scope, bot, next, now);
+                outage.say(unsaid, cause, next, now);
             }
         }
     }
 }
 
 impl Outage {
-    fn say(&mut self, unsaid: Unsaid, scope: FailureScope, bot: &str, next: Option<Timestamp>, now: Timestamp) {
+    fn say(&mut self, unsaid: Unsaid, cause: &Cause, next: Option<Timestamp>, now: Timestamp) {
         let Unsaid { series, window, failure: SeriesFailure { kind, error, advice, .. }, stopped } = unsaid;
         let is_due = self.trouble.as_mut().is_none_or(|trouble| trouble.again(now, kind.clone()));
         let trouble = self.trouble.get_or_insert_with(|| Trouble::begin(now, kind));
@@ -106,25 +126,13 @@ impl Outage {
         self.has_many = true;
         let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
         let next = next.map(|next| format!("; next try at {next}")).unwrap_or_default();
-        let rest = format!("{} series not exported{advice}{next}", stopped.len());
-        let cause = error.strip_prefix("the platform is unavailable (").and_then(|rest| rest.strip_suffix(')'));
-        let cause = cause.unwrap_or(&error);
-        let lasted = lasts.map(|(since, _)| lasted(since, now));
-        match (scope, lasted) {
-            (FailureScope::Bot, None) => tracing::error!(bot, "{error}: {rest}"),
-            (FailureScope::Bot, Some(lasted)) => {
-                tracing::error!(bot, "still failing after {lasted:#}: {error}: {rest}")
-            }
-            (_, None) => tracing::error!("{} is unavailable ({cause}): {rest}", side(scope)),
-            (_, Some(lasted)) => {
-                tracing::error!("{} has been unavailable for {lasted:#} ({cause}): {rest}", side(scope));
-            }
+        let lasts = lasts.map(|(since, _)| format!("still failing after {:#}: ", lasted(since, now)));
+        let said = format!("{}{error}: {} series failed{advice}{next}", lasts.unwrap_or_default(), stopped.len());
+        match cause {
+            Cause::Bot(bot) => tracing::error!(bot, "{said}"),
+            _ => tracing::error!("{said}"),
         }
     }
-}
-
-fn side(scope: FailureScope) -> &'static str {
-    if scope == FailureScope::Database { "the database" } else { "the platform" }
 }
 
 fn lasted(since: Timestamp, now: Timestamp) -> SignedDuration {
@@ -132,7 +140,7 @@ fn lasted(since: Timestamp, now: Timestamp) -> SignedDuration {
 }
 
 /// Says why one series failed; if it did before, since when and how often.
-pub(super) fn say_failure(series: &Series, window: Window, lasts: Option<(Timestamp, u32)>, error: &str, advice: &str) {
+fn say_failure(series: &Series, window: Window, lasts: Option<(Timestamp, u32)>, error: &str, advice: &str) {
     let Series { bot, channel, interval } = series;
     let said = if advice.is_empty() { error.to_owned() } else { format!("{error}; {advice}") };
     match lasts {
@@ -144,7 +152,7 @@ pub(super) fn say_failure(series: &Series, window: Window, lasts: Option<(Timest
 }
 
 /// Says that one series is well again.
-pub(super) fn say_recovery(series: &Series, trouble: &Trouble, now: Timestamp) {
+fn say_recovery(series: &Series, trouble: &Trouble, now: Timestamp) {
     let Series { bot, channel, interval } = series;
     let lasted = lasted(trouble.since, now);
     let ticks =

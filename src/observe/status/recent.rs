@@ -1,6 +1,7 @@
 //! The figures of a series' last days, for a small picture of them.
 
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::series::{day_after, days_between};
 
@@ -8,7 +9,7 @@ use crate::domain::series::{day_after, days_between};
 pub const DAYS: usize = 8;
 
 /// A figure for each hour of the last days, in the bot's own zone. A daily series has its figure at hour 0.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recent {
     /// The first of the [`DAYS`] days.
     pub first: Date,

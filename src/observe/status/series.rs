@@ -3,12 +3,10 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::outages::{say_failure, say_recovery};
 use super::recent::Recent;
-use super::trouble::Trouble;
 use super::view::{Condition, FailureView, SeriesView};
 use crate::domain::calendar;
-use crate::domain::event::{Confirmed, FailureScope, SeriesEvent, SeriesFailure};
+use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
 use crate::domain::plan::Progress;
 use crate::domain::series::{Series, Window, days_between};
 use crate::observe::metrics::{Dropped, Metrics};
@@ -19,7 +17,6 @@ pub(super) struct SeriesStatus {
     pub(super) series: Series,
     pub(super) condition: Condition,
     pub(super) last_failure: Option<FailureView>,
-    trouble: Option<Trouble>,
     newest_point: Option<i64>,
     progress: Option<Progress>,
     pub(super) recent: Option<Box<Recent>>,
@@ -27,8 +24,6 @@ pub(super) struct SeriesStatus {
     told_oddity: Option<String>,
     told_nonexistent: Option<Date>,
     has_told_retention: bool,
-    /// Whether it was told of this series alone that it fails.
-    has_told_failure: bool,
 }
 
 impl SeriesStatus {
@@ -37,14 +32,12 @@ impl SeriesStatus {
             series,
             condition: Condition::Pending,
             last_failure: None,
-            trouble: None,
             newest_point: None,
             progress: None,
             recent: None,
             told_oddity: None,
             told_nonexistent: None,
             has_told_retention: false,
-            has_told_failure: false,
         }
     }
 
@@ -59,13 +52,16 @@ impl SeriesStatus {
         self.progress = Some(progress);
     }
 
-    /// Takes an event in, counts it, and says what is worth saying.
+    /// Takes an event in, counts it, and says what is odd about it.
     pub(super) fn saw(&mut self, event: &SeriesEvent, now: Timestamp, metrics: &Metrics) {
         match event {
             SeriesEvent::Confirmed(confirmed) => self.confirmed(confirmed, now, metrics),
-            SeriesEvent::Done => self.well(now, metrics),
+            SeriesEvent::Done => {
+                self.condition = Condition::Well;
+                metrics.failing(&self.series.key(), false);
+            }
             SeriesEvent::Stopped(_) => {}
-            SeriesEvent::Failed { failure, window, .. } => self.failed(failure, *window, now, metrics),
+            SeriesEvent::Failed { failure, .. } => self.failed(failure, now, metrics),
         }
     }
 
@@ -123,37 +119,14 @@ impl SeriesStatus {
         self.told_nonexistent = told.max(buckets.iter().map(|(day, _)| *day).max());
     }
 
-    fn well(&mut self, now: Timestamp, metrics: &Metrics) {
-        self.condition = Condition::Well;
-        metrics.failing(&self.series.key(), false);
-        let Some(trouble) = self.trouble.take() else { return };
-        if self.has_told_failure {
-            say_recovery(&self.series, &trouble, now);
-        }
-        self.has_told_failure = false;
-    }
-
-    /// Takes a failure in. It is said here if it is the series' own.
-    fn failed(&mut self, failure: &SeriesFailure, window: Window, now: Timestamp, metrics: &Metrics) {
+    fn failed(&mut self, failure: &SeriesFailure, now: Timestamp, metrics: &Metrics) {
         metrics.failing(&self.series.key(), true);
         if failure.refused_points > 0 {
             metrics.dropped(&self.series.bot.name, Dropped::Refused, failure.refused_points);
         }
-        let SeriesFailure { error, advice, kind, scope, .. } = failure.clone();
-        let is_own = scope == FailureScope::Series;
-        let lasts = self.trouble.as_ref().filter(|_| self.has_told_failure).map(|trouble| trouble.since);
-        let is_due = match &mut self.trouble {
-            None => true,
-            Some(trouble) => trouble.again(now, kind.clone()),
-        };
-        let trouble = self.trouble.get_or_insert_with(|| Trouble::begin(now, kind));
-        if is_own && (is_due || !self.has_told_failure) {
-            say_failure(&self.series, window, lasts.map(|since| (since, trouble.times)), &error, &advice);
-        }
-        // What it shares with others is said, and its end, with them.
-        self.has_told_failure = is_own;
-        self.condition = Condition::Failing { since: trouble.since };
-        self.last_failure = Some(FailureView { at: now, error, advice });
+        let since = if let Condition::Failing { since } = self.condition { since } else { now };
+        self.condition = Condition::Failing { since };
+        self.last_failure = Some(FailureView { at: now, error: failure.error.clone(), advice: failure.advice.clone() });
     }
 
     /// What the status page shows of it.

@@ -40,7 +40,10 @@ pub(super) async fn check(config: &InfluxDb, initial_days: u32, report: &mut Rep
         generation => Finding::Ok(format!("{} is {generation}", config.url)),
     };
     report.line("database", &known)?;
-    let access = match database.access(generation).await {
+    let access = database.access(generation).await;
+    // A database that is yet to be created keeps nothing, and has nothing to be read.
+    let exists = !matches!(access, Ok(Access::WillBeCreated));
+    let access = match access {
         Ok(Access::Granted) if config.org.is_empty() => {
             Finding::Ok(format!("the token may write to bucket {}", config.bucket))
         }
@@ -60,21 +63,16 @@ pub(super) async fn check(config: &InfluxDb, initial_days: u32, report: &mut Rep
     if matches!(access, Finding::Fail(_)) {
         return Ok(None);
     }
-    if access_exists(&access) {
+    if exists {
         report.line("retention", &retention(database.retention(generation).await, initial_days))?;
     }
     Ok(Some(Reader::Database(Box::new(database), generation)))
 }
 
-/// A database that is yet to be created keeps nothing, and has nothing to be read.
-fn access_exists(access: &Finding) -> bool {
-    !matches!(access, Finding::Note(note) if note.contains("does not exist"))
-}
-
 fn retention(found: Retention, initial_days: u32) -> Finding {
     match found {
         Retention::Unknown => {
-            Finding::Ok("unknown: the token may not read it, or the database does not report it".to_owned())
+            Finding::Note("unknown: the token may not read it, or the database does not report it".to_owned())
         }
         Retention::Forever => Finding::Ok("the bucket keeps points forever".to_owned()),
         Retention::For(kept) if kept.as_secs() < i64::from(initial_days + 1) * 86_400 => Finding::Fail(format!(

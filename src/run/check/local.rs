@@ -8,6 +8,7 @@ use super::Finding;
 use crate::config::Config;
 use crate::domain::bot::Bot;
 use crate::domain::series::Series;
+use crate::domain::words::counted;
 use crate::platform::limits::limiter::Purpose;
 use crate::run::Env;
 use crate::state::watermarks::Watermarks;
@@ -57,7 +58,7 @@ pub(super) fn schedule(config: &Config, bot: &Bot, series: &[Series], env: &Env)
     let (ticks, series) = (ticks_of(bot), same_bot().count());
     let least = limits.least_time(series as u64, Purpose::Live).unwrap_or_default();
     let least = SignedDuration::try_from(least).unwrap_or_default();
-    let found = format!("{series} requests a tick, at most {an_hour} an hour");
+    let found = format!("{} a tick, at most {an_hour} an hour", counted(series as u64, "request"));
     let advice = "tick less often or export fewer series";
     if an_hour > usize::try_from(limits.per_hour).unwrap_or(usize::MAX) {
         return Finding::Fail(format!("{found}, but the limit is {}: {advice}", limits.per_hour));

@@ -15,10 +15,12 @@ use crate::config::{Config, Destination};
 use crate::database::read::Reader;
 use crate::domain::bot::Bot;
 use crate::domain::series::Series;
+use crate::domain::words::counted;
 use crate::platform::client::{Client, Lasting};
 use crate::platform::limits::ledger::Ledger;
 use crate::platform::limits::limiter::Limiter;
-use crate::run::Env;
+use crate::run::{Env, say_left};
+use crate::shutdown::Stopped;
 
 /// What one question brought.
 #[derive(Debug, PartialEq)]
@@ -44,9 +46,18 @@ impl Finding {
 ///
 /// If the clients cannot be set up, or standard output cannot be written.
 pub async fn run(config: &Config, name: &str, series: &[Series], env: &Env) -> Result<bool, anyhow::Error> {
+    let asked = env.stop.or_after(config.shutdown_grace, ask(config, name, series, env)).await;
+    asked.unwrap_or_else(|Stopped| {
+        say_left(config);
+        Ok(false)
+    })
+}
+
+async fn ask(config: &Config, name: &str, series: &[Series], env: &Env) -> Result<bool, anyhow::Error> {
     let mut report = Report { all_well: true };
     let bots = bots(series);
-    report.line("configuration", &Finding::Ok(format!("{name}: {} bots, {} series", bots.len(), series.len())))?;
+    let counted_bots = counted(bots.len() as u64, "bot");
+    report.line("configuration", &Finding::Ok(format!("{name}: {counted_bots}, {} series", series.len())))?;
     report.line("state folder", &local::state_folder(&config.state_dir))?;
     for (bot, _) in &bots {
         report.line(&format!("schedule of {}", bot.name), &local::schedule(config, bot, series, env))?;

@@ -40,7 +40,7 @@ fn difference_line(reader: &Reader, series: &Series, difference: &Difference) ->
         object(in_order(fields).into_iter().map(|(name, value)| (name.to_owned(), as_json(value))).collect())
     });
     let delete = match difference.kind {
-        Kind::Unexpected => format!(",\"delete\":{}", json!(deletion(reader, series, difference))),
+        Kind::Unexpected => format!(",\"delete\":{}", json!(deletion(reader, series, difference.timestamp))),
         Kind::Missing | Kind::Different => String::new(),
     };
     format!(
@@ -71,8 +71,8 @@ fn as_json(value: &Value) -> Json {
     }
 }
 
-pub(super) fn deletion(reader: &Reader, series: &Series, difference: &Difference) -> String {
-    reader.deletion(series, difference.timestamp..difference.timestamp + 1)
+pub(super) fn deletion(reader: &Reader, series: &Series, time: i64) -> String {
+    reader.deletion(series, time..time + 1)
 }
 
 pub(super) fn name(kind: Kind) -> &'static str {

@@ -14,6 +14,7 @@ pub use super::verifier::Options;
 use super::verifier::Verifier;
 use super::{Env, RunError, clients, limiter, say_left};
 use crate::config::Config;
+use crate::database::WriteFailure;
 use crate::database::influxdb::retention::{Retention, in_days};
 use crate::database::read::Reader;
 use crate::domain::calendar;
@@ -44,12 +45,17 @@ pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &E
     announce("verifying", &jobs, options.range, config)?;
 
     let sink = (env.open)(&config.destination)?;
-    let reader = env.stop.or(Reader::open(sink)).await.map_err(|_| anyhow::anyhow!("shutting down"))?;
-    let reader = reader.map_err(|failure| match failure.advice() {
+    let opening = async {
+        let reader = Reader::open(sink).await?;
+        let retention = reader.retention().await;
+        Ok::<_, WriteFailure>((reader, retention))
+    };
+    let opened = env.stop.or(opening).await.map_err(|_| anyhow::anyhow!("nothing is compared: shutting down"))?;
+    let (reader, retention) = opened.map_err(|failure| match failure.advice() {
         "" => anyhow::anyhow!("{failure}"),
         advice => anyhow::anyhow!("{failure}; {advice}"),
     })?;
-    let kept = match reader.retention().await {
+    let kept = match retention {
         Retention::For(kept) => Some(kept),
         Retention::Forever | Retention::Unknown => None,
     };

@@ -3,10 +3,13 @@
 use std::io::{self, Write};
 
 use super::lines::{deletion, identity, in_order, instant, name};
-use crate::domain::compare::{Fields, Kind, Value};
+use crate::domain::compare::{Fields, Value};
 use crate::domain::point::Figures;
 use crate::domain::series::Series;
-use crate::run::verifier::{Findings, SHOWN, SeriesFindings, Verifier};
+use crate::run::verifier::{SHOWN, SeriesFindings, Verifier};
+
+/// A series, what is known of it, and whether both sides of it were read in full.
+type Row<'a> = (&'a Series, &'a SeriesFindings, bool);
 
 /// Prints what is known of every series. `complete` tells of each whether both sides were read in full.
 ///
@@ -16,10 +19,10 @@ use crate::run::verifier::{Findings, SHOWN, SeriesFindings, Verifier};
 pub(super) fn print(verifier: &Verifier, series: &[Series], complete: &[bool], refresh_days: u32) -> io::Result<()> {
     let findings = verifier.findings();
     let nothing = SeriesFindings::default();
-    let rows: Vec<(&Series, &SeriesFindings, bool)> = series
+    let rows: Vec<Row<'_>> = series
         .iter()
         .zip(complete)
-        .map(|(series, complete)| (series, findings.series.get(&series.key()).unwrap_or(&nothing), *complete))
+        .map(|(series, complete)| (series, findings.get(&series.key()).unwrap_or(&nothing), *complete))
         .collect();
     let mut stdout = io::stdout().lock();
     if verifier.options.json {
@@ -29,8 +32,8 @@ pub(super) fn print(verifier: &Verifier, series: &[Series], complete: &[bool], r
         return stdout.flush();
     }
     table(&mut stdout, &rows)?;
-    differences(&mut stdout, &findings, &rows)?;
-    advice(&mut stdout, verifier, &findings, &rows, refresh_days)?;
+    differences(&mut stdout, &rows)?;
+    advice(&mut stdout, verifier, &rows, refresh_days)?;
     stdout.flush()
 }
 
@@ -45,10 +48,10 @@ fn series_line(series: &Series, found: &SeriesFindings, complete: bool) -> Strin
     )
 }
 
-fn table(out: &mut impl Write, rows: &[(&Series, &SeriesFindings, bool)]) -> io::Result<()> {
+fn table(out: &mut impl Write, rows: &[Row<'_>]) -> io::Result<()> {
     const HEADING: [&str; 9] =
         ["bot", "channel", "interval", "days", "equal", "missing", "different", "unexpected", "elsewhere"];
-    let cells = |(series, found, _): &(&Series, &SeriesFindings, bool)| -> [String; 9] {
+    let cells = |(series, found, _): &Row<'_>| -> [String; 9] {
         let Series { bot, channel, interval } = series;
         let SeriesFindings { days, equal, missing, different, unexpected, elsewhere, .. } = found;
         let [days, equal, missing, different, unexpected, elsewhere] =
@@ -70,12 +73,15 @@ fn table(out: &mut impl Write, rows: &[(&Series, &SeriesFindings, bool)]) -> io:
     Ok(())
 }
 
-fn differences(out: &mut impl Write, findings: &Findings, rows: &[(&Series, &SeriesFindings, bool)]) -> io::Result<()> {
-    if findings.differences.is_empty() {
+fn differences(out: &mut impl Write, rows: &[Row<'_>]) -> io::Result<()> {
+    let all: u64 = rows.iter().map(|(_, found, _)| found.missing + found.different + found.unexpected).sum();
+    if all == 0 {
         return Ok(());
     }
     writeln!(out)?;
-    for (Series { bot, channel, interval }, difference) in &findings.differences {
+    let differences =
+        rows.iter().flat_map(|(series, found, _)| found.differences.iter().map(move |one| (*series, one)));
+    for (Series { bot, channel, interval }, difference) in differences.take(SHOWN) {
         let time = instant(difference.timestamp);
         let local = time.to_zoned(bot.time_zone.clone()).strftime("%Y-%m-%d %H:%M");
         let zone = bot.time_zone.iana_name().unwrap_or("local time");
@@ -89,22 +95,19 @@ fn differences(out: &mut impl Write, findings: &Findings, rows: &[(&Series, &Ser
             name(difference.kind)
         )?;
     }
-    let all: u64 = rows.iter().map(|(_, found, _)| found.missing + found.different + found.unexpected).sum();
-    let rest = all.saturating_sub(findings.differences.len() as u64);
-    if rest > 0 {
-        writeln!(out, "and {rest} more; --log-format json lists them all")?;
+    say_rest(out, all)
+}
+
+/// Says how many are not shown.
+fn say_rest(out: &mut impl Write, all: u64) -> io::Result<()> {
+    match all.saturating_sub(SHOWN as u64) {
+        0 => Ok(()),
+        rest => writeln!(out, "and {rest} more; --log-format json lists them all"),
     }
-    Ok(())
 }
 
 /// The sentences that say what to do.
-fn advice(
-    out: &mut impl Write,
-    verifier: &Verifier,
-    findings: &Findings,
-    rows: &[(&Series, &SeriesFindings, bool)],
-    refresh_days: u32,
-) -> io::Result<()> {
+fn advice(out: &mut impl Write, verifier: &Verifier, rows: &[Row<'_>], refresh_days: u32) -> io::Result<()> {
     let sum = |of: fn(&SeriesFindings) -> u64| rows.iter().map(|(_, found, _)| of(found)).sum::<u64>();
     let (repairable, unexpected) = (sum(|found| found.missing + found.different), sum(|found| found.unexpected));
     let (late, repaired, elsewhere) =
@@ -150,12 +153,13 @@ fn advice(
         writeln!(
             out,
             "unexpected: {unexpected}; not from the platform, or it no longer keeps them. --verify deletes nothing. \
-                       To delete the ones shown:"
+                       To delete them:"
         )?;
-        let shown = findings.differences.iter().filter(|(_, difference)| difference.kind == Kind::Unexpected);
-        for (series, difference) in shown.take(SHOWN) {
-            writeln!(out, "  {}", deletion(&verifier.reader, series, difference))?;
+        let surplus = rows.iter().flat_map(|(series, found, _)| found.surplus.iter().map(move |time| (*series, *time)));
+        for (series, time) in surplus.take(SHOWN) {
+            writeln!(out, "  {}", deletion(&verifier.reader, series, time))?;
         }
+        say_rest(out, unexpected)?;
     }
     let not_compared = sum(|found| found.not_compared);
     if not_compared > 0 {

@@ -39,7 +39,7 @@ fn a_range_includes_both_of_its_ends_and_leaves_the_watermarks_alone() {
     assert_eq!(asked(&platform), ["2026-08-01..2026-08-02", "2026-08-03..2026-08-04", "2026-08-05"]);
     assert_eq!(workspace.sorted_lines("engagement.lp"), expected_lines("2026-08-01", "2026-08-05"));
     assert!(!workspace.path("state/backfill.json").exists() && !workspace.path("state/watermarks.json").exists());
-    let plan = "backfilling 2026-08-01..2026-08-05: 1 series, 5 days in total, 3 requests; at least ";
+    let plan = "backfilling 2026-08-01..2026-08-05: 1 series, 5 days in total, 3 requests; at ";
     assert!(output.stderr.contains(plan), "{}", output.stderr);
     assert!(output.stdout.contains("support  all      hourly       5     120         3  "), "{}", output.stdout);
 
@@ -50,11 +50,29 @@ fn a_range_includes_both_of_its_ends_and_leaves_the_watermarks_alone() {
 }
 
 #[test]
+fn progress_of_a_newer_release_is_refused_with_78_until_it_is_forgotten() {
+    let platform = SimulatedPlatform::well(BOT);
+    let workspace = workspace(&platform, BOT);
+    let newer = "{\"version\":2,\"series\":\"in another shape\"}";
+    workspace.write("state/backfill.json", newer);
+    let output = workspace.run(&["--backfill", "2026-08-01..2026-08-05"]).expect_code(78);
+    for words in ["backfill.json", "newer release", "--restart"] {
+        assert!(output.stderr.contains(words), "no {words} in {}", output.stderr);
+    }
+    assert_eq!((workspace.read("state/backfill.json").as_str(), platform.asked().len()), (newer, 0));
+    workspace.run(&["--backfill", "2026-08-01..2026-08-05", "--restart"]).expect_code(0);
+    assert!(!workspace.path("state/backfill.json").exists());
+}
+
+#[test]
 fn the_least_time_follows_from_the_limits_and_the_share() {
     let platform = SimulatedPlatform::start(BOT, |_, _| Some(Reply::errors(400, 400, "Invalid StreamId")));
     let workspace = workspace(&platform, BOT);
     for (range, words) in [
-        ("2026-08-01..2026-08-02", "1 requests; at least 0s at 30 requests a minute and 900 an hour per bot"),
+        (
+            "2026-08-01..2026-08-02",
+            ": 1 series, 2 days in total, 1 request; at 30 requests a minute and 900 an hour per bot",
+        ),
         ("2026-01-01..2026-03-31", "45 requests; at least 1m"),
     ] {
         let output = workspace.run(&["--backfill", range, "--restart"]).expect_code(1);

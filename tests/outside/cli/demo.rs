@@ -1,10 +1,13 @@
 //! `--demo`: everything, with nothing.
 
+use std::process::Command;
+
 use influxdb_line_protocol::{FieldValue, parse_lines};
 
 use crate::support::fake_influxdb::FakeInfluxDb;
 use crate::support::process::Running;
 use crate::support::workspace::{Template, Workspace};
+use crate::support::{program, repository};
 
 /// Whether an independent parser takes every line as a point of this program.
 #[track_caller]
@@ -48,6 +51,24 @@ fn an_empty_folder_is_enough() {
     workspace.run(&["--demo", "--once"]).expect_code(0);
     let both = points_in(&workspace.read("demo/engagement.lp"));
     assert!(both > first && both < first + 6 * 24 * 4, "a steady run asks for the refreshed days only: {both}");
+}
+
+/// The session in the documentation, command by command, with what it says of each.
+#[test]
+fn the_documented_verification_is_what_happens() {
+    let page = std::fs::read_to_string(repository().join("docs/operations.md")).unwrap();
+    let session = page.split("```console\n").skip(1).find(|block| block.contains("--verify")).unwrap();
+    let session = session.split("```").next().unwrap();
+    let workspace = Workspace::new();
+    let commands: Vec<(&str, &str)> = session.split("$ ").skip(1).map(|step| step.split_once('\n').unwrap()).collect();
+    assert_eq!(commands.len(), 4);
+    for (command, told) in commands {
+        let mut shell = Command::new("sh");
+        let program = program().display().to_string();
+        shell.args(["-c", &command.replace("kore-trend-exporter", &program)]).current_dir(workspace.path(""));
+        let output = Running::start(shell).finish().expect_code(0);
+        assert_eq!(output.stdout.trim(), told.trim(), "{command}");
+    }
 }
 
 #[test]

@@ -1,11 +1,17 @@
 //! Being told to end: what is in hand is finished, what is not stays owed, and the same command continues.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
 use kore_trend_exporter::domain::series::Interval;
 
 use crate::support::fake_influxdb::FakeInfluxDb;
 use crate::support::platform::{Asked, SimulatedPlatform, day, held_lines};
 use crate::support::process::Running;
-use crate::support::server::{Gate, Reply};
+use crate::support::server::{Gate, Reply, Server};
 use crate::support::wait_for;
 use crate::support::workspace::{Template, Workspace, bots};
 
@@ -80,6 +86,21 @@ fn a_backfill_finishes_what_is_in_hand_and_continues_behind_it() {
     let first_days: Vec<_> = platform.asked().iter().map(|asked| asked.window().unwrap().first).collect();
     assert_eq!(first_days, [day(-8), day(-6), day(-4), day(-2)], "each once");
     assert!(!workspace.path("state/backfill.json").exists());
+}
+
+#[test]
+fn a_verification_that_is_told_to_end_is_never_equal() {
+    let (platform, gate, workspace) = start("", 1);
+    let range = format!("{}..{}", day(-8), day(-1));
+    let mut command = workspace.command();
+    command.args(["--verify", &range, "--log-format", "json"]).env("KORE_TREND__PLATFORM__MAX_DAYS_PER_REQUEST", "4");
+    let mut running = Running::start(command);
+    interrupt(&mut running, "TERM", &platform, 1);
+    gate.open();
+    let output = running.finish().expect_code(1);
+    let series: serde_json::Value = serde_json::from_str(output.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!((&series["days"], &series["complete"]), (&4.into(), &false.into()), "{}", output.stdout);
+    assert_eq!(platform.asked().len(), 1, "nothing new is begun");
 }
 
 #[test]
@@ -190,4 +211,55 @@ fn has_arrived_until(workspace: &Workspace, first: i64, last: i64) -> bool {
     let lines = workspace.sorted_lines("engagement.lp");
     let hours = usize::try_from(last - first + 1).unwrap() * 24;
     held_lines("support", "all", Interval::Hourly, first)[..hours].iter().all(|line| lines.contains(line))
+}
+
+#[test]
+fn a_check_ends_after_the_grace_whoever_does_not_answer() {
+    let bots = bots(["support"], "");
+    let platform = SimulatedPlatform::start(&bots, |_, _| Some(Reply::never()));
+    let template = Template {
+        top: "shutdown_grace = \"1s\"",
+        platform_url: platform.url(),
+        platform: "timeout = \"600s\"",
+        bots: &bots,
+        ..Template::default()
+    };
+    let workspace = Workspace::with(&template);
+    let mut running = workspace.start(&["--check"]);
+    interrupt(&mut running, "TERM", &platform, 1);
+    let output = running.finish().expect_code(1);
+    assert!(output.stderr.contains("did not finish within 1s"), "{}", output.stderr);
+}
+
+/// A database that says what it is, answers nothing else, and counts what it leaves without an answer.
+fn mute_database() -> (Server, Arc<AtomicUsize>) {
+    let unanswered = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&unanswered);
+    let ping = get(|| async { (StatusCode::NO_CONTENT, [("x-influxdb-version", "v2.7.12")]) });
+    let never = move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+        std::future::pending::<StatusCode>()
+    };
+    (Server::start(Router::new().route("/ping", ping).fallback(never)), unanswered)
+}
+
+#[test]
+fn a_run_that_asks_the_database_before_it_begins_gives_way_at_once() {
+    let bots = bots(["support"], "");
+    let platform = SimulatedPlatform::well(&bots);
+    let (database, unanswered) = mute_database();
+    let sink = format!(
+        "[influxdb]\nurl = \"{}\"\norg = \"o\"\nbucket = \"b\"\ntoken = \"t\"\ntimeout = \"600s\"\n",
+        database.url()
+    );
+    let template = Template { platform_url: platform.url(), sink: &sink, bots: &bots, ..Template::default() };
+    let workspace = Workspace::with(&template);
+    for mode in ["--backfill", "--verify"] {
+        let before = unanswered.load(Ordering::Relaxed);
+        let running = workspace.start(&[mode, "2026-08-01..2026-08-03"]);
+        wait_for("the question", || (unanswered.load(Ordering::Relaxed) > before).then_some(()));
+        running.signal("TERM");
+        running.finish().expect_code(1);
+        assert_eq!(platform.asked().len(), 0, "{mode}: nothing new is begun");
+    }
 }

@@ -1,12 +1,16 @@
 //! `--verify` against the file sink and the fake database: what differs is told exactly, a repair writes that and nothing
 //! else, and what cannot be read is never equal.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use kore_trend_exporter::domain::series::{Interval, Window};
 use serde_json::{Value, json};
 
 use crate::support::fake_influxdb::{FakeInfluxDb, Generation, Options};
 use crate::support::platform::{SimulatedPlatform, day, held};
 use crate::support::process::Output;
+use crate::support::reverse_proxy::behind_a_path;
 use crate::support::server::Reply;
 use crate::support::workspace::{Template, Workspace};
 
@@ -117,9 +121,27 @@ fn a_late_revision_fails_nothing_unless_strict() {
     workspace.write("engagement.lp", &format!("{file}{SERIES} users={}i {time}\n", users + 1));
     let output = workspace.run(&["--verify", &range]).expect_code(0);
     assert!(output.stdout.contains("late revision"), "{}", output.stdout);
+    let (differences, _) = told(&workspace.run(&["--verify", &range, "--log-format", "json"]).expect_code(0));
+    let late: Vec<&Value> = differences.iter().map(|one| &one["difference"]["late_revision"]).collect();
+    assert_eq!(late, [true], "{differences:?}");
     workspace.run(&["--verify", &range, "--strict"]).expect_code(1);
     workspace.run(&["--verify", &range, "--strict", "--repair"]).expect_code(0);
     workspace.run(&["--verify", &range, "--strict"]).expect_code(0);
+}
+
+#[test]
+fn what_lies_beyond_the_retention_is_not_compared() {
+    let platform = SimulatedPlatform::well(BOT);
+    for generation in [Generation::New1, Generation::Core3] {
+        let database = Options::new(generation).retention_days(10).start();
+        let workspace = workspace(&platform, &database.config(), BOT);
+        let range = format!("{}..{}", day(-20), day(-1));
+        workspace.run(&["--backfill", &range]).expect_code(0);
+        let output = workspace.run(&["--verify", &range]).expect_code(0);
+        for words in ["points not compared", "the database equals the platform"] {
+            assert!(output.stdout.contains(words), "no {words} in {}", output.stdout);
+        }
+    }
 }
 
 #[test]
@@ -152,6 +174,160 @@ fn a_platform_that_fails_in_the_middle_is_never_equal() {
     workspace.run(&["--backfill", RANGE]).expect_code(0);
     let output = verify(&workspace, &[], 1);
     assert_eq!(told(&output).1[0]["complete"], false, "{}", output.stdout);
+}
+
+#[test]
+fn a_database_that_fails_in_the_middle_is_never_equal() {
+    let platform = SimulatedPlatform::well(BOT);
+    let database = Options::new(Generation::Core3).answered_queries(1).start();
+    let workspace = workspace(&platform, &database.config(), BOT);
+    workspace.run(&["--backfill", RANGE]).expect_code(0);
+    for more in [&[][..], &["--repair"]] {
+        let output = verify(&workspace, more, 1);
+        assert!(output.stderr.contains("the query was refused"), "{}", output.stderr);
+        assert_eq!(told(&output).1[0]["complete"], false, "{}", output.stdout);
+    }
+}
+
+#[test]
+fn both_sides_that_fail_are_told_and_never_equal() {
+    let bots = BOT.to_owned() + &BOT.replace("support", "sales").replace("st-1", "st-2");
+    let has_failed = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&has_failed);
+    let platform = SimulatedPlatform::start(&bots, move |asked, _| {
+        let is_refused = asked.bot_id() == "st-2" && fails.load(Ordering::Relaxed);
+        is_refused.then(|| Reply::errors(400, 4002, "no such bot"))
+    });
+    let database = Options::new(Generation::Core3).answered_queries(1).start();
+    let workspace = workspace(&platform, &database.config(), &bots);
+    workspace.run(&["--backfill", RANGE]).expect_code(0);
+    has_failed.store(true, Ordering::Relaxed);
+    let output = verify(&workspace, &[], 1);
+    for words in ["no such bot", "the query was refused"] {
+        assert!(output.stderr.contains(words), "no {words} in {}", output.stderr);
+    }
+    let (_, series) = told(&output);
+    assert!(series.len() == 2 && series.iter().all(|series| series["complete"] == false), "{}", output.stdout);
+}
+
+#[test]
+fn every_kind_is_told_for_hours_and_days_of_both_versions() {
+    for api in ["v1", "v2"] {
+        let bot = format!("{BOT}intervals = [\"hourly\", \"daily\"]\n");
+        let platform = SimulatedPlatform::well(&bot);
+        let workspace = workspace(&platform, "[file]\npath = \"engagement.lp\"\n", &bot);
+        let config = workspace.read("config.toml").replace("[platform]", &format!("[platform]\napi = \"{api}\""));
+        workspace.write("config.toml", &config);
+        workspace.run(&["--backfill", RANGE]).expect_code(0);
+        let day = "2026-08-04T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second();
+        let mut lines: Vec<String> = workspace.read("engagement.lp").lines().map(str::to_owned).collect();
+        for measurement in ["user_engagement_hourly", "user_engagement_daily"] {
+            let of = |days: i64| format!(" {}", day + 86_400 * days);
+            lines.retain(|line| !(line.starts_with(measurement) && line.ends_with(&of(0))));
+            let different = lines.iter().find(|line| line.starts_with(measurement) && line.ends_with(&of(1))).unwrap();
+            // A field more, which no version of the platform tells.
+            lines.push(different.replace(" users=", " others=1i,users="));
+            lines.push(format!("{measurement},bot=support,bot_id=st-1,channel=all users=1i {}", day + 1));
+            lines.push(format!("{measurement},bot=support,bot_id=st-0,channel=all users=1i {}", day));
+        }
+        workspace.write("engagement.lp", &(lines.join("\n") + "\n"));
+        for (more, expected) in
+            [(&[][..], [(238, 1, 1, 1, 1), (8, 1, 1, 1, 1)]), (&["--repair"], [(240, 0, 0, 1, 1), (10, 0, 0, 1, 1)])]
+        {
+            let (_, series) = told(&verify(&workspace, more, 1));
+            for (series, (equal, missing, different, unexpected, elsewhere)) in series.iter().zip(expected) {
+                let found = ["equal", "missing", "different", "unexpected", "elsewhere"].map(|name| &series[name]);
+                assert_eq!(found, [equal, missing, different, unexpected, elsewhere], "{api} {more:?}: {series}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_unexpected_can_be_deleted_however_much_else_differs() {
+    let platform = SimulatedPlatform::well(BOT);
+    let workspace = workspace(&platform, "[file]\npath = \"engagement.lp\"\n", BOT);
+    let last = points().last().unwrap().0 + 60;
+    workspace.write("engagement.lp", &format!("{SERIES} users=7i {last}\n"));
+    let text = workspace.run(&["--verify", RANGE]).expect_code(1).stdout;
+    let delete = format!("delete the lines of {SERIES} with times from {last} to {last}");
+    for words in ["and 221 more", "missing or different: 240", "unexpected: 1", &delete] {
+        assert!(text.contains(words), "no {words} in {text}");
+    }
+    let first = points()[0].0;
+    let shown: Vec<String> = text.lines().filter(|line| line.contains("missing: ")).map(str::to_owned).collect();
+    assert_eq!(shown.len(), 20, "{text}");
+    assert!(shown[0].contains(&time(first)) && shown[19].contains(&time(first + 19 * 3600)), "in order: {text}");
+}
+
+#[test]
+fn damage_drawn_by_lot_is_found_in_full_and_repaired_and_nothing_else_is_touched() {
+    let platform = SimulatedPlatform::well(BOT);
+    let workspace = workspace(&platform, "[file]\npath = \"engagement.lp\"\n", BOT);
+    workspace.run(&["--backfill", RANGE]).expect_code(0);
+    let whole = workspace.read("engagement.lp");
+    for seed in 0..5 {
+        let mut lot = fastrand::Rng::with_seed(seed);
+        let (mut lines, mut counts_expected) = (String::new(), [0; 5]);
+        for (line, (time, users)) in whole.lines().zip(points()) {
+            let (kind, damaged) = match lot.u8(..40) {
+                0 => (1, String::new()),
+                1 => (2, format!("{SERIES} users={}i {time}\n", users + lot.i64(1..9))),
+                2 => (2, format!("{SERIES} users={users}u {time}\n")),
+                3 => (2, format!("{SERIES} users=\"{users}\" {time}\n")),
+                4 => (0, format!("{line}\n{SERIES} users=1i {}\n", time + lot.i64(1..3600))),
+                5 => (0, format!("{line}\n{SERIES},team=care users=1i {time}\n")),
+                _ => (0, format!("{line}\n")),
+            };
+            counts_expected[kind] += 1;
+            counts_expected[3] += u64::from(damaged.lines().count() == 2 && !damaged.contains("team"));
+            counts_expected[4] += u64::from(damaged.contains("team"));
+            lines += &damaged;
+        }
+        workspace.write("engagement.lp", &lines);
+        let [equal, missing, different, unexpected, elsewhere] = counts_expected;
+        let code = i32::from(missing + different + unexpected > 0);
+        assert_eq!(counts(&verify(&workspace, &[], code)), counts_expected, "seed {seed}");
+        let repaired = [equal + missing + different, 0, 0, unexpected, elsewhere];
+        assert_eq!(counts(&verify(&workspace, &["--repair"], i32::from(unexpected > 0))), repaired, "seed {seed}");
+        let after = workspace.read("engagement.lp");
+        assert!(after.starts_with(&lines), "seed {seed}");
+        assert_eq!(after[lines.len()..].lines().count() as u64, missing + different, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_healthy_database_of_150_000_points_is_equal() {
+    let bot = format!("{BOT}channels = [\"all\", \"rtm\", \"msteams\"]\n");
+    let platform = SimulatedPlatform::well(&bot);
+    let workspace = workspace(&platform, "[file]\npath = \"engagement.lp\"\n", &bot);
+    let config = workspace.read("config.toml").replace("[platform]", "[platform]\nmax_days_per_request = 400");
+    workspace.write("config.toml", &config);
+    // 2,084 days of 24 hours in three channels.
+    let range = "2020-01-01..2025-09-14";
+    workspace.run(&["--backfill", range]).expect_code(0);
+    let output = workspace.run(&["--verify", range, "--log-format", "json"]).expect_code(0);
+    let (differences, series) = told(&output);
+    assert_eq!(differences, [Value::Null; 0]);
+    let equal: Vec<u64> = series.iter().map(|series| series["equal"].as_u64().unwrap()).collect();
+    assert_eq!(equal, [2084 * 24; 3], "{}", output.stdout);
+}
+
+#[test]
+fn a_database_behind_a_path_is_compared_and_repaired_in_influxql() {
+    let platform = SimulatedPlatform::well(BOT);
+    let database = Options::new(Generation::New2).start();
+    let proxy = behind_a_path("/metrics/db", database.url());
+    let sink =
+        database.config().replace(database.url(), &format!("{}/metrics/db", proxy.url())) + "read = \"influxql\"\n";
+    let workspace = workspace(&platform, &sink, BOT);
+    workspace.run(&["--check"]).expect_code(0);
+    workspace.run(&["--backfill", RANGE]).expect_code(0);
+    assert_eq!(counts(&verify(&workspace, &[], 0)), [240, 0, 0, 0, 0]);
+    let (time, users) = points()[7];
+    database.damage(|store| drop(store.take(&format!("{SERIES} users={}i {time}\n", users + 5), None)));
+    assert_eq!(counts(&verify(&workspace, &[], 1)), [239, 0, 1, 0, 0]);
+    assert_eq!(counts(&verify(&workspace, &["--repair"], 0)), [240, 0, 0, 0, 0]);
 }
 
 #[test]

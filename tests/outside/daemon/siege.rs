@@ -14,7 +14,8 @@ use tokio::net::TcpSocket;
 
 use crate::support::daemon::{Daemon, EVERY_SECOND};
 use crate::support::http::exchange;
-use crate::support::platform::SimulatedPlatform;
+use crate::support::platform::answer::v1;
+use crate::support::platform::{Asked, Options};
 use crate::support::wait_for;
 use crate::support::workspace::{Template, Workspace, bots};
 
@@ -43,7 +44,7 @@ fn scrape(daemon: &Daemon) -> Option<Scrape> {
     let value = |sample: &str| answer.body.lines().find_map(|line| line.strip_prefix(sample)?.trim().parse().ok());
     Some(Scrape {
         ticks: value("kore_trend_tick_duration_seconds_count ")?,
-
+        writes: value("kore_trend_writes_total{result=\"success\"} ")?,
         tasks: value("kore_trend_tasks ")?,
         files: value("process_open_fds ")?,
         memory: value("process_resident_memory_bytes ")?,
@@ -54,6 +55,7 @@ fn scrape(daemon: &Daemon) -> Option<Scrape> {
 #[derive(Clone, Copy, Debug)]
 struct Scrape {
     ticks: f64,
+    writes: f64,
     tasks: f64,
     files: f64,
     memory: f64,
@@ -83,7 +85,7 @@ fn check_goes_on(daemon: &Daemon, questions: &AtomicUsize, before: &Scrape, sieg
     eprintln!("{siege}: the first scrape is answered after {:?}", began.elapsed());
     let asked = questions.load(Ordering::Relaxed);
     wait_for("two more ticks", || (questions.load(Ordering::Relaxed) >= asked + 2 * BOTS).then_some(()));
-    let later = wait_for_scrape(daemon, siege, |later| later.ticks > now.ticks);
+    let later = wait_for_scrape(daemon, siege, |later| later.ticks > now.ticks && later.writes > now.writes);
     let answers = KEPT * before.length;
     for scrape in [now, later] {
         assert!(scrape.memory < before.memory + 2.0 * answers + MEMORY, "{siege}: {before:?} {scrape:?}");
@@ -193,10 +195,12 @@ fn under_siege_the_export_goes_on_and_a_scrape_is_answered() {
     let bots: String = (0..BOTS).map(bot).collect();
     let questions = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&questions);
-    let platform = SimulatedPlatform::start(&bots, move |_, _| {
+    // Figures that are others with each request, or there would be nothing to write.
+    let figures = move |asked: &Asked, number: usize| {
         counter.fetch_add(1, Ordering::Relaxed);
-        None
-    });
+        v1(asked.window().unwrap(), asked.interval(), |_, _| Some(number as i64))
+    };
+    let platform = Options::new(&bots).figures(figures).start();
     let template = Template {
         platform_url: platform.url(),
         platform: "per_minute = 100000\nper_hour = 100000",

@@ -79,7 +79,7 @@ fn check(timeout: &str, rows: Vec<Row>) {
                 let errors: Vec<&str> = output.stderr.lines().filter(|line| line.contains("ERROR")).collect();
                 // What is the database's own is said once for both.
                 let is_said = |error: &&str| says.iter().all(|words| error.contains(words));
-                let of_both = errors.len() == 1 && errors[0].contains("): 2 series not exported");
+                let of_both = errors.len() == 1 && errors[0].contains(": 2 series failed");
                 let of_each = errors.len() == 2 && errors.iter().all(|error| error.contains("channel=\"all\""));
                 assert!((of_both || of_each) && errors.iter().all(is_said), "{says:?}: {errors:?}");
                 assert!(["one", "two"].iter().all(|bot| scene.workspace.watermark(bot).is_null()));
@@ -205,7 +205,15 @@ fn check_refused(status: u16, is_bad: impl Fn(&str) -> bool + Send + Sync + Clon
     assert!(first_run <= 2 + 64, "{first_run} writes");
     scene.platform.forget();
     scene.once(1);
-    assert!(!scene.platform.asked_of("bad").is_empty(), "asked for again");
+    let asked = scene.platform.asked_of("bad");
+    let asks_for = |day| asked.iter().filter(|asked| asked.asks_for(day)).count();
+    // The live days come first; the owed ones are asked for if those succeed.
+    let time = |line: &String| line.rsplit(' ').next().unwrap().parse::<i64>().unwrap();
+    let live_from = day(-2).at(0, 0, 0, 0).in_tz("UTC").unwrap().timestamp().as_second();
+    let live_fails =
+        held_lines("bad", "all", Interval::Hourly, -7).iter().any(|line| is_bad(line) && time(line) >= live_from);
+    let again: Vec<usize> = (-7..=0).map(|before| asks_for(day(before))).collect();
+    assert_eq!(again, if live_fails { [0, 0, 0, 0, 0, 1, 1, 1] } else { [1; 8] });
     (scene, output)
 }
 

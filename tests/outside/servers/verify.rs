@@ -38,6 +38,7 @@ mod needs_influxdb2 {
     use super::{BOT, POINTS, RANGE, SERIES, START, counts, damage};
     use crate::support::influxdb::Database;
     use crate::support::platform::SimulatedPlatform;
+    use crate::support::reverse_proxy::behind_a_path;
     use crate::support::workspace::{Template, Workspace};
 
     fn workspace(database: &Database, platform: &SimulatedPlatform, lines: &str, bots: &str) -> Workspace {
@@ -60,6 +61,35 @@ mod needs_influxdb2 {
             assert_eq!(counts(&workspace, &["--repair"], 1), [POINTS, 0, 0, 1, 1], "{lines}");
             assert_eq!(database.points().len() as u64, POINTS + 2, "{lines}: nothing else is touched");
         }
+    }
+
+    #[test]
+    #[ignore = "needs the servers that tests/run brings"]
+    fn a_database_behind_a_path_is_compared_in_influxql() {
+        let (platform, database) = (SimulatedPlatform::well(BOT), Database::fresh(None));
+        let proxy = behind_a_path("/db", &database.url);
+        let token = database.new_token(&["read", "write"]);
+        let sink = database.config_with(&format!("{}/db", proxy.url()), &token) + "read = \"influxql\"\n";
+        let workspace =
+            Workspace::with(&Template { platform_url: platform.url(), sink: &sink, bots: BOT, ..Template::default() });
+        workspace.run(&["--backfill", RANGE]).expect_code(0);
+        assert_eq!(counts(&workspace, &[], 0), [POINTS, 0, 0, 0, 0]);
+        database.write(&damage(30)).success();
+        assert_eq!(counts(&workspace, &[], 1), [POINTS - 2, 0, 2, 1, 1]);
+        assert_eq!(counts(&workspace, &["--repair"], 1), [POINTS, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    #[ignore = "needs the servers that tests/run brings"]
+    fn a_healthy_database_of_150_000_points_is_equal() {
+        let bot = format!("{BOT}channels = [\"all\", \"rtm\", \"msteams\"]\n");
+        let (platform, database) = (SimulatedPlatform::well(&bot), Database::fresh(None));
+        let workspace = workspace(&database, &platform, "", &bot);
+        // 2,084 days in three channels, with as many hours skipped as repeated.
+        let range = "2020-01-01..2025-09-14";
+        workspace.run(&["--backfill", range]).expect_code(0);
+        let output = workspace.run(&["--verify", range]).expect_code(0);
+        assert!(output.stdout.contains("the database equals the platform: 150,"), "{}", output.stdout);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub mod namespace;
 pub mod platform;
 pub mod process;
 pub mod prometheus;
+pub mod reverse_proxy;
 pub mod server;
 pub mod small_disk;
 pub mod tls;

@@ -14,180 +14,148 @@ use crate::observe::status::view::{BotView, Condition, SeriesView, Used};
 /// Bytes kept for what stands around lists: headings, the legend, the sentence on what is left out.
 const AROUND: usize = 2000;
 
-/// No card takes less.
-const SMALLEST_CARD: usize = 600;
-
 /// So many that turned out too large are enough to stop looking for one that fits.
 const MISFITS: usize = 3;
 
 /// All of the bots, in no more than `room` bytes, those that fail first.
-pub(super) fn section(bots: &[BotView], now: Timestamp, failures: &Failures, room: usize) -> String {
-    let page = Page { bots, now, failures };
+pub(super) fn section(bots: &[BotView], now: Timestamp, failures: &Failures<'_>, room: usize) -> String {
     let room = room.saturating_sub(AROUND);
     let series = bots.iter().map(|bot| bot.series.len()).sum::<usize>() as u64;
     let body = match bots {
         [] => html! { p { "This process exports no bots." } },
-        [bot] => page.one_bot(bot, room),
-        _ => page.many_bots(room),
+        [bot] => one_bot(bot, now, failures, room),
+        _ => many_bots(bots, now, failures, room),
     };
     let heading = format!("{}, {}", counted(bots.len() as u64, "bot"), counted(series, "series"));
     html! { section { h2 { (heading) } (body) } }.into_string()
 }
 
-/// What every part of the section needs to know.
-#[derive(Clone, Copy)]
-struct Page<'a> {
-    bots: &'a [BotView],
-    now: Timestamp,
-    failures: &'a Failures,
+fn one_bot(bot: &BotView, now: Timestamp, failures: &Failures<'_>, room: usize) -> Markup {
+    let (head, series) = (head(bot), ordered(bot));
+    let room = room.saturating_sub(head.0.len());
+    let full = |series: &&SeriesView, axes: &mut Axes| card(bot, series, now, failures.explains(series), axes);
+    let overview = |room| {
+        let (rows, left_out) = fit(&series, room, |series, _| row(bot, series, now));
+        html! {
+            (table("All series of this bot, with the age of their newest hour or day", "Series", &rows))
+            @if !left_out.is_empty() { p { (counted(left_out.len() as u64, "more series")) " not listed." } }
+        }
+    };
+    let rest = |left_out: &[&&SeriesView]| {
+        html! {
+            p {
+                (counted(left_out.len() as u64, "more series")) " of this bot shown in the table only: "
+                (tally(left_out.iter().map(|series| **series))) "."
+            }
+        }
+    };
+    html! { (head) (in_full_or_overview(&series, room, full, overview, rest, |cards| html! { div.cards { (cards) } })) }
 }
 
-impl Page<'_> {
-    /// A bot with its series.
-    fn one_bot(self, bot: &BotView, room: usize) -> Markup {
-        let order = ordered(bot);
-        let head = head(bot);
-        let room = room.saturating_sub(head.0.len());
-        let card = |place: usize, axes: &mut Axes| self.card(0, bot, order[place], axes);
-        let (mut cards, left_out) = fit(order.len(), room, card);
-        let mut overview = Markup::default();
-        if !left_out.is_empty() {
-            let rows: Vec<Markup> = order.iter().map(|place| row(bot, &bot.series[*place], self.now)).collect();
-            let (rows, left) = first_of(&rows, room);
-            let left_out;
-            (cards, left_out) = fit(order.len(), room - rows.0.len(), card);
-            let series = left_out.iter().map(|place| &bot.series[order[*place]]);
-            overview = html! {
-                (table("All series of this bot, with the age of their newest hour or day", "Series", &rows))
-                p {
-                    (counted(left_out.len() as u64, "more series")) " of this bot shown in the table only: "
-                    (tally(series)) "."
-                    @if left > 0 { " The last " (grouped(left as u64)) " are not listed." }
-                }
-            };
+/// The bots, those that fail first. Where there are too many for a table, there are their names.
+fn many_bots(bots: &[BotView], now: Timestamp, failures: &Failures<'_>, room: usize) -> Markup {
+    let mut order: Vec<&BotView> = bots.iter().collect();
+    order.sort_by_key(|bot| !bot.series.iter().any(is_failing));
+    let full = |bot: &&BotView, axes: &mut Axes| {
+        let cards = ordered(bot).into_iter().map(|series| card(bot, series, now, failures.explains(series), axes));
+        html! { (head(bot)) div.cards { @for card in cards { (card) } } }
+    };
+    let overview = |room| {
+        if let (rows, left_out) = fit(&order, room, |bot, _| bot_row(bot, now))
+            && left_out.is_empty()
+        {
+            return table("All bots, with the age of their newest hour", "Bot", &rows);
         }
-        html! { (head) (overview) (legend(&cards)) div.cards { (cards) } }
-    }
-
-    /// The bots, those that fail first. Where there are too many for a table, there are their names.
-    fn many_bots(self, room: usize) -> Markup {
-        let mut order: Vec<usize> = (0..self.bots.len()).collect();
-        order.sort_by_key(|place| !self.bots[*place].series.iter().any(is_failing));
-        let full = |place: usize, axes: &mut Axes| {
-            let bot = &self.bots[order[place]];
-            let cards = ordered(bot).into_iter().map(|series| self.card(order[place], bot, series, axes));
-            let cards: String = cards.map(Markup::into_string).collect();
-            html! { (head(bot)) div.cards { (PreEscaped(cards)) } }
-        };
-        let (bots, left_out) = fit(order.len(), room, full);
-        if left_out.is_empty() {
-            return html! { (legend(&bots)) (bots) };
+        let (names, left_out) = fit(&order, room, |bot, _| html! { li { (bot_link(&bot.name)) } });
+        html! {
+            ul.names {
+                (names)
+                @if !left_out.is_empty() { li { "and " (counted(left_out.len() as u64, "more bot")) } }
+            }
         }
-        let overview = self.overview(&order, room);
-        let (full, left_out) = fit(order.len(), room.saturating_sub(overview.0.len()), full);
-        let left_out: Vec<&BotView> = left_out.into_iter().map(|place| &self.bots[order[place]]).collect();
+    };
+    let rest = |left_out: &[&&BotView]| {
         let series: Vec<&SeriesView> = left_out.iter().flat_map(|bot| &bot.series).collect();
         html! {
-            (overview)
             p {
                 (counted(series.len() as u64, "more series")) " of " (counted(left_out.len() as u64, "bot"))
                 " shown in the table only: " (tally(series)) ". Click a bot's name, or use "
                 code { "?bot=NAME" } ", for the details."
             }
-            (legend(&full))
-            (full)
         }
-    }
-
-    /// All bots in a table, or by their names.
-    fn overview(self, order: &[usize], room: usize) -> Markup {
-        let rows: Vec<Markup> = order.iter().map(|place| self.bot_row(&self.bots[*place])).collect();
-        if let (rows, 0) = first_of(&rows, room) {
-            return table("All bots, with the age of their newest hour", "Bot", &rows);
-        }
-        let name = |place: &usize| html! { li { (bot_link(&self.bots[*place].name)) } };
-        let (names, left) = first_of(&order.iter().map(name).collect::<Vec<_>>(), room);
-        html! {
-            ul.names {
-                (names)
-                @if left > 0 { li { "and " (counted(left as u64, "more bot")) } }
-            }
-        }
-    }
-
-    fn card(self, bot_place: usize, bot: &BotView, series: usize, axes: &mut Axes) -> Markup {
-        card(bot, &bot.series[series], self.now, self.failures.explains(bot_place, series), axes)
-    }
-
-    /// A bot as a row: how its series are, the least fresh of them, and all that is owed.
-    fn bot_row(self, bot: &BotView) -> Markup {
-        let failing = bot.series.iter().filter(|series| is_failing(series)).count();
-        let (class, sign) = match failing {
-            0 if bot.series.iter().all(|series| series.condition == Condition::Well) => ("well", "✓"),
-            0 => ("pending", "…"),
-            _ => ("failing", "✕"),
-        };
-        // A day is always older than an hour, which says nothing.
-        let hourly = bot.series.iter().any(|series| series.interval == Interval::Hourly);
-        let compared = bot.series.iter().filter(|series| !hourly || series.interval == Interval::Hourly);
-        let oldest = compared.min_by_key(|series| series.newest_point);
-        let age = oldest.map_or("–".to_owned(), |series| {
-            let (what, age) = freshness(bot, series, self.now);
-            let age = age.trim_end_matches(" old");
-            if hourly { age.to_owned() } else { format!("{age} ({what})") }
-        });
-        html! {
-            tr {
-                th scope="row" { (bot_link(&bot.name)) }
-                td class=(class) { span aria-hidden="true" { (sign) } " " (tally(&bot.series)) }
-                td { (age) }
-                td { (owed(bot.series.iter().map(|series| series.owed_days).max().unwrap_or(0))) }
-            }
-        }
-    }
+    };
+    in_full_or_overview(&order, room, full, overview, rest, |bots| bots)
 }
 
-/// The details of as many of so many things as there is room for, and which are left out.
-fn fit(count: usize, room: usize, detail: impl Fn(usize, &mut Axes) -> Markup) -> (Markup, Vec<usize>) {
+/// All of these in full if there is room, else an overview, a sentence on the rest, and as many in full as fit.
+fn in_full_or_overview<T>(
+    items: &[T],
+    room: usize,
+    full: impl Fn(&T, &mut Axes) -> Markup,
+    overview: impl FnOnce(usize) -> Markup,
+    rest: impl FnOnce(&[&T]) -> Markup,
+    around: impl Fn(Markup) -> Markup,
+) -> Markup {
+    let (all, left_out) = fit(items, room, &full);
+    if left_out.is_empty() {
+        return html! { (legend(&all)) (around(all)) };
+    }
+    let overview = overview(room);
+    let (some, left_out) = fit(items, room.saturating_sub(overview.0.len()), &full);
+    html! { (overview) (rest(&left_out)) (legend(&some)) (around(some)) }
+}
+
+/// As many of so many things as there is room for, and which are left out.
+fn fit<T>(items: &[T], room: usize, detail: impl Fn(&T, &mut Axes) -> Markup) -> (Markup, Vec<&T>) {
     let (mut html, mut left_out) = (String::new(), Vec::new());
     let mut axes = Axes::default();
-    let mut misfits = 0;
-    for place in 0..count {
-        let left = room.saturating_sub(html.len());
-        if left >= SMALLEST_CARD && misfits < MISFITS {
+    for item in items {
+        if left_out.len() < MISFITS {
             // What does not fit draws no axis that others refer to.
             let mut drawn = axes.clone();
-            let detail = detail(place, &mut drawn).into_string();
-            if detail.len() <= left {
+            let detail = detail(item, &mut drawn).into_string();
+            if html.len() + detail.len() <= room {
                 axes = drawn;
                 html += &detail;
                 continue;
             }
-            misfits += 1;
         }
-        left_out.push(place);
+        left_out.push(item);
     }
     (PreEscaped(html), left_out)
 }
 
-/// The first of these that go into `room` bytes, and how many do not.
-fn first_of(items: &[Markup], room: usize) -> (Markup, usize) {
-    let mut html = String::new();
-    let shown = items.iter().take_while(|item| {
-        let fits = html.len() + item.0.len() <= room;
-        if fits {
-            html += &item.0;
-        }
-        fits
+/// A bot as a row: how its series are, the least fresh of them, and all that is owed.
+fn bot_row(bot: &BotView, now: Timestamp) -> Markup {
+    let failing = bot.series.iter().filter(|series| is_failing(series)).count();
+    let (class, sign) = match failing {
+        0 if bot.series.iter().all(|series| series.condition == Condition::Well) => ("well", "✓"),
+        0 => ("pending", "…"),
+        _ => ("failing", "✕"),
+    };
+    // A day is always older than an hour, which says nothing.
+    let hourly = bot.series.iter().any(|series| series.interval == Interval::Hourly);
+    let compared = bot.series.iter().filter(|series| !hourly || series.interval == Interval::Hourly);
+    let oldest = compared.min_by_key(|series| series.newest_point);
+    let age = oldest.map_or("–".to_owned(), |series| {
+        let (what, age) = freshness(bot, series, now);
+        let age = age.trim_end_matches(" old");
+        if hourly { age.to_owned() } else { format!("{age} ({what})") }
     });
-    let shown = shown.count();
-    (PreEscaped(html), items.len() - shown)
+    html! {
+        tr {
+            th scope="row" { (bot_link(&bot.name)) }
+            td class=(class) { span aria-hidden="true" { (sign) } " " (tally(&bot.series)) }
+            td { (age) }
+            td { (owed(bot.series.iter().map(|series| series.owed_days).max().unwrap_or(0))) }
+        }
+    }
 }
 
-/// The places of a bot's series in the order to show them: pictures of the same shape side by side.
-fn ordered(bot: &BotView) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..bot.series.len()).collect();
-    order.sort_by_key(|place| bot.series[*place].interval);
+/// A bot's series in the order to show them: pictures of the same shape side by side.
+fn ordered(bot: &BotView) -> Vec<&SeriesView> {
+    let mut order: Vec<&SeriesView> = bot.series.iter().collect();
+    order.sort_by_key(|series| series.interval);
     order
 }
 

@@ -68,7 +68,7 @@ pub(super) fn card(
                     (fact("Failing", format!("since {}", minute(since))))
                 }
                 @match (&series.last_failure, explained) {
-                    (_, Some(place)) if is_failing(series) => {
+                    (_, Some(place)) => {
                         (fact("Why", html! { a href={ "#f" (place) } { "error and advice" } }))
                     }
                     (Some(last), _) => {

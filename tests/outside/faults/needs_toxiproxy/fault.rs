@@ -113,8 +113,8 @@ fn is_said_once(daemon: &Daemon, well: usize, words: &[&str]) {
         assert_eq!(lines.len(), 1, "{interval} in\n{log}");
         let bot = format!("bot=\"{BOT}\"");
         let of_one = [bot.as_str(), "channel=\"all\"", "days=2"];
-        let of_all = ["2 series not exported", "next try at 2", ""];
-        let also = if lines[0].contains("series not exported") { of_all } else { of_one };
+        let of_all = ["2 series failed", "next try at 2", ""];
+        let also = if lines[0].contains("series failed") { of_all } else { of_one };
         for word in words.iter().chain(&also) {
             assert!(lines[0].contains(word), "{word:?} is missing: {}", lines[0]);
         }

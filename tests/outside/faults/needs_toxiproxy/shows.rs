@@ -41,7 +41,7 @@ impl Shows for Daemon {
         let errors = lines_with(&self.log()[bytes..], "ERROR");
         let of = |interval: &str| {
             let interval = format!("interval={interval}");
-            let is_said = |line: &&String| line.contains(&interval) || line.contains(": 2 series not exported");
+            let is_said = |line: &&String| line.contains(&interval) || line.contains(": 2 series failed");
             errors.iter().filter(is_said).cloned().collect()
         };
         INTERVALS.into_iter().map(|interval| (interval, of(interval))).collect()

@@ -68,7 +68,7 @@ fn wait_for_outage(daemon: &Daemon, bots: &[&str], words: &[&str]) {
 /// The lines by which the log tells that a bot fails: its own, or those of a service that is away for all.
 fn errors_of(daemon: &Daemon, bot: &str) -> Vec<String> {
     let lines = daemon.logged("ERROR").into_iter();
-    lines.filter(|line| line.contains(&format!("bot=\"{bot}\"")) || line.contains("unavailable")).collect()
+    lines.filter(|line| line.contains(&format!("bot=\"{bot}\"")) || line.contains("series failed")).collect()
 }
 
 /// Waits until everything is well again, and checks that each of these bots told its failure in one line, and the end
@@ -78,7 +78,7 @@ fn wait_for_recovery(daemon: &Daemon, bots: &[&str], outages: usize) {
     wait_for(&format!("/readyz to be ready\n{}", daemon.log()), || (daemon.get("/readyz").status == 200).then_some(()));
     for bot in bots {
         assert_eq!(daemon.value(&failing(bot)), Some(0.0));
-        let lasting = |line: &&String| line.contains("still failing") || line.contains("has been unavailable");
+        let lasting = |line: &&String| line.contains("still failing");
         let errors = errors_of(daemon, bot);
         assert_eq!(errors.iter().filter(|line| !lasting(line)).count(), outages, "{}", daemon.log());
         let of_bot = |line: &String| line.contains("recovered after") && line.contains(&format!("bot=\"{bot}\""));

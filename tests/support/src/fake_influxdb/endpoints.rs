@@ -86,6 +86,9 @@ async fn query(State(inner): Shared, Query(query): Parameters, body: String) -> 
             .map(|Query(query)| query)
             .unwrap_or_default();
     let text = query.get("q").or_else(|| of_form.get("q")).cloned().unwrap_or_default();
+    if text.starts_with("SELECT") && inner.queries.fetch_add(1, Ordering::Relaxed) >= inner.options.answered_queries {
+        return Reply::from((400, "{\"error\":\"the query was refused\"}".to_owned())).into_response().await;
+    }
     let answer = match influxql::days(&text) {
         days if days > most_days_per_query => words::too_many_files(),
         _ => influxql::answer(&inner.record.lock().unwrap().store, buckets, retention, &text),

@@ -9,7 +9,7 @@ pub mod words;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -43,6 +43,8 @@ struct Inner {
     record: Mutex<Record>,
     writes: AtomicU64,
     bytes: AtomicU64,
+    /// Questions for points so far.
+    queries: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -85,7 +87,7 @@ impl FakeInfluxDb {
     fn with(options: Options) -> FakeInfluxDb {
         let address = options.address;
         let (writes, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
-        let inner = Arc::new(Inner { options, record: Mutex::default(), writes, bytes });
+        let inner = Arc::new(Inner { options, record: Mutex::default(), writes, bytes, queries: AtomicUsize::new(0) });
         let router = endpoints::router(Arc::clone(&inner));
         FakeInfluxDb { server: Server::start_on(address, router), inner }
     }

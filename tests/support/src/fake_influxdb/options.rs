@@ -19,6 +19,7 @@ pub struct Options {
     /// The buckets that are there; any where it is empty.
     pub(super) buckets: Vec<String>,
     pub(super) most_days_per_query: i64,
+    pub(super) answered_queries: usize,
     pub(super) keeps: bool,
     pub(super) without: Vec<&'static str>,
     pub(super) script: Script,
@@ -34,6 +35,7 @@ impl Options {
             token: None,
             buckets: Vec::new(),
             most_days_per_query: i64::MAX,
+            answered_queries: usize::MAX,
             keeps: true,
             without: Vec::new(),
             script: Arc::new(|_, _| None),
@@ -63,6 +65,11 @@ impl Options {
     /// A query over more days is refused as InfluxDB 3 does: with 200, and an error within.
     pub fn most_days_per_query(self, days: i64) -> Options {
         Options { most_days_per_query: days, ..self }
+    }
+
+    /// So many questions for points are answered; those after them are refused.
+    pub fn answered_queries(self, answered_queries: usize) -> Options {
+        Options { answered_queries, ..self }
     }
 
     /// Answers 404 to requests for this path, as a proxy before it may.

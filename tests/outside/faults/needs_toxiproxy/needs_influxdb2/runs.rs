@@ -107,7 +107,7 @@ fn says_once(output: &Output, says: &str) {
     let errors = lines_with(&output.stderr, "ERROR");
     for interval in INTERVALS {
         let interval_field = format!("interval={interval}");
-        let is_said = |line: &&String| line.contains(&interval_field) || line.contains(": 2 series not exported");
+        let is_said = |line: &&String| line.contains(&interval_field) || line.contains(": 2 series failed");
         let lines: Vec<_> = errors.iter().filter(is_said).collect();
         assert!(lines.len() == 1 && lines[0].contains(says), "{interval}: {says:?}\n{}", output.stderr);
     }
