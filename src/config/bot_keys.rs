@@ -11,16 +11,13 @@ use crate::domain::credentials::{Algorithm, EncryptionKey, SigningKey, parse_enc
 /// The key that signs a bot's tokens.
 pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Option<SigningKey> {
     let at = |key: &str| format!("bots.{name}.{key}");
-    let allowed = "\"HS256\", \"HS512\", \"RS256\" or \"RS512\"";
-    let algorithm = reader.get(&at("algorithm"), allowed, |text: &String| Algorithm::parse(text).is_some());
-    if algorithm.is_none() && reader.has(&at("algorithm")) {
-        for key in ["client_secret", "client_secret_file", "private_key_file"] {
-            reader.get_secret(&at(key));
-        }
-        return None;
-    }
-    let algorithm = algorithm.as_deref().and_then(Algorithm::parse).unwrap_or(Algorithm::Hs256);
     let (value, secret_file, key_file) = (at("client_secret"), at("client_secret_file"), at("private_key_file"));
+    [&value, &secret_file, &key_file].into_iter().for_each(|key| reader.know(key));
+    let algorithms = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
+    let algorithm = match reader.choice(&at("algorithm"), &algorithms) {
+        None if reader.has(&at("algorithm")) => return None,
+        algorithm => algorithm.unwrap_or(Algorithm::Hs256),
+    };
     if algorithm.is_rsa() {
         let credential = format!("{name}.private_key");
         let places = Places { value: None, file: &key_file, credential: &credential, purpose: Purpose::Platform };
@@ -29,7 +26,6 @@ pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environ
             if reader.has(unused) {
                 reader.warnings.push(format!("{unused} is not used: {algorithm} signs with private_key_file"));
             }
-            reader.get_secret(unused);
         }
         let pem = pem?;
         if pem.expose_secret() == secrets::STAND_IN {
@@ -45,7 +41,6 @@ pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environ
     if reader.has(&key_file) {
         reader.problem(&key_file, format!("{algorithm} signs with the client secret; set algorithm to RS256 or RS512"));
     }
-    reader.get_secret(&key_file);
     Some(SigningKey::hmac(algorithm, secret?.expose_secret().as_bytes()))
 }
 
@@ -53,7 +48,7 @@ pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environ
 pub(super) fn encryption_key(reader: &mut Reader, name: &str) -> Option<Option<EncryptionKey>> {
     let (file, how) = (format!("bots.{name}.encryption_key_file"), format!("bots.{name}.encryption"));
     let allowed = "\"RSA-OAEP\" or \"RSA1_5\", a slash, and \"A128CBC-HS256\", \"A128GCM\" or \"A256GCM\"";
-    let encryption = reader.get(&how, allowed, |text: &String| parse_encryption(text).is_some());
+    let encryption = reader.get(&how, allowed, |text: String| parse_encryption(&text));
     let path = reader.get_secret(&file);
     if !reader.has(&file) {
         if reader.has(&how) {
@@ -63,7 +58,7 @@ pub(super) fn encryption_key(reader: &mut Reader, name: &str) -> Option<Option<E
     }
     let key = match secrets::public_file(reader, &path?) {
         Ok(None) => return Some(None),
-        Ok(Some(text)) => EncryptionKey::parse(&text, encryption.as_deref().and_then(parse_encryption)),
+        Ok(Some(text)) => EncryptionKey::parse(&text, encryption),
         Err(error) => {
             reader.problem(&file, files::unreadable(&error));
             return None;

@@ -23,11 +23,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Reads the name that the configuration uses, as in `HS256`.
-    pub fn parse(name: &str) -> Option<Algorithm> {
-        let all = [Algorithm::Hs256, Algorithm::Hs512, Algorithm::Rs256, Algorithm::Rs512];
-        all.into_iter().find(|algorithm| algorithm.name() == name)
-    }
+    /// All of them.
+    pub const ALL: [Algorithm; 4] = [Algorithm::Hs256, Algorithm::Hs512, Algorithm::Rs256, Algorithm::Rs512];
 
     /// The name that the configuration uses.
     pub fn name(self) -> &'static str {
@@ -121,7 +118,9 @@ pub enum ContentEncryption {
 }
 
 impl KeyEncryption {
-    const ALL: [KeyEncryption; 2] = [KeyEncryption::RsaOaep, KeyEncryption::Rsa15];
+    fn parse(name: &str) -> Option<KeyEncryption> {
+        [KeyEncryption::RsaOaep, KeyEncryption::Rsa15].into_iter().find(|known| known.name() == name)
+    }
 
     /// The value of a token's `alg` header.
     pub fn name(self) -> &'static str {
@@ -133,8 +132,10 @@ impl KeyEncryption {
 }
 
 impl ContentEncryption {
-    const ALL: [ContentEncryption; 3] =
-        [ContentEncryption::A128CbcHs256, ContentEncryption::A128Gcm, ContentEncryption::A256Gcm];
+    fn parse(name: &str) -> Option<ContentEncryption> {
+        let all = [ContentEncryption::A128CbcHs256, ContentEncryption::A128Gcm, ContentEncryption::A256Gcm];
+        all.into_iter().find(|known| known.name() == name)
+    }
 
     /// The value of a token's `enc` header.
     pub fn name(self) -> &'static str {
@@ -149,10 +150,7 @@ impl ContentEncryption {
 /// Reads an encryption as the configuration has it, such as `RSA-OAEP/A128GCM`.
 pub fn parse_encryption(text: &str) -> Option<(KeyEncryption, ContentEncryption)> {
     let (key, content) = text.split_once('/')?;
-    Some((
-        KeyEncryption::ALL.into_iter().find(|known| known.name() == key)?,
-        ContentEncryption::ALL.into_iter().find(|known| known.name() == content)?,
-    ))
+    Some((KeyEncryption::parse(key)?, ContentEncryption::parse(content)?))
 }
 
 /// The platform's public RSA key, to which the tokens of a bot are encrypted, and how.
@@ -204,14 +202,10 @@ impl EncryptionKey {
         let (key, content) = match encryption {
             Some(encryption) => encryption,
             None => (
-                alg.map_or(Some(KeyEncryption::RsaOaep), |alg| {
-                    KeyEncryption::ALL.into_iter().find(|known| known.name() == alg)
-                })
-                .ok_or("the key's alg is neither RSA-OAEP nor RSA1_5")?,
-                enc.map_or(Some(ContentEncryption::A128Gcm), |enc| {
-                    ContentEncryption::ALL.into_iter().find(|known| known.name() == enc)
-                })
-                .ok_or("the key's enc is none of A128CBC-HS256, A128GCM and A256GCM")?,
+                alg.map_or(Some(KeyEncryption::RsaOaep), KeyEncryption::parse)
+                    .ok_or("the key's alg is neither RSA-OAEP nor RSA1_5")?,
+                enc.map_or(Some(ContentEncryption::A128Gcm), ContentEncryption::parse)
+                    .ok_or("the key's enc is none of A128CBC-HS256, A128GCM and A256GCM")?,
             ),
         };
         let public_key = public_key.public_key_to_der().map_err(|_| WRONG)?;
