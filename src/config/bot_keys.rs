@@ -8,28 +8,35 @@ use super::reader::Reader;
 use super::secrets::{self, Places, Purpose};
 use crate::domain::credentials::{Algorithm, EncryptionKey, SigningKey, parse_encryption};
 
+/// The signature algorithms that the platform's app dialog offers.
+const ALGORITHMS: [(&str, Algorithm); 4] = [
+    ("HS256", Algorithm::HS256),
+    ("HS512", Algorithm::HS512),
+    ("RS256", Algorithm::RS256),
+    ("RS512", Algorithm::RS512),
+];
+
 /// The key that signs a bot's tokens.
 pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Option<SigningKey> {
     let at = |key: &str| format!("bots.{name}.{key}");
     let (value, secret_file, key_file) = (at("client_secret"), at("client_secret_file"), at("private_key_file"));
     [&value, &secret_file, &key_file].into_iter().for_each(|key| reader.know(key));
-    let algorithms = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
-    let algorithm = match reader.choice(&at("algorithm"), &algorithms) {
+    let algorithm = match reader.choice(&at("algorithm"), &ALGORITHMS) {
         None if reader.has(&at("algorithm")) => return None,
-        algorithm => algorithm.unwrap_or(Algorithm::Hs256),
+        algorithm => algorithm.unwrap_or(Algorithm::HS256),
     };
-    if algorithm.is_rsa() {
+    if matches!(algorithm, Algorithm::RS256 | Algorithm::RS512) {
         let credential = format!("{name}.private_key");
         let places = Places { value: None, file: &key_file, credential: &credential, purpose: Purpose::Platform };
         let pem = secrets::read(reader, &places, environment);
         for unused in [&value, &secret_file] {
             if reader.has(unused) {
-                reader.warnings.push(format!("{unused} is not used: {algorithm} signs with private_key_file"));
+                reader.warnings.push(format!("{unused} is not used: {algorithm:?} signs with private_key_file"));
             }
         }
         let pem = pem?;
         if pem.expose_secret() == secrets::STAND_IN {
-            return Some(SigningKey::hmac(Algorithm::Hs256, secrets::STAND_IN.as_bytes()));
+            return Some(SigningKey::hmac(Algorithm::HS256, secrets::STAND_IN.as_bytes()));
         }
         let key = SigningKey::rsa(algorithm, pem.expose_secret().as_bytes());
         return key.map_err(|error| reader.problem(&key_file, error)).ok();
@@ -39,7 +46,8 @@ pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environ
         Places { value: Some(&value), file: &secret_file, credential: &credential, purpose: Purpose::Platform };
     let secret = secrets::read(reader, &places, environment);
     if reader.has(&key_file) {
-        reader.problem(&key_file, format!("{algorithm} signs with the client secret; set algorithm to RS256 or RS512"));
+        reader
+            .problem(&key_file, format!("{algorithm:?} signs with the client secret; set algorithm to RS256 or RS512"));
     }
     Some(SigningKey::hmac(algorithm, secret?.expose_secret().as_bytes()))
 }

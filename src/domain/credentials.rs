@@ -3,50 +3,14 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+pub use jsonwebtoken::Algorithm;
 use jsonwebtoken::EncodingKey;
 use openssl::bn::BigNum;
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use serde::Deserialize;
-
-/// The signature algorithms that the platform's app dialog offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// HMAC with SHA-512.
-    Hs512,
-    /// RSA (PKCS #1 v1.5) with SHA-256.
-    Rs256,
-    /// RSA (PKCS #1 v1.5) with SHA-512.
-    Rs512,
-}
-
-impl Algorithm {
-    /// All of them.
-    pub const ALL: [Algorithm; 4] = [Algorithm::Hs256, Algorithm::Hs512, Algorithm::Rs256, Algorithm::Rs512];
-
-    /// The name that the configuration uses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Algorithm::Hs256 => "HS256",
-            Algorithm::Hs512 => "HS512",
-            Algorithm::Rs256 => "RS256",
-            Algorithm::Rs512 => "RS512",
-        }
-    }
-
-    /// Whether it signs with a private key instead of a shared secret.
-    pub fn is_rsa(self) -> bool {
-        matches!(self, Algorithm::Rs256 | Algorithm::Rs512)
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// What a token is signed with; its `Debug` shows the algorithm only.
 #[derive(Clone)]
@@ -215,15 +179,10 @@ impl EncryptionKey {
 
 impl Jwk {
     fn public_key(&self) -> Option<Rsa<openssl::pkey::Public>> {
-        let number = |text: &str| BigNum::from_slice(&base64url(text)?).ok();
+        let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
+        let number = |text: &str| BigNum::from_slice(&bytes(text)?).ok();
         Rsa::from_public_components(number(&self.n)?, number(&self.e)?).ok()
     }
-}
-
-fn base64url(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=');
-    let padding = "=".repeat((4 - text.len() % 4) % 4);
-    openssl::base64::decode_block(&(text.replace('-', "+").replace('_', "/") + &padding)).ok()
 }
 
 #[cfg(test)]
@@ -246,14 +205,14 @@ mod tests {
     fn a_key_that_cannot_sign_is_refused() {
         let small = rsa(1024).private_key_to_pem().unwrap();
         for (pem, problem) in [(b"not a key".to_vec(), "not an unencrypted RSA private key"), (small, "1024 bits")] {
-            let error = SigningKey::rsa(Algorithm::Rs256, &pem).unwrap_err();
+            let error = SigningKey::rsa(Algorithm::RS256, &pem).unwrap_err();
             assert!(error.contains(problem), "{error}");
         }
     }
 
     #[test]
     fn debug_shows_no_secret() {
-        assert_eq!(format!("{:?}", SigningKey::hmac(Algorithm::Hs256, b"hunter2")), "SigningKey(Hs256)");
+        assert_eq!(format!("{:?}", SigningKey::hmac(Algorithm::HS256, b"hunter2")), "SigningKey(HS256)");
     }
 
     #[test]

@@ -77,7 +77,7 @@ fn lists_and_tables_of_the_environment_are_written_as_in_toml_and_lists_also_wit
         check_problems(&text, &environment(&[("KORE_TREND__BOTS__SUPPORT__TAGS", table)]), &[expected]);
     }
     let secret = environment(&[("KORE_TREND__BOTS__SUPPORT__CLIENT_SECRET", "{ a = 1 }")]);
-    assert_eq!(accepted(&text, &secret).bots[0].key, SigningKey::hmac(Algorithm::Hs256, b"{ a = 1 }"));
+    assert_eq!(accepted(&text, &secret).bots[0].key, SigningKey::hmac(Algorithm::HS256, b"{ a = 1 }"));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn a_bots_secret_may_be_a_credential_or_a_number_in_the_environment() {
     let (_folder, path) = folder_with(&[("support.client_secret", "a secret\n")]);
     let bot = BOT.replace("client_secret = \"a secret\"\n", "");
     let text = format!("{TOKEN}{bot}");
-    let key = |secret: &[u8]| SigningKey::hmac(Algorithm::Hs256, secret);
+    let key = |secret: &[u8]| SigningKey::hmac(Algorithm::HS256, secret);
     for (variable, expected) in [
         (("CREDENTIALS_DIRECTORY", path.as_str()), "a secret"),
         (("KORE_TREND__BOTS__SUPPORT__CLIENT_SECRET", "0123"), "0123"),
@@ -226,7 +226,7 @@ fn what_editors_add_to_a_secret_is_dropped_and_what_copying_adds_is_refused() {
             match expected {
                 Ok(secret) => {
                     let key = accepted(document, &environment(variables)).bots[0].key.clone();
-                    assert_eq!(key, SigningKey::hmac(Algorithm::Hs256, secret.as_bytes()), "{text:?}");
+                    assert_eq!(key, SigningKey::hmac(Algorithm::HS256, secret.as_bytes()), "{text:?}");
                 }
                 // An empty variable is not set.
                 Err(_) if text.is_empty() && !variables.is_empty() && key != file => {

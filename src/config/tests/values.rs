@@ -150,7 +150,7 @@ fn every_value_that_is_given_is_taken() {
     assert_eq!(database(&config).read_token.as_ref().map(ExposeSecret::expose_secret), Some("r"));
     let bot = &config.bots[0];
     assert_eq!(bot.name, "a_b-1");
-    assert!(format!("{:?}", bot.key).contains("Hs512"), "{:?}", bot.key);
+    assert!(format!("{:?}", bot.key).contains("HS512"), "{:?}", bot.key);
     assert_eq!(bot.tags, [("with.dot".to_owned(), "a\\b, c=d \"e\" 😀".to_owned())]);
     assert_eq!(bot.intervals, [Interval::Daily, Interval::Hourly]);
     assert_eq!(bot.cron.as_ref().unwrap().line(), "0 0 3 * * MON");
