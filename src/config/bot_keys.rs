@@ -20,7 +20,6 @@ const ALGORITHMS: [(&str, Algorithm); 4] = [
 pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Option<SigningKey> {
     let at = |key: &str| format!("bots.{name}.{key}");
     let (value, secret_file, key_file) = (at("client_secret"), at("client_secret_file"), at("private_key_file"));
-    [&value, &secret_file, &key_file].into_iter().for_each(|key| reader.know(key));
     let algorithm = match reader.choice(&at("algorithm"), &ALGORITHMS) {
         None if reader.has(&at("algorithm")) => return None,
         algorithm => algorithm.unwrap_or(Algorithm::HS256),

@@ -3,7 +3,6 @@
 use figment::value::Value;
 use jiff::tz::TimeZone;
 
-use super::document::join;
 use super::reader::Reader;
 use super::shown::{HIDDEN, quoted};
 use super::zones;
@@ -72,7 +71,6 @@ fn some_set<T: PartialEq>(items: Vec<T>) -> Option<Vec<T>> {
 pub(super) fn tags(reader: &mut Reader, path: &str) -> Vec<(String, String)> {
     let mut tags = Vec::new();
     for (key, value) in reader.entries(path) {
-        reader.know(&join(path, &key));
         // A key that is no plain word is shown quoted by the message alone.
         let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
         let at = if plain && !key.is_empty() { format!("{path}.{key}") } else { path.to_owned() };

@@ -1,6 +1,6 @@
 //! Reads `[bots.*]`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use figment::value::{Dict, Value};
@@ -20,26 +20,26 @@ pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Vec<Arc<Bo
     if tables.is_empty() {
         reader.missing(&["bots"], "no bots configured; add a [bots.NAME] table");
     }
-    let refused = refuse_names(reader, &tables);
+    refuse_names(reader, &tables);
     let (mut bots, mut claims) = (Vec::new(), Vec::new());
-    for name in tables.keys().filter(|name| !refused.contains(name.as_str())) {
-        bots.extend(bot(reader, name, environment, &mut claims).map(Arc::new));
+    for name in tables.keys() {
+        if !reader.refused.contains(name) {
+            bots.extend(bot(reader, name, environment, &mut claims).map(Arc::new));
+        }
     }
     refuse_common_series(reader, &claims);
     bots
 }
 
 /// Names that a bot cannot have. Nothing else is said of such a bot: one problem for one mistake.
-fn refuse_names<'a>(reader: &mut Reader, tables: &'a Dict) -> BTreeSet<&'a str> {
+fn refuse_names(reader: &mut Reader, tables: &Dict) {
     let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
     let is_name = |name: &&str| !name.is_empty() && name.bytes().all(is_allowed);
     let (good, bad): (Vec<&str>, Vec<&str>) = tables.keys().map(String::as_str).partition(is_name);
     let with_dot = good.iter().filter_map(|name| Some((*name, format!("{name}.{}", after_dot(&tables[*name])?))));
-    let mut refused: BTreeSet<&str> = BTreeSet::new();
-    let mut refuse = |name, shown: &str, message: &str| {
-        reader.know(&format!("bots.{name}"));
+    let mut refuse = |name: &str, shown: &str, message: &str| {
         reader.problem(&format!("bots.{shown}"), message);
-        refused.insert(name);
+        reader.refused.insert(name.to_owned());
     };
     for (name, shown) in bad.into_iter().map(|name| (name, name.to_owned())).chain(with_dot) {
         refuse(name, &shown, "a bot's name may contain only lower-case letters, digits, '-' and '_'");
@@ -48,7 +48,6 @@ fn refuse_names<'a>(reader: &mut Reader, tables: &'a Dict) -> BTreeSet<&'a str> 
         let message = format!("its environment variables cannot be told from those of bots.{other}; rename one");
         refuse(name, name, &message);
     }
-    refused
 }
 
 /// What follows the dot of a name without quotes, which TOML takes for a table in a table.
@@ -62,7 +61,6 @@ fn after_dot(table: &Value) -> Option<&str> {
 fn bot(reader: &mut Reader, name: &str, environment: &Environment, claims: &mut Vec<Claim>) -> Option<Bot> {
     let path = format!("bots.{name}");
     let at = |key: &str| format!("{path}.{key}");
-    reader.table(&path);
     let id = identifier(reader, &at("id"), "st-");
     let client_id = identifier(reader, &at("client_id"), "cs-");
     let key = bot_keys::signing_key(reader, name, environment);

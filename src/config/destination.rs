@@ -10,14 +10,11 @@ use super::{Destination, InfluxDb, ReadLanguage};
 
 pub(super) fn read(reader: &mut Reader, environment: &Environment) -> Option<Destination> {
     if !reader.has("file") {
-        reader.know("file.path");
         return influxdb(reader, environment).map(Destination::InfluxDb);
     }
-    reader.table("file");
     if reader.has("influxdb") {
         reader.problem("file", "cannot be combined with influxdb; remove one of the two");
     }
-    reader.know("influxdb");
     let default = || PathBuf::from("engagement.lp");
     reader.get_or("file.path", "the path of a file", default, some_path).map(Destination::File)
 }

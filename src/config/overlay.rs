@@ -6,14 +6,11 @@ use figment::value::{Dict, Value};
 
 use super::document::parse_value;
 use super::environment::{Environment, SEPARATOR};
+use super::schema::{BOT, keys_of};
 use super::source::Source;
 
 /// The variables whose value may be empty.
 const MAY_BE_EMPTY: [&str; 2] = ["influxdb__org", "admin__listen"];
-
-/// Every key of a bot but its tags, which the user names.
-const KEYS: &str = "id client_id client_secret client_secret_file private_key_file algorithm encryption_key_file \
-    encryption time_zone channels intervals tags cron";
 
 /// The variables as nested tables of strings. `bots` are the names that the document has.
 pub(super) fn overlay(environment: &Environment, source: &Source, bots: &[&str]) -> Dict {
@@ -67,7 +64,7 @@ fn bot_and_key<'a>(text: &'a str, bots: &BTreeMap<String, &'a str>) -> (&'a str,
 }
 
 fn is_key(text: &str) -> bool {
-    KEYS.split(' ').any(|key| key == text) || text.strip_prefix("tags__").is_some_and(|tag| !tag.is_empty())
+    keys_of(BOT).any(|key| key == text) || text.strip_prefix("tags__").is_some_and(|tag| !tag.is_empty())
 }
 
 /// Of two names the one whose variables may be the other one's, and that other: a bot's tag reads like a longer name.

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
 
-use super::document::{join, parse_value};
+use super::document::parse_value;
 use super::environment::variable_of;
 use super::layers::{Layers, is_of_environment};
-use super::nearest::{Kind, Known};
 use super::problem::Problem;
+use super::schema::{Nearest, Strays};
 use super::shown::show;
 
 /// The merged layers, the keys that were asked for, and what was wrong with them.
@@ -17,9 +17,8 @@ pub(super) struct Reader {
     root: Value,
     document: String,
     lines: BTreeMap<String, usize>,
-    known: Known,
-    /// The paths of tables whose keys the user chooses: a dot in such a key is no step of a path.
-    of_user: BTreeSet<String>,
+    /// Bots of which nothing else is said.
+    pub(super) refused: BTreeSet<String>,
     problems: Vec<Problem>,
     /// Keys that are missing; each problem with the keys of which one would do.
     missing: Vec<(Problem, Vec<String>)>,
@@ -35,8 +34,7 @@ impl Reader {
             root: layers.root,
             document: layers.document,
             lines: layers.lines,
-            known: Known::default(),
-            of_user: BTreeSet::new(),
+            refused: BTreeSet::new(),
             problems: layers.problems,
             missing: Vec::new(),
             simulated,
@@ -52,7 +50,6 @@ impl Reader {
         allowed: &str,
         parse: impl FnOnce(T) -> Option<U>,
     ) -> Option<U> {
-        self.know(path);
         let value = self.root.find_ref(path)?.clone();
         let typed = value.deserialize().ok().or_else(|| match &value {
             // As in TOML, or as figment has it: without the quotes.
@@ -112,7 +109,6 @@ impl Reader {
 
     /// A string as it stands, whatever it looks like; the message of a wrong type does not show the value.
     pub(super) fn get_secret(&mut self, path: &str) -> Option<String> {
-        self.know(path);
         match self.root.find_ref(path)? {
             Value::String(_, text) => Some(text.clone()),
             _ => {
@@ -122,20 +118,8 @@ impl Reader {
         }
     }
 
-    /// Notes that there may be anything at `path` and below it.
-    pub(super) fn know(&mut self, path: &str) {
-        self.known.add(path, Kind::Key);
-    }
-
-    /// Notes that there may be a table at `path`; [`finish`](Self::finish) reports what is no table.
-    pub(super) fn table(&mut self, path: &str) {
-        self.known.add(path, Kind::Table);
-    }
-
-    /// The entries of the table at `path`, which may be absent and whose keys the user chooses.
-    pub(super) fn entries(&mut self, path: &str) -> Dict {
-        self.table(path);
-        self.of_user.insert(path.to_owned());
+    /// The entries of the table at `path`, which may be absent.
+    pub(super) fn entries(&self, path: &str) -> Dict {
         self.root.find_ref(path).and_then(Value::as_dict).cloned().unwrap_or_default()
     }
 
@@ -177,27 +161,18 @@ impl Reader {
         }
     }
 
-    /// Notes every key that was never asked for, and returns all problems and all warnings.
+    /// Notes what there is no such key for, and returns all problems and all warnings.
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
-        let (mut unknown, mut no_tables) = (Vec::new(), Vec::new());
-        self.look_for_strays(&self.root, "", &mut unknown, &mut no_tables);
+        let Strays { unknown, no_tables } = Strays::of(&self.root, &self.refused);
         // A key that is written in another way is not missing besides.
         let mut explained: BTreeSet<String> = BTreeSet::new();
         for path in no_tables {
             self.problem(&path, "must be a table (value hidden)");
             explained.insert(path);
         }
-        for path in unknown {
-            let message = match self.known.nearest(&path) {
-                Some(nearest) => {
-                    if nearest.is_close {
-                        explained.insert(nearest.key.clone());
-                    }
-                    format!("unknown key; did you mean {}?", nearest.key)
-                }
-                None => "unknown key".to_owned(),
-            };
-            self.problem(&path, message);
+        for (path, Nearest { key, is_close }) in unknown {
+            self.problem(&path, format!("unknown key; did you mean {key}?"));
+            explained.extend(is_close.then_some(key));
         }
         let is_explained = |key: &String| up_from(key).any(|path| explained.contains(path));
         let missing = self.missing.into_iter().filter(|(_, keys)| !keys.iter().any(is_explained));
@@ -205,23 +180,6 @@ impl Reader {
         // In the order of the document, and what is wrong with variables first.
         self.problems.sort_by_key(|problem| problem.line);
         (self.problems, self.warnings)
-    }
-
-    /// The topmost paths under which nothing is known, and those of values that stand where a table should.
-    fn look_for_strays(&self, value: &Value, path: &str, unknown: &mut Vec<String>, no_tables: &mut Vec<String>) {
-        let Value::Dict(_, dict) = value else {
-            return no_tables.push(path.to_owned());
-        };
-        for (key, inner) in dict {
-            // Of what is chosen by the user, one key may look like the path to another.
-            let is_stray = key.contains('.') && !self.of_user.contains(path);
-            let path = join(path, &if is_stray { format!("{key:?}") } else { key.clone() });
-            match self.known.kind(&path).filter(|_| !is_stray) {
-                Some(Kind::Key) => {}
-                Some(Kind::Table) => self.look_for_strays(inner, &path, unknown, no_tables),
-                None => unknown.push(path),
-            }
-        }
     }
 }
 
