@@ -20,7 +20,7 @@ use crate::state::backfill::Range;
 
 /// Exports the Kore.ai User Engagement Trend of chatbots to InfluxDB
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100, group = ArgGroup::new("mode"), group = ArgGroup::new("one_shot").multiple(true))]
+#[command(version, group = ArgGroup::new("mode"), group = ArgGroup::new("one_shot").multiple(true))]
 pub struct Arguments {
     /// Export all that is owed now, then exit
     #[arg(long, groups = ["mode", "one_shot"])]
@@ -37,8 +37,8 @@ pub struct Arguments {
     /// With any mode: use a simulated platform inside the process; needs nothing else
     #[arg(long)]
     demo: bool,
-    /// Configuration file; default ./config.toml, then /etc/kore-trend-exporter/config.toml
-    #[arg(short, long, value_name = "FILE", env = "KORE_TREND_CONFIG")]
+    /// Configuration file; default ./config.toml, then /etc/kore-trend-exporter/config.toml [env KORE_TREND_CONFIG]
+    #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// With --once or --backfill: print line protocol to stdout; write nothing, remember nothing
     #[arg(long, requires = "one_shot")]
@@ -61,10 +61,11 @@ pub struct Arguments {
     /// Only the bots of shard I of N (0-based); also from JOB_COMPLETION_INDEX + KORE_TREND_SHARDS
     #[arg(long, value_name = "I/N", value_parser = parse_shard)]
     shard: Option<Shard>,
-    /// Log format
-    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    /// Log as text or JSON; auto (default): text, in colour on a terminal, without times under the journal
+    #[arg(long, value_name = "auto|text|json", value_enum, default_value_t = Format::Auto)]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     log_format: Format,
-    /// Log level: off, error, warn, info, debug, trace, or directives by module; default: log_level of the configuration, else info
+    /// Log level: off, error, warn, info, debug, trace, or directives by module; default: log_level as configured
     #[arg(long, value_name = "FILTER", value_parser = parse_filter)]
     log_level: Option<String>,
     /// Do not show a progress bar
@@ -153,12 +154,6 @@ impl Arguments {
     ///
     /// If the flags do not fit together, or a range or a shard makes no sense.
     pub fn resolve(self, environment: &Environment, now: Timestamp) -> Result<Invocation, UsageError> {
-        for (flag, range) in [("--backfill", &self.backfill), ("--verify", &self.verify)] {
-            let Some(range) = range else { continue };
-            // The earliest zone of the world: what lies after its today does so everywhere.
-            let everywhere = TimeZone::fixed(Offset::constant(14));
-            range_is_sensible(flag, range, calendar::today(&everywhere, now))?;
-        }
         // clap does not check `requires` where the required flag conflicts with a given one.
         for (flag, is_set, mode, is_chosen) in [
             ("--restart", self.restart, "--backfill", self.backfill.is_some()),
@@ -173,7 +168,8 @@ impl Arguments {
             Some(shard) => Some(shard),
             None => shard_of_job(environment)?,
         };
-        let source = match self.config {
+        let config = self.config.or_else(|| environment.raw("KORE_TREND_CONFIG").map(PathBuf::from));
+        let source = match config {
             Some(path) => Source::File(path),
             None if self.demo => Source::BuiltIn("the demo's configuration", demo::CONFIG),
             None => Source::default_place(),
@@ -188,6 +184,8 @@ impl Arguments {
             (None, None, None) if self.check => Mode::Check,
             (None, None, None) => Mode::Daemon,
         };
+        // The earliest zone of the world: what lies after its today does so everywhere.
+        mode.range_is_sensible(calendar::today(&TimeZone::fixed(Offset::constant(14)), now))?;
         Ok(Invocation {
             mode,
             demo: self.demo,
@@ -220,20 +218,28 @@ impl Selection {
     }
 }
 
-/// Refuses a range that holds no day of the past or of today.
-///
-/// # Errors
-///
-/// What is wrong with it.
-pub fn range_is_sensible(flag: &str, range: &Range, today: Date) -> Result<(), UsageError> {
-    let refuse = |why: String| Err(UsageError(format!("{flag} {range}: {why}")));
-    match range.to {
-        Some(to) if to < range.from => refuse("the range ends before it begins".to_owned()),
-        Some(to) if to > today => refuse("the range ends after today".to_owned()),
-        None if range.from > day_after(today, -1) => {
-            refuse(format!("the range begins after it ends: an open range ends yesterday, {}", day_after(today, -1)))
-        }
-        _ => Ok(()),
+impl Mode {
+    /// Refuses a range that ends before it begins or lies after this day.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn range_is_sensible(&self, today: Date) -> Result<(), UsageError> {
+        let (flag, range) = match self {
+            Mode::Backfill { range, .. } => ("--backfill", range),
+            Mode::Verify { range, .. } => ("--verify", range),
+            Mode::Daemon | Mode::Once { .. } | Mode::Check | Mode::Completions(_) | Mode::Man => return Ok(()),
+        };
+        let yesterday = day_after(today, -1);
+        let why = match range.to {
+            Some(to) if to < range.from => "the range ends before it begins".to_owned(),
+            Some(to) if to > today => "the range ends after today".to_owned(),
+            None if range.from > yesterday => {
+                format!("the range begins after it ends: an open range ends yesterday, {yesterday}")
+            }
+            _ => return Ok(()),
+        };
+        Err(UsageError(format!("{flag} {range}: {why}")))
     }
 }
 
@@ -352,6 +358,40 @@ mod tests {
         ] {
             assert!(resolve(arguments, Environment::default()).is_err(), "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn a_range_ends_today_at_the_latest_by_whichever_today() {
+        let today = date(2026, 11, 22);
+        for flag in ["--backfill", "--verify"] {
+            let is_sensible = |range: &str| {
+                let mode = resolve(&[flag, range], Environment::default()).unwrap().mode;
+                mode.range_is_sensible(today).is_ok()
+            };
+            for range in ["2026-11-22..2026-11-22", "2026-11-21..", "0001-01-01..2026-11-22"] {
+                assert!(is_sensible(range), "{flag} {range}");
+            }
+            // At noon UTC it is the next day in the earliest zone.
+            for range in ["2026-11-23..2026-11-23", "2026-11-20..2026-11-23", "2026-11-22.."] {
+                assert!(!is_sensible(range), "{flag} {range}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_configuration_may_be_named_by_a_variable_and_an_empty_one_names_nothing() {
+        let source =
+            |arguments: &[&str], value| match resolve(arguments, Environment::from([("KORE_TREND_CONFIG", value)]))
+                .unwrap()
+                .source
+            {
+                Source::File(path) => path.display().to_string(),
+                other => other.name(),
+            };
+        assert_eq!(source(&["--once"], "a.toml"), "a.toml");
+        assert_eq!(source(&["--once", "-c", "b.toml"], "a.toml"), "b.toml");
+        assert_eq!(source(&["--once", "--demo"], "a.toml"), "a.toml");
+        assert_eq!(source(&["--once", "--demo"], ""), "the demo's configuration");
     }
 
     #[test]

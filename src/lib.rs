@@ -20,7 +20,6 @@ pub mod demo;
 pub mod domain;
 pub mod http;
 pub mod manual;
-pub mod object;
 pub mod observe;
 pub mod platform;
 pub mod run;

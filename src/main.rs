@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use jiff::Timestamp;
-use kore_trend_exporter::cli::{Arguments, Invocation, Mode, UsageError, range_is_sensible};
+use kore_trend_exporter::cli::{Arguments, Invocation, Mode, UsageError};
 use kore_trend_exporter::config::{Config, Destination, Environment, Problems, Source};
 use kore_trend_exporter::domain::calendar;
 use kore_trend_exporter::observe::console::Console;
@@ -91,6 +91,10 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let todays = series.iter().map(|series| calendar::today(&series.bot.time_zone, Timestamp::now()));
+    if let Some(today) = todays.max() {
+        mode.range_is_sensible(today).map_err(|error| Fault::Launch(error.into()))?;
+    }
     let watch = Watch::new(Timestamp::now());
     let mut around = Env {
         clock: Timestamp::now,
@@ -117,10 +121,6 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
         }
         Mode::Backfill { range, restart, dry_run } => {
             around.dry_run = dry_run;
-            let todays = series.iter().map(|series| calendar::today(&series.bot.time_zone, Timestamp::now()));
-            if let Some(today) = todays.max() {
-                range_is_sensible("--backfill", &range, today).map_err(|error| Fault::Launch(error.into()))?;
-            }
             export::backfill(&config, series, range, restart, &around).await?
         }
         Mode::Verify { range, repair, strict } => {

@@ -102,35 +102,32 @@ impl Launch {
 
     /// Puts the simulated platform in the place of the real one.
     async fn simulate(&mut self, config: &mut Config) -> io::Result<()> {
-        let is_first = self.simulated.is_none();
-        config.platform.url = match &self.simulated {
-            Some((platform, url)) => {
-                platform.set_bots(&config.bots);
-                url.clone()
-            }
+        let (platform, url) = match &self.simulated {
+            Some(simulated) => simulated,
             None => {
                 let platform = Platform::new(&config.bots, Behaviour::LIVELY, Timestamp::now);
                 let address = platform.clone().start().await?;
-                let url: Url = format!("http://{address}").parse().map_err(io::Error::other)?;
-                self.simulated = Some((platform, url.clone()));
-                url
+                let url = format!("http://{address}").parse().map_err(io::Error::other)?;
+                &*self.simulated.insert((platform, url))
             }
         };
-        if let Some((platform, _)) = self.simulated.as_ref().filter(|_| config.bots.iter().any(is_encrypting)) {
+        platform.set_bots(&config.bots);
+        if config.bots.iter().any(is_encrypting) {
             platform.decrypt_with(own_key()?.clone());
         }
+        config.platform.url = url.clone();
         if let Source::BuiltIn(..) = self.source {
             return Ok(());
         }
         // Invented figures must not move the watermarks of the real ones.
         config.state_dir.push("demo");
-        if is_first {
+        if !self.was_loaded {
             let destination = match &config.destination {
                 Destination::InfluxDb(database) => format!("the bucket {} at {}", database.bucket, database.url),
                 Destination::File(path) => path.display().to_string(),
             };
             tracing::warn!(
-                "demo: writing invented figures to {destination}; their state is kept in {}",
+                "demo: invented figures, for {destination}; their state is kept in {}",
                 config.state_dir.display()
             );
         }

@@ -6,7 +6,7 @@ use clap::Parser;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use kore_trend_exporter::cli::{Arguments, Mode, range_is_sensible};
+use kore_trend_exporter::cli::{Arguments, Mode};
 use kore_trend_exporter::config::Environment;
 use kore_trend_exporter::domain::calendar;
 use kore_trend_exporter::domain::series::{Window, day_after, days_between};
@@ -60,10 +60,11 @@ fn check_range(text: &str) {
         return;
     };
     let Ok(invocation) = arguments.resolve(&Environment::default(), now) else { return };
-    let Mode::Backfill { range, .. } = invocation.mode else { panic!("{:?}", invocation.mode) };
+    let mode = invocation.mode;
+    let Mode::Backfill { range, .. } = mode else { panic!("{mode:?}") };
     assert_eq!(range.to_string(), text);
     let today = calendar::today(&TimeZone::UTC, now);
-    if range_is_sensible("--backfill", &range, today).is_ok() {
+    if mode.range_is_sensible(today).is_ok() {
         let window = range.window(day_after(today, 1)).unwrap_or_else(|| panic!("{range} has no days"));
         assert_eq!(window.first, range.from);
         for max_days in [1, 31, u32::MAX] {

@@ -180,7 +180,7 @@ fn series(key: &SeriesKey) -> Series {
         name: key.bot.clone(),
         id: key.bot_id.clone(),
         client_id: "cs-1".to_owned(),
-        key: SigningKey::hmac(Algorithm::Hs256, b"a secret"),
+        key: SigningKey::hmac(Algorithm::HS256, b"a secret"),
         encryption: None,
         time_zone: TimeZone::UTC,
         channels: vec![key.channel.clone()],

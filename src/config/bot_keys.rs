@@ -8,32 +8,34 @@ use super::reader::Reader;
 use super::secrets::{self, Places, Purpose};
 use crate::domain::credentials::{Algorithm, EncryptionKey, SigningKey, parse_encryption};
 
+/// The signature algorithms that the platform's app dialog offers.
+const ALGORITHMS: [(&str, Algorithm); 4] = [
+    ("HS256", Algorithm::HS256),
+    ("HS512", Algorithm::HS512),
+    ("RS256", Algorithm::RS256),
+    ("RS512", Algorithm::RS512),
+];
+
 /// The key that signs a bot's tokens.
 pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environment) -> Option<SigningKey> {
     let at = |key: &str| format!("bots.{name}.{key}");
-    let allowed = "\"HS256\", \"HS512\", \"RS256\" or \"RS512\"";
-    let algorithm = reader.get(&at("algorithm"), allowed, |text: &String| Algorithm::parse(text).is_some());
-    if algorithm.is_none() && reader.has(&at("algorithm")) {
-        for key in ["client_secret", "client_secret_file", "private_key_file"] {
-            reader.get_secret(&at(key));
-        }
-        return None;
-    }
-    let algorithm = algorithm.as_deref().and_then(Algorithm::parse).unwrap_or(Algorithm::Hs256);
     let (value, secret_file, key_file) = (at("client_secret"), at("client_secret_file"), at("private_key_file"));
-    if algorithm.is_rsa() {
+    let algorithm = match reader.choice(&at("algorithm"), &ALGORITHMS) {
+        None if reader.has(&at("algorithm")) => return None,
+        algorithm => algorithm.unwrap_or(Algorithm::HS256),
+    };
+    if matches!(algorithm, Algorithm::RS256 | Algorithm::RS512) {
         let credential = format!("{name}.private_key");
         let places = Places { value: None, file: &key_file, credential: &credential, purpose: Purpose::Platform };
         let pem = secrets::read(reader, &places, environment);
         for unused in [&value, &secret_file] {
             if reader.has(unused) {
-                reader.warnings.push(format!("{unused} is not used: {algorithm} signs with private_key_file"));
+                reader.warnings.push(format!("{unused} is not used: {algorithm:?} signs with private_key_file"));
             }
-            reader.get_secret(unused);
         }
         let pem = pem?;
         if pem.expose_secret() == secrets::STAND_IN {
-            return Some(SigningKey::hmac(Algorithm::Hs256, secrets::STAND_IN.as_bytes()));
+            return Some(SigningKey::hmac(Algorithm::HS256, secrets::STAND_IN.as_bytes()));
         }
         let key = SigningKey::rsa(algorithm, pem.expose_secret().as_bytes());
         return key.map_err(|error| reader.problem(&key_file, error)).ok();
@@ -43,9 +45,9 @@ pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environ
         Places { value: Some(&value), file: &secret_file, credential: &credential, purpose: Purpose::Platform };
     let secret = secrets::read(reader, &places, environment);
     if reader.has(&key_file) {
-        reader.problem(&key_file, format!("{algorithm} signs with the client secret; set algorithm to RS256 or RS512"));
+        reader
+            .problem(&key_file, format!("{algorithm:?} signs with the client secret; set algorithm to RS256 or RS512"));
     }
-    reader.get_secret(&key_file);
     Some(SigningKey::hmac(algorithm, secret?.expose_secret().as_bytes()))
 }
 
@@ -53,7 +55,7 @@ pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environ
 pub(super) fn encryption_key(reader: &mut Reader, name: &str) -> Option<Option<EncryptionKey>> {
     let (file, how) = (format!("bots.{name}.encryption_key_file"), format!("bots.{name}.encryption"));
     let allowed = "\"RSA-OAEP\" or \"RSA1_5\", a slash, and \"A128CBC-HS256\", \"A128GCM\" or \"A256GCM\"";
-    let encryption = reader.get(&how, allowed, |text: &String| parse_encryption(text).is_some());
+    let encryption = reader.get(&how, allowed, |text: String| parse_encryption(&text));
     let path = reader.get_secret(&file);
     if !reader.has(&file) {
         if reader.has(&how) {
@@ -63,7 +65,7 @@ pub(super) fn encryption_key(reader: &mut Reader, name: &str) -> Option<Option<E
     }
     let key = match secrets::public_file(reader, &path?) {
         Ok(None) => return Some(None),
-        Ok(Some(text)) => EncryptionKey::parse(&text, encryption.as_deref().and_then(parse_encryption)),
+        Ok(Some(text)) => EncryptionKey::parse(&text, encryption),
         Err(error) => {
             reader.problem(&file, files::unreadable(&error));
             return None;

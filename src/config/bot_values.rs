@@ -10,46 +10,15 @@ use crate::domain::point::{RESERVED_TAGS, tag_problem};
 use crate::domain::series::{ALL_CHANNELS, Interval};
 
 /// The channel names that have been seen on the platform; others are warned about, never refused.
-const KNOWN_CHANNELS: [&str; 30] = [
-    ALL_CHANNELS,
-    "rtm",
-    "msteams",
-    "facebook",
-    "wfacebook",
-    "slack",
-    "skype",
-    "skypeforbusiness",
-    "twitter",
-    "spark",
-    "kore",
-    "email",
-    "sms",
-    "ringcentral",
-    "jabber",
-    "yammer",
-    "alexa",
-    "twiliovoice",
-    "telegram",
-    "ivr",
-    "ivrVoice",
-    "smartassist",
-    "line",
-    "liveperson",
-    "googleactions",
-    "hangoutchat",
-    "mattermost",
-    "rcs",
-    "korevg",
-    "api",
-];
+const KNOWN_CHANNELS: &str = "all rtm msteams facebook wfacebook slack skype skypeforbusiness twitter spark kore email sms \
+    ringcentral jabber yammer alexa twiliovoice telegram ivr ivrVoice smartassist line liveperson googleactions \
+    hangoutchat mattermost rcs korevg api";
 
 /// An id of the platform, which is a tag as well. Other shapes than `prefix` and a UUID are warned about.
 pub(super) fn identifier(reader: &mut Reader, path: &str, prefix: &str) -> Option<String> {
-    let id: Option<String> = reader.get(path, "a non-empty string", |id: &String| !id.trim().is_empty());
-    if !reader.has(path) {
-        reader.missing(&[path], format!("is missing; it looks like {prefix}… on the platform"));
-    }
-    let id = id?;
+    let missing = format!("is missing; it looks like {prefix}… on the platform");
+    let some = |id: String| (!id.trim().is_empty()).then_some(id);
+    let id = reader.required(path, "a non-empty string", &missing, some)?;
     // A client id is half of the credentials, and in its place the other half may stand by mistake.
     let shown = if path.ends_with("client_id") { HIDDEN.to_owned() } else { quoted(&id) };
     if let Some(problem) = tag_problem(&id) {
@@ -65,27 +34,20 @@ pub(super) fn identifier(reader: &mut Reader, path: &str, prefix: &str) -> Optio
 /// The zone of a bot's days and hours.
 pub(super) fn time_zone(reader: &mut Reader, path: &str) -> Option<TimeZone> {
     let allowed = "the name of an IANA time zone such as \"Europe/Berlin\"";
-    match reader.get(path, allowed, |name: &String| zones::find(name).is_some()) {
-        Some(name) => zones::find(&name),
-        None if reader.has(path) => None,
-        None => Some(zones::find("UTC").unwrap_or(TimeZone::UTC)),
-    }
+    let utc = || zones::find("UTC").unwrap_or(TimeZone::UTC);
+    reader.get_or(path, allowed, utc, |name: String| zones::find(&name))
 }
 
 /// The channels to ask for, each once.
 pub(super) fn channels(reader: &mut Reader, path: &str) -> Option<Vec<String>> {
     let allowed = "a list of channel names, each once, such as [\"all\", \"rtm\"]";
-    let valid = |channels: &Vec<String>| !channels.is_empty() && is_set(channels);
-    let channels = match reader.get(path, allowed, valid) {
-        None if reader.has(path) => return None,
-        channels => channels.unwrap_or_else(|| vec![ALL_CHANNELS.to_owned()]),
-    };
+    let channels = reader.get_or(path, allowed, || vec![ALL_CHANNELS.to_owned()], some_set)?;
     for channel in &channels {
         if let Some(problem) = tag_problem(channel) {
             reader.problem(path, format!("found the channel {}: {problem}", quoted(channel)));
             return None;
         }
-        if !KNOWN_CHANNELS.contains(&channel.as_str()) {
+        if !KNOWN_CHANNELS.split(' ').any(|known| known == channel) {
             let channel = quoted(channel);
             reader.warnings.push(format!("{path}: unknown channel {channel}; it is requested as it is"));
         }
@@ -96,15 +58,13 @@ pub(super) fn channels(reader: &mut Reader, path: &str) -> Option<Vec<String>> {
 /// The intervals to ask for, each once.
 pub(super) fn intervals(reader: &mut Reader, path: &str) -> Option<Vec<Interval>> {
     let allowed = "a list of \"hourly\" and \"daily\", each at most once";
-    let valid = |intervals: &Vec<Interval>| !intervals.is_empty() && is_set(intervals);
-    match reader.get(path, allowed, valid) {
-        None if reader.has(path) => None,
-        intervals => Some(intervals.unwrap_or_else(|| vec![Interval::Hourly])),
-    }
+    reader.get_or(path, allowed, || vec![Interval::Hourly], some_set)
 }
 
-fn is_set<T: PartialEq>(items: &[T]) -> bool {
-    items.iter().enumerate().all(|(place, item)| !items[..place].contains(item))
+/// A list that holds something, and nothing twice.
+fn some_set<T: PartialEq>(items: Vec<T>) -> Option<Vec<T>> {
+    let is_set = items.iter().enumerate().all(|(place, item)| !items[..place].contains(item));
+    (is_set && !items.is_empty()).then_some(items)
 }
 
 /// The tags of every point of a bot.

@@ -1,17 +1,13 @@
 //! The environment variables of the process.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 
 use super::problem::Problem;
 
 /// The environment variables of the process, taken once at start-up.
 #[derive(Clone, Default)]
-pub struct Environment {
-    variables: BTreeMap<String, String>,
-    /// The names of the program's own variables that are not valid UTF-8.
-    broken: BTreeSet<String>,
-}
+pub struct Environment(BTreeMap<OsString, OsString>);
 
 /// What every variable that overlays a key begins with.
 const PREFIX: &str = "KORE_TREND__";
@@ -21,61 +17,43 @@ pub(super) const SEPARATOR: &str = "__";
 impl Environment {
     /// The variables of this process.
     pub fn of_process() -> Environment {
-        Environment::of(std::env::vars_os())
+        Environment(std::env::vars_os().collect())
     }
 
-    /// These variables.
-    pub(super) fn of(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
-        let mut environment = Environment::default();
-        for (name, value) in variables {
-            match (name.into_string(), value.into_string()) {
-                (Ok(name), Ok(value)) => {
-                    environment.variables.insert(name, value);
-                }
-                (Ok(name), Err(_)) => environment.broken(name),
-                (Err(name), _) => environment.broken(name.to_string_lossy().into_owned()),
-            }
-        }
-        environment
-    }
-
-    fn broken(&mut self, name: String) {
-        // A path may be anything.
-        if name.starts_with("KORE_TREND_") && name != "KORE_TREND_CONFIG" {
-            self.broken.insert(name);
-        }
-    }
-
-    /// The value of a variable that is set and not empty.
+    /// The value of a variable that is set and not empty, where it is text.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.raw(name)?.to_str()
     }
 
-    /// Whether any variable overlays a key.
-    pub fn overlays_anything(&self) -> bool {
-        !self.broken.is_empty() || self.variables.keys().any(|name| name.starts_with(PREFIX))
+    /// The same, whatever its bytes are: a path may be anything.
+    pub fn raw(&self, name: &str) -> Option<&OsStr> {
+        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
     /// The variables that overlay a key, without what every one of them begins with.
     pub(super) fn overlays(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.variables.iter().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?, value.as_str())))
+        self.0.iter().filter_map(|(name, value)| Some((name.to_str()?.strip_prefix(PREFIX)?, value.to_str()?)))
     }
 
-    /// What is wrong with the variables as such.
-    pub(super) fn problems(&self) -> impl Iterator<Item = Problem> {
-        self.broken.iter().map(|name| Problem {
-            origin: name.escape_debug().to_string(),
-            key: None,
-            message: "not valid UTF-8".to_owned(),
-            line: None,
-        })
+    /// The program's own variables that are no text.
+    pub(super) fn problems(&self) -> Vec<Problem> {
+        let is_own = |name: &str| name.starts_with("KORE_TREND_") && name != "KORE_TREND_CONFIG";
+        let is_text = |name: &OsStr, value: &OsStr| name.to_str().and(value.to_str()).is_some();
+        let broken = self.0.iter().filter(|(name, value)| !is_text(name, value));
+        let names = broken.map(|(name, _)| name.to_string_lossy()).filter(|name| is_own(name));
+        names.map(|name| Problem::of_document(name.escape_debug().to_string(), "not valid UTF-8".to_owned())).collect()
     }
 }
 
-impl<const N: usize> From<[(&str, &str); N]> for Environment {
-    fn from(variables: [(&str, &str); N]) -> Self {
-        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Environment { variables, broken: BTreeSet::new() }
+impl<K: Into<OsString>, V: Into<OsString>, const N: usize> From<[(K, V); N]> for Environment {
+    fn from(variables: [(K, V); N]) -> Self {
+        variables.into_iter().collect()
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        Environment(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
 

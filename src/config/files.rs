@@ -1,7 +1,7 @@
-//! Reads the files that the configuration names, whatever they turn out to be: nothing waits for a pipe or a device, and
+//! Opens the files that the configuration names, whatever they turn out to be: nothing waits for a pipe or a device, and
 //! nothing reads without an end.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -11,22 +11,33 @@ use rustix::fs::OFlags;
 /// No secret and no key is larger, in bytes.
 const LARGEST: u64 = 64 << 10;
 
-const NOT_REGULAR: &str = "not a regular file";
-
-/// The text of a file that is read again later, which only a regular file can be.
+/// The text of a file that is read again later.
 pub(super) fn read(path: &Path) -> io::Result<String> {
-    is_regular(path)?;
-    // Between the two questions somebody may have put a pipe in its place.
-    let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other(NOT_REGULAR));
+    read_all(open_regular(path, OpenOptions::new().read(true))?, LARGEST)
+}
+
+/// Opens a file that is opened again later, which only a regular file can be.
+///
+/// # Errors
+///
+/// What the system says, and where it is something else.
+pub fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    match is_regular(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
-    read_all(file, LARGEST)
+    // Between the two questions somebody may have put a pipe in its place.
+    let file = options.custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    regular(&file.metadata()?).map(|()| file)
 }
 
 /// Whether a path leads to a regular file; opening something else may change it.
 pub(super) fn is_regular(path: &Path) -> io::Result<()> {
-    if std::fs::metadata(path)?.is_file() { Ok(()) } else { Err(io::Error::other(NOT_REGULAR)) }
+    regular(&std::fs::metadata(path)?)
+}
+
+fn regular(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_file() { Ok(()) } else { Err(io::Error::other("not a regular file")) }
 }
 
 /// The whole text, of at most `largest` bytes.

@@ -11,10 +11,10 @@ mod files;
 mod layers;
 mod load;
 mod log_level;
-mod nearest;
 mod overlay;
 mod problem;
 mod reader;
+mod schema;
 mod secrets;
 mod shown;
 mod source;
@@ -29,12 +29,13 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 
 pub use self::environment::Environment;
+pub use self::files::open_regular;
 pub use self::load::{load, load_secrets, load_simulated};
 pub use self::log_level::parse_filter;
 pub use self::problem::{Problem, Problems};
 pub use self::source::Source;
 pub use self::zones::find as time_zone;
-pub use crate::domain::bot::Bot;
+use crate::domain::bot::Bot;
 use crate::domain::slots::Cron;
 
 /// A complete, valid configuration.

@@ -4,28 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use figment::value::{Dict, Value};
 
+use super::document::parse_value;
 use super::environment::{Environment, SEPARATOR};
+use super::schema::{BOT, keys_of};
 use super::source::Source;
 
 /// The variables whose value may be empty.
 const MAY_BE_EMPTY: [&str; 2] = ["influxdb__org", "admin__listen"];
-
-/// Every key of a bot but its tags, which the user names.
-const KEYS: [&str; 13] = [
-    "id",
-    "client_id",
-    "client_secret",
-    "client_secret_file",
-    "private_key_file",
-    "algorithm",
-    "encryption_key_file",
-    "encryption",
-    "time_zone",
-    "channels",
-    "intervals",
-    "tags",
-    "cron",
-];
 
 /// The variables as nested tables of strings. `bots` are the names that the document has.
 pub(super) fn overlay(environment: &Environment, source: &Source, bots: &[&str]) -> Dict {
@@ -33,12 +18,12 @@ pub(super) fn overlay(environment: &Environment, source: &Source, bots: &[&str])
     let bots: BTreeMap<String, &str> = bots.iter().map(|name| (name.to_lowercase(), *name)).collect();
     let mut root = Dict::new();
     for (path, value) in environment.overlays() {
+        let path = path.to_lowercase();
         // What leads to the real services has no place in a demonstration that brings its own.
-        let real = ["INFLUXDB__", "BOTS__", "PLATFORM__URL"].iter().any(|section| path.starts_with(section));
+        let real = ["influxdb__", "bots__", "platform__url"].iter().any(|section| path.starts_with(section));
         if real && matches!(source, Source::BuiltIn(..)) {
             continue;
         }
-        let path = path.to_lowercase();
         // Compose files set what they have no value for to nothing.
         if value.is_empty() && !MAY_BE_EMPTY.contains(&path.as_str()) {
             continue;
@@ -46,14 +31,14 @@ pub(super) fn overlay(environment: &Environment, source: &Source, bots: &[&str])
         match path.strip_prefix("bots__") {
             Some(rest) => {
                 let (bot, key) = bot_and_key(rest, &bots);
-                let tag = key.strip_prefix("tags__");
-                let keys = [Some("bots"), Some(bot)].into_iter().chain(match tag {
-                    Some(tag) => [Some("tags"), Some(tag)],
-                    None => [Some(key).filter(|key| !key.is_empty()), None],
-                });
-                insert(&mut root, &keys.flatten().collect::<Vec<_>>(), value);
+                match key.strip_prefix("tags__") {
+                    Some(tag) => insert(&mut root, &["bots", bot, "tags", tag], value.into()),
+                    None if key == "tags" => insert(&mut root, &["bots", bot, key], as_table(value)),
+                    None if key.is_empty() => insert(&mut root, &["bots", bot], value.into()),
+                    None => insert(&mut root, &["bots", bot, key], value.into()),
+                }
             }
-            None => insert(&mut root, &path.split(SEPARATOR).collect::<Vec<_>>(), value),
+            None => insert(&mut root, &path.split(SEPARATOR).collect::<Vec<_>>(), value.into()),
         }
     }
     root
@@ -79,7 +64,7 @@ fn bot_and_key<'a>(text: &'a str, bots: &BTreeMap<String, &'a str>) -> (&'a str,
 }
 
 fn is_key(text: &str) -> bool {
-    KEYS.contains(&text) || text.strip_prefix("tags__").is_some_and(|tag| !tag.is_empty())
+    keys_of(BOT).any(|key| key == text) || text.strip_prefix("tags__").is_some_and(|tag| !tag.is_empty())
 }
 
 /// Of two names the one whose variables may be the other one's, and that other: a bot's tag reads like a longer name.
@@ -93,14 +78,19 @@ pub(super) fn ambiguous<'a>(names: &[&'a str]) -> Vec<(&'a str, &'a str)> {
     names.iter().filter_map(other).collect()
 }
 
-fn insert(table: &mut Dict, keys: &[&str], value: &str) {
+/// A table as a document would have it; whatever else it is, is reported where a table is wanted.
+fn as_table(text: &str) -> Value {
+    parse_value(text).filter(|value| value.as_dict().is_some()).unwrap_or_else(|| Value::from(text))
+}
+
+fn insert(table: &mut Dict, keys: &[&str], value: Value) {
     let [key, below @ ..] = keys else { return };
     let entry = table.entry((*key).to_owned()).or_insert_with(|| Value::from(Dict::new()));
     match entry {
         Value::Dict(_, inner) if !below.is_empty() => insert(inner, below, value),
         // A value in the place of a table is reported as such, not replaced by what belongs into the table.
         _ if !below.is_empty() => {}
-        _ => *entry = Value::from(value),
+        _ => *entry = value,
     }
 }
 

@@ -2,26 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use figment::Figment;
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
 
-use super::document::join;
+use super::document::parse_value;
 use super::environment::variable_of;
-use super::layers::{ENVIRONMENT, Layers};
-use super::nearest::Known;
+use super::layers::{Layers, is_of_environment};
 use super::problem::Problem;
+use super::schema::{Nearest, Strays};
 use super::shown::show;
 
 /// The merged layers, the keys that were asked for, and what was wrong with them.
 pub(super) struct Reader {
     root: Value,
-    figment: Figment,
     document: String,
     lines: BTreeMap<String, usize>,
-    known: Known,
-    /// The paths of tables whose keys the user chooses: a dot in such a key is no step of a path.
-    of_user: BTreeSet<String>,
+    /// Bots of which nothing else is said.
+    pub(super) refused: BTreeSet<String>,
     problems: Vec<Problem>,
     /// Keys that are missing; each problem with the keys of which one would do.
     missing: Vec<(Problem, Vec<String>)>,
@@ -32,48 +29,86 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// `document` is what messages call the TOML layer.
-    pub(super) fn new(layers: Layers, document: String) -> Reader {
-        let root = layers.figment.find_value("").unwrap_or_else(|_| Value::from(Dict::new()));
+    pub(super) fn new(layers: Layers, simulated: bool) -> Reader {
         Reader {
-            root,
-            figment: layers.figment,
-            document,
+            root: layers.root,
+            document: layers.document,
             lines: layers.lines,
-            known: Known::default(),
-            of_user: BTreeSet::new(),
+            refused: BTreeSet::new(),
             problems: layers.problems,
             missing: Vec::new(),
-            simulated: false,
+            simulated,
             warnings: Vec::new(),
         }
     }
 
-    /// The value at `path`, if it is there, has the type and is valid; `allowed` completes "must be …".
-    pub(super) fn get<T: DeserializeOwned>(
+    /// What `parse` makes of the value at `path`, if it is there, has the type and is valid; `allowed` completes
+    /// "must be …".
+    pub(super) fn get<T: DeserializeOwned, U>(
         &mut self,
         path: &str,
         allowed: &str,
-        valid: impl Fn(&T) -> bool,
-    ) -> Option<T> {
-        self.know(path);
+        parse: impl FnOnce(T) -> Option<U>,
+    ) -> Option<U> {
         let value = self.root.find_ref(path)?.clone();
-        let typed: Option<T> = match (&value, self.is_from_environment(path)) {
-            (Value::String(_, text), true) => {
-                value.deserialize().ok().or_else(|| text.parse::<Value>().ok()?.deserialize().ok())
+        let typed = value.deserialize().ok().or_else(|| match &value {
+            // As in TOML, or as figment has it: without the quotes.
+            Value::String(_, text) if is_of_environment(&value) => {
+                let readings = [parse_value(text), text.parse().ok()];
+                readings.into_iter().flatten().find_map(|value| value.deserialize().ok())
             }
-            _ => value.deserialize().ok(),
-        };
-        let accepted = typed.filter(valid);
+            _ => None,
+        });
+        let accepted = typed.and_then(parse);
         if accepted.is_none() {
             self.problem(path, format!("found {}, must be {allowed}", show(&value)));
         }
         accepted
     }
 
+    /// The same, or a default where nothing is there; `None` where what is there is wrong.
+    pub(super) fn get_or<T: DeserializeOwned, U>(
+        &mut self,
+        path: &str,
+        allowed: &str,
+        default: impl FnOnce() -> U,
+        parse: impl FnOnce(T) -> Option<U>,
+    ) -> Option<U> {
+        match self.get(path, allowed, parse) {
+            None if !self.has(path) => Some(default()),
+            found => found,
+        }
+    }
+
+    /// The same, where it has to be there; `missing` says that it is not.
+    pub(super) fn required<T: DeserializeOwned, U>(
+        &mut self,
+        path: &str,
+        allowed: &str,
+        missing: &str,
+        parse: impl FnOnce(T) -> Option<U>,
+    ) -> Option<U> {
+        let found = self.get(path, allowed, parse);
+        if !self.has(path) {
+            self.missing(&[path], missing);
+        }
+        found
+    }
+
+    /// What the word at `path` stands for.
+    pub(super) fn choice<T: Copy>(&mut self, path: &str, choices: &[(&str, T)]) -> Option<T> {
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+        let allowed = words.split_last().map_or_else(String::new, |(last, others)| match others {
+            [] => last.clone(),
+            others => format!("{} or {last}", others.join(", ")),
+        });
+        self.get(path, &allowed, |text: String| {
+            choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice)
+        })
+    }
+
     /// A string as it stands, whatever it looks like; the message of a wrong type does not show the value.
     pub(super) fn get_secret(&mut self, path: &str) -> Option<String> {
-        self.know(path);
         match self.root.find_ref(path)? {
             Value::String(_, text) => Some(text.clone()),
             _ => {
@@ -83,33 +118,9 @@ impl Reader {
         }
     }
 
-    /// Notes that there may be anything at `path` and below it.
-    pub(super) fn know(&mut self, path: &str) {
-        self.known.add_key(path);
-    }
-
-    /// Notes that there may be a table at `path`; [`finish`](Self::finish) reports what is no table.
-    pub(super) fn table(&mut self, path: &str) {
-        self.known.add_table(path);
-    }
-
-    /// The keys, which the user chooses, of the table at `path`, which may be absent.
-    pub(super) fn names(&mut self, path: &str) -> Vec<String> {
-        self.table(path);
-        self.of_user.insert(path.to_owned());
-        match self.root.find_ref(path) {
-            Some(Value::Dict(_, dict)) => dict.keys().cloned().collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// The entries of a table whose keys the user chooses; a key may hold any character, so it is no path.
-    pub(super) fn entries(&mut self, path: &str) -> Vec<(String, Value)> {
-        self.names(path);
-        let Some(Value::Dict(_, dict)) = self.root.find_ref(path) else { return Vec::new() };
-        let entries: Vec<_> = dict.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-        entries.iter().for_each(|(key, _)| self.know(&join(path, key)));
-        entries
+    /// The entries of the table at `path`, which may be absent.
+    pub(super) fn entries(&self, path: &str) -> Dict {
+        self.root.find_ref(path).and_then(Value::as_dict).cloned().unwrap_or_default()
     }
 
     /// Whether anything stands at `path`.
@@ -119,8 +130,7 @@ impl Reader {
 
     /// Whether the value at `path` comes from an environment variable.
     pub(super) fn is_from_environment(&self, path: &str) -> bool {
-        let metadata = self.root.find_ref(path).and_then(|value| self.figment.get_metadata(value.tag()));
-        metadata.is_some_and(|metadata| metadata.name == ENVIRONMENT)
+        self.root.find_ref(path).is_some_and(is_of_environment)
     }
 
     /// Notes that the key at `path` is wrong.
@@ -139,66 +149,41 @@ impl Reader {
     fn problem_at(&self, path: &str, message: String) -> Problem {
         // A name may hold anything; whoever writes it must not write lines into a log.
         let key = Some(path.replace(char::is_control, "\u{fffd}"));
-        if self.is_from_environment(path) {
-            return Problem { origin: variable_of(path), key, message, line: None };
+        // What is missing is of the document or of the environment as the table is that should hold it.
+        let there = up_from(path).find(|path| self.lines.contains_key(*path) || self.has(path));
+        let line = there.and_then(|path| self.lines.get(path)).copied();
+        let is_of_variable = |value: &Value| is_of_environment(value) && value.as_dict().is_none();
+        let is_overlaid =
+            there.is_some_and(|path| line.is_none() || self.root.find_ref(path).is_some_and(is_of_variable));
+        match is_overlaid {
+            true => Problem { origin: variable_of(path), key, message, line: None },
+            false => Problem { origin: self.document.clone(), key, message, line },
         }
-        // What is missing has no line of its own, but the table that should hold it has.
-        let tables = std::iter::successors(Some(path), |path| Some(path.rsplit_once('.')?.0));
-        let line = tables.filter_map(|path| self.lines.get(path)).copied().next();
-        Problem { origin: self.document.clone(), key, message, line }
     }
 
-    /// Notes every key that was never asked for, and returns all problems and all warnings.
+    /// Notes what there is no such key for, and returns all problems and all warnings.
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
-        let (mut unknown, mut no_tables) = (Vec::new(), Vec::new());
-        self.look_for_strays(&self.root, "", &mut unknown, &mut no_tables);
+        let Strays { unknown, no_tables } = Strays::of(&self.root, &self.refused);
         // A key that is written in another way is not missing besides.
         let mut explained: BTreeSet<String> = BTreeSet::new();
         for path in no_tables {
             self.problem(&path, "must be a table (value hidden)");
             explained.insert(path);
         }
-        for path in unknown {
-            let message = match self.known.nearest(&path) {
-                Some(nearest) => {
-                    if nearest.is_close {
-                        explained.insert(nearest.key.to_owned());
-                    }
-                    format!("unknown key; did you mean {}?", nearest.key)
-                }
-                None => "unknown key".to_owned(),
-            };
-            self.problem(&path, message);
+        for (path, Nearest { key, is_close }) in unknown {
+            self.problem(&path, format!("unknown key; did you mean {key}?"));
+            explained.extend(is_close.then_some(key));
         }
-        let is_explained = |key: &String| {
-            std::iter::successors(Some(key.as_str()), |path| Some(path.rsplit_once('.')?.0))
-                .any(|path| explained.contains(path))
-        };
+        let is_explained = |key: &String| up_from(key).any(|path| explained.contains(path));
         let missing = self.missing.into_iter().filter(|(_, keys)| !keys.iter().any(is_explained));
         self.problems.extend(missing.map(|(problem, _)| problem));
         // In the order of the document, and what is wrong with variables first.
         self.problems.sort_by_key(|problem| problem.line);
         (self.problems, self.warnings)
     }
+}
 
-    /// The topmost paths under which nothing is known, and those of values that stand where a table should.
-    fn look_for_strays(&self, value: &Value, path: &str, unknown: &mut Vec<String>, no_tables: &mut Vec<String>) {
-        let Value::Dict(_, dict) = value else {
-            return no_tables.push(path.to_owned());
-        };
-        for (key, inner) in dict {
-            let is_stray = key.contains('.') && !self.of_user.contains(path);
-            let key = if is_stray { format!("{key:?}") } else { key.clone() };
-            let path = join(path, &key);
-            if is_stray {
-                unknown.push(path);
-            } else if self.known.is_key(&path) {
-                // Of what is chosen by the user, one key may look like the path to another.
-            } else if self.known.is_table(&path) {
-                self.look_for_strays(inner, &path, unknown, no_tables);
-            } else {
-                unknown.push(path);
-            }
-        }
-    }
+/// The path and those of the tables around it, the innermost first.
+fn up_from(path: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(path), |path| Some(path.rsplit_once('.')?.0))
 }

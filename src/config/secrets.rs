@@ -1,7 +1,7 @@
 //! Secrets: by value, by file, by systemd credential; never shown.
 
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use secrecy::SecretString;
 
@@ -19,6 +19,12 @@ pub(super) struct Places<'a> {
     pub(super) credential: &'a str,
     /// What it is for.
     pub(super) purpose: Purpose,
+}
+
+impl<'a> Places<'a> {
+    fn keys(&self) -> impl Iterator<Item = &'a str> {
+        self.value.into_iter().chain([self.file])
+    }
 }
 
 /// What a secret is for.
@@ -51,21 +57,19 @@ pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Envir
 
 /// The text of the secret, and the key that brought it.
 fn find<'a>(reader: &mut Reader, places: &Places<'a>, environment: &Environment) -> Option<(&'a str, String)> {
-    let value = places.value.and_then(|key| Some((key, reader.get_secret(key)?)));
-    let file = reader.get_secret(places.file).map(PathBuf::from);
-    let value_key = places.value.filter(|key| reader.has(key));
-    match (value_key, reader.has(places.file)) {
-        (Some(key), true) => match (reader.is_from_environment(key), reader.is_from_environment(places.file)) {
-            (true, false) => value,
-            (false, true) => Some((places.file, from_file(reader, places, &file?)?)),
-            _ => {
-                reader.problem(key, format!("cannot be combined with {}; keep one of them", places.file));
-                None
-            }
-        },
-        (Some(_), false) => value,
-        (None, true) => Some((places.file, from_file(reader, places, &file?)?)),
-        (None, false) => from_credential(reader, places, environment),
+    let mut found: Vec<(&str, Option<String>)> = places.keys().map(|key| (key, reader.get_secret(key))).collect();
+    found.retain(|(key, _)| reader.has(key));
+    if found.iter().any(|(key, _)| reader.is_from_environment(key)) {
+        found.retain(|(key, _)| reader.is_from_environment(key));
+    }
+    match &found[..] {
+        [] => from_credential(reader, places, environment),
+        [(key, text)] if *key == places.file => Some((key, from_file(reader, places, Path::new(text.as_ref()?))?)),
+        [(key, text)] => Some((key, text.clone()?)),
+        [(key, _), ..] => {
+            reader.problem(key, format!("cannot be combined with {}; keep one of them", places.file));
+            None
+        }
     }
 }
 
@@ -74,7 +78,7 @@ fn from_credential<'a>(
     places: &Places<'a>,
     environment: &Environment,
 ) -> Option<(&'a str, String)> {
-    let folder = environment.get("CREDENTIALS_DIRECTORY").map(Path::new);
+    let folder = environment.raw("CREDENTIALS_DIRECTORY").map(Path::new);
     let names = [places.credential.to_owned(), format!("{FOLDER}{}", places.credential)];
     let found = folder.and_then(|folder| names.iter().map(|name| folder.join(name)).find(|path| path.exists()));
     if let Some(path) = found {
@@ -86,7 +90,7 @@ fn from_credential<'a>(
     if may_be_absent(reader, places) {
         return Some((places.file, STAND_IN.to_owned()));
     }
-    let keys: Vec<&str> = places.value.into_iter().chain([places.file]).collect();
+    let keys: Vec<&str> = places.keys().collect();
     let message = format!("is missing; set {} or the credential {}", keys.join(" or "), places.credential);
     reader.missing(&keys, message);
     None

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use super::environment::Environment;
 use super::files;
 use super::problem::{Problem, Problems};
 
@@ -45,28 +44,30 @@ impl Source {
     ///
     /// If it is no regular file any more.
     pub fn can_be_read_again(&self) -> Result<(), Problems> {
-        match self {
-            Source::File(path) => files::is_regular(path)
-                .map_err(|error| Problems(vec![Problem::of_document(self.name(), files::unreadable(&error))])),
-            Source::BuiltIn(..) | Source::Nowhere(_) => Ok(()),
-        }
+        let Source::File(path) = self else { return Ok(()) };
+        files::is_regular(path).map_err(|error| Problems(vec![self.problem(files::unreadable(&error))]))
     }
 
     /// The document.
-    pub(super) fn read(&self, environment: &Environment) -> Result<String, Problem> {
+    pub(super) fn read(&self, is_overlaid: bool) -> Result<String, Problem> {
         match self {
             // A pipe will do: a run may get a document that was decrypted on the way.
             Source::File(path) => std::fs::File::open(path)
                 .and_then(|file| files::read_all(file, LARGEST))
-                .map_err(|error| Problem::of_document(self.name(), format!("cannot be read: {error}"))),
+                .map_err(|error| self.problem(format!("cannot be read: {error}"))),
             Source::BuiltIn(_, text) => Ok((*text).to_owned()),
-            Source::Nowhere(places) if !environment.overlays_anything() => {
+            Source::Nowhere(places) if !is_overlaid => {
                 let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
                 let places = places.join(" or ");
-                let message = format!("no file at {places}; name one with --config, or try --demo, which needs none");
-                Err(Problem::of_document(self.name(), message))
+                Err(self
+                    .problem(format!("no file at {places}; name one with --config, or try --demo, which needs none")))
             }
             Source::Nowhere(_) => Ok(String::new()),
         }
+    }
+
+    /// What is wrong with the document as a whole.
+    pub(super) fn problem(&self, message: String) -> Problem {
+        Problem::of_document(self.name(), message)
     }
 }

@@ -10,6 +10,7 @@ use influxdb_line_protocol::{FieldValue, parse_lines};
 
 use super::found::{Found, Span};
 use super::line_protocol::{Encoder, measurement};
+use crate::config::open_regular;
 use crate::domain::compare::Value;
 use crate::domain::series::Series;
 
@@ -34,7 +35,8 @@ impl LineFile {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         make_folder(folder)?;
         let is_new = !self.path.exists();
-        let mut file = File::options().create(true).read(true).append(true).mode(0o600).open(&self.path)?;
+        let options = &mut File::options();
+        let mut file = open_regular(&self.path, options.create(true).read(true).append(true).mode(0o600))?;
         // A backfill may write to the same file as the daemon.
         file.lock()?;
         if is_new {
@@ -57,7 +59,7 @@ impl LineFile {
     /// What the file has of the series in a span of time; of several lines of one point the last one counts.
     pub(super) fn read(&self, series: &Series, span: &Span) -> io::Result<Found> {
         let mut found = Found::of(series);
-        let file = match File::open(&self.path) {
+        let file = match open_regular(&self.path, File::options().read(true)) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
             Err(error) => return Err(error),
@@ -167,8 +169,10 @@ fn end_of_last_line(file: &mut File) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::sync::Arc;
 
     use super::*;
+    use crate::domain::bot::test_bot;
 
     #[test]
     fn lines_are_appended_and_folders_made() {
@@ -195,8 +199,15 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_leaves_whole_lines() {
-        // The device takes no byte, and cutting it back is refused as well; what matters is that the failure is told.
-        assert!(LineFile::new("/dev/full".into()).append(b"a 1\n").is_err());
+    fn what_is_no_regular_file_is_neither_written_nor_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let series = Arc::new(test_bot("support")).series().next().unwrap();
+        for path in [&pipe, folder.path(), Path::new("/dev/full")] {
+            let file = LineFile::new(path.to_owned());
+            let refusals = [file.append(b"a 1\n").unwrap_err(), file.read(&series, &(0..1)).unwrap_err()];
+            assert_eq!(refusals.map(|error| error.to_string()), ["not a regular file"; 2], "{}", path.display());
+        }
     }
 }

@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn wrong_credentials_are_refused_in_the_documented_words() {
-        let other_secret = SigningKey::hmac(Algorithm::Hs256, b"another").mint("cs-support", now()).unwrap();
+        let other_secret = SigningKey::hmac(Algorithm::HS256, b"another").mint("cs-support", now()).unwrap();
         check(Some(&other_secret), now(), Err(Refusal::CREDENTIALS));
         check(Some(&mint("cs-other")), now(), Err(Refusal::CREDENTIALS));
         check(None, now(), Err(Refusal::CREDENTIALS));

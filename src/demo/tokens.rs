@@ -10,7 +10,7 @@ use openssl::rsa::Rsa;
 use openssl::symm;
 use serde::Deserialize;
 
-use crate::domain::credentials::{ContentEncryption, KeyEncryption, SigningKey, parse_encryption};
+use crate::domain::credentials::{Algorithm, ContentEncryption, KeyEncryption, SigningKey, parse_encryption};
 use crate::platform::encryption::{cbc_tag, cipher, padding};
 use crate::platform::token::{Claims, signature};
 
@@ -18,14 +18,14 @@ use crate::platform::token::{Claims, signature};
 pub fn claims(key: &SigningKey, token: &str) -> Option<Claims> {
     #[derive(Deserialize)]
     struct Header {
-        alg: String,
+        alg: Algorithm,
     }
     let (message, signed) = token.rsplit_once('.')?;
     let (header, payload) = message.split_once('.')?;
     let header: Header = serde_json::from_slice(&decode(header)?).ok()?;
     // Both kinds of signature are deterministic, so signing again tells.
     let expected = signature(key, message.as_bytes()).ok()?;
-    let is_signed = header.alg == key.algorithm().name() && decode(signed)? == expected;
+    let is_signed = header.alg == key.algorithm() && decode(signed)? == expected;
     is_signed.then(|| serde_json::from_slice(&decode(payload)?).ok())?
 }
 

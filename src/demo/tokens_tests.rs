@@ -12,7 +12,7 @@ const KEY: &[u8] = include_bytes!("other_implementation.pem");
 #[test]
 fn tokens_of_another_implementation_are_opened() {
     let key = DecryptionKey(Rsa::private_key_from_pem(KEY).unwrap());
-    let signed_with = SigningKey::hmac(Algorithm::Hs256, b"a secret of the other implementation");
+    let signed_with = SigningKey::hmac(Algorithm::HS256, b"a secret of the other implementation");
     assert_eq!(TOKENS.lines().count(), 6);
     for token in TOKENS.lines() {
         assert!(is_token(token));

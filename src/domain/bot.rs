@@ -38,7 +38,7 @@ pub(crate) fn test_bot(name: &str) -> Bot {
         name: name.to_owned(),
         id: format!("st-{name}"),
         client_id: format!("cs-{name}"),
-        key: SigningKey::hmac(crate::domain::credentials::Algorithm::Hs256, b"a secret"),
+        key: SigningKey::hmac(crate::domain::credentials::Algorithm::HS256, b"a secret"),
         encryption: None,
         time_zone: TimeZone::UTC,
         channels: vec!["all".to_owned()],

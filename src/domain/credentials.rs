@@ -3,53 +3,14 @@
 
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+pub use jsonwebtoken::Algorithm;
 use jsonwebtoken::EncodingKey;
 use openssl::bn::BigNum;
 use openssl::pkey::PKey;
 use openssl::rsa::Rsa;
 use serde::Deserialize;
-
-/// The signature algorithms that the platform's app dialog offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// HMAC with SHA-512.
-    Hs512,
-    /// RSA (PKCS #1 v1.5) with SHA-256.
-    Rs256,
-    /// RSA (PKCS #1 v1.5) with SHA-512.
-    Rs512,
-}
-
-impl Algorithm {
-    /// Reads the name that the configuration uses, as in `HS256`.
-    pub fn parse(name: &str) -> Option<Algorithm> {
-        let all = [Algorithm::Hs256, Algorithm::Hs512, Algorithm::Rs256, Algorithm::Rs512];
-        all.into_iter().find(|algorithm| algorithm.name() == name)
-    }
-
-    /// The name that the configuration uses.
-    pub fn name(self) -> &'static str {
-        match self {
-            Algorithm::Hs256 => "HS256",
-            Algorithm::Hs512 => "HS512",
-            Algorithm::Rs256 => "RS256",
-            Algorithm::Rs512 => "RS512",
-        }
-    }
-
-    /// Whether it signs with a private key instead of a shared secret.
-    pub fn is_rsa(self) -> bool {
-        matches!(self, Algorithm::Rs256 | Algorithm::Rs512)
-    }
-}
-
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// What a token is signed with; its `Debug` shows the algorithm only.
 #[derive(Clone)]
@@ -121,7 +82,9 @@ pub enum ContentEncryption {
 }
 
 impl KeyEncryption {
-    const ALL: [KeyEncryption; 2] = [KeyEncryption::RsaOaep, KeyEncryption::Rsa15];
+    fn parse(name: &str) -> Option<KeyEncryption> {
+        [KeyEncryption::RsaOaep, KeyEncryption::Rsa15].into_iter().find(|known| known.name() == name)
+    }
 
     /// The value of a token's `alg` header.
     pub fn name(self) -> &'static str {
@@ -133,8 +96,10 @@ impl KeyEncryption {
 }
 
 impl ContentEncryption {
-    const ALL: [ContentEncryption; 3] =
-        [ContentEncryption::A128CbcHs256, ContentEncryption::A128Gcm, ContentEncryption::A256Gcm];
+    fn parse(name: &str) -> Option<ContentEncryption> {
+        let all = [ContentEncryption::A128CbcHs256, ContentEncryption::A128Gcm, ContentEncryption::A256Gcm];
+        all.into_iter().find(|known| known.name() == name)
+    }
 
     /// The value of a token's `enc` header.
     pub fn name(self) -> &'static str {
@@ -149,10 +114,7 @@ impl ContentEncryption {
 /// Reads an encryption as the configuration has it, such as `RSA-OAEP/A128GCM`.
 pub fn parse_encryption(text: &str) -> Option<(KeyEncryption, ContentEncryption)> {
     let (key, content) = text.split_once('/')?;
-    Some((
-        KeyEncryption::ALL.into_iter().find(|known| known.name() == key)?,
-        ContentEncryption::ALL.into_iter().find(|known| known.name() == content)?,
-    ))
+    Some((KeyEncryption::parse(key)?, ContentEncryption::parse(content)?))
 }
 
 /// The platform's public RSA key, to which the tokens of a bot are encrypted, and how.
@@ -204,14 +166,10 @@ impl EncryptionKey {
         let (key, content) = match encryption {
             Some(encryption) => encryption,
             None => (
-                alg.map_or(Some(KeyEncryption::RsaOaep), |alg| {
-                    KeyEncryption::ALL.into_iter().find(|known| known.name() == alg)
-                })
-                .ok_or("the key's alg is neither RSA-OAEP nor RSA1_5")?,
-                enc.map_or(Some(ContentEncryption::A128Gcm), |enc| {
-                    ContentEncryption::ALL.into_iter().find(|known| known.name() == enc)
-                })
-                .ok_or("the key's enc is none of A128CBC-HS256, A128GCM and A256GCM")?,
+                alg.map_or(Some(KeyEncryption::RsaOaep), KeyEncryption::parse)
+                    .ok_or("the key's alg is neither RSA-OAEP nor RSA1_5")?,
+                enc.map_or(Some(ContentEncryption::A128Gcm), ContentEncryption::parse)
+                    .ok_or("the key's enc is none of A128CBC-HS256, A128GCM and A256GCM")?,
             ),
         };
         let public_key = public_key.public_key_to_der().map_err(|_| WRONG)?;
@@ -221,15 +179,10 @@ impl EncryptionKey {
 
 impl Jwk {
     fn public_key(&self) -> Option<Rsa<openssl::pkey::Public>> {
-        let number = |text: &str| BigNum::from_slice(&base64url(text)?).ok();
+        let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
+        let number = |text: &str| BigNum::from_slice(&bytes(text)?).ok();
         Rsa::from_public_components(number(&self.n)?, number(&self.e)?).ok()
     }
-}
-
-fn base64url(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim_end_matches('=');
-    let padding = "=".repeat((4 - text.len() % 4) % 4);
-    openssl::base64::decode_block(&(text.replace('-', "+").replace('_', "/") + &padding)).ok()
 }
 
 #[cfg(test)]
@@ -252,14 +205,14 @@ mod tests {
     fn a_key_that_cannot_sign_is_refused() {
         let small = rsa(1024).private_key_to_pem().unwrap();
         for (pem, problem) in [(b"not a key".to_vec(), "not an unencrypted RSA private key"), (small, "1024 bits")] {
-            let error = SigningKey::rsa(Algorithm::Rs256, &pem).unwrap_err();
+            let error = SigningKey::rsa(Algorithm::RS256, &pem).unwrap_err();
             assert!(error.contains(problem), "{error}");
         }
     }
 
     #[test]
     fn debug_shows_no_secret() {
-        assert_eq!(format!("{:?}", SigningKey::hmac(Algorithm::Hs256, b"hunter2")), "SigningKey(Hs256)");
+        assert_eq!(format!("{:?}", SigningKey::hmac(Algorithm::HS256, b"hunter2")), "SigningKey(HS256)");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Cron lines, with five fields as in crontab(5), or six with seconds first.
 
 use chrono::{DateTime, Utc};
-use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds};
 use jiff::Timestamp;
 
@@ -25,7 +24,7 @@ impl Cron {
         };
         let schedule = parser_accepts(&line).map_err(|error| match wrong_field(&line) {
             Some((name, field)) => format!("invalid {name} \"{field}\": {error}"),
-            None => error.to_string(),
+            None => error,
         })?;
         schedule
             .find_next_occurrence(&DateTime::<Utc>::UNIX_EPOCH, true)
@@ -57,11 +56,20 @@ impl Cron {
     }
 }
 
-fn parser_accepts(line: &str) -> Result<croner::Cron, CronError> {
+fn parser_accepts(line: &str) -> Result<croner::Cron, String> {
+    // A blank within a list would make two fields of it.
+    if line.split([' ', ',']).any(str::is_empty) {
+        return Err("an entry of the list is empty".to_owned());
+    }
     // crontab(5): where both days are given, either of them is enough; a field that begins with a star gives none.
     let days = [3, 5].map(|place| line.split(' ').nth(place).unwrap_or_default());
     let both_needed = days.iter().any(|day| day.starts_with('*'));
-    CronParser::builder().seconds(Seconds::Required).dom_and_dow(both_needed).build().parse(line)
+    CronParser::builder()
+        .seconds(Seconds::Required)
+        .dom_and_dow(both_needed)
+        .build()
+        .parse(line)
+        .map_err(|error| error.to_string())
 }
 
 /// The first field that is refused even where all others are `*`.
@@ -75,7 +83,12 @@ fn wrong_field(line: &str) -> Option<(&'static str, &str)> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::Date;
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::domain::series::day_after;
 
     #[test]
     fn five_fields_start_at_second_zero() {
@@ -89,6 +102,8 @@ mod tests {
             ("0 10 25 * * *", "invalid hours \"25\""),
             ("0 10 * * 13 *", "invalid month \"13\""),
             ("0 x * * * *", "invalid minutes \"x\""),
+            // A list with a blank in it is two fields.
+            ("0, 30 * * * *", "invalid seconds \"0,\": an entry of the list is empty"),
             ("* * *", "found 3"),
             ("", "found 0"),
             ("0 0 0 30 2 *", "no date ever matches"),
@@ -129,6 +144,59 @@ mod tests {
             let days: Vec<String> = expected.iter().map(|day| format!("{day}T06:00:00Z")).collect();
             for (slot, day) in slots.iter().zip(&days) {
                 assert!(slot.ends_with(day.as_str()), "{line}: {slots:?}");
+            }
+        }
+    }
+
+    /// A field of a crontab as its manual has it: what it is written as, and which numbers it means.
+    fn field(least: i8, most: i8) -> impl Strategy<Value = (String, Vec<i8>)> {
+        let item = (least..=most, least..=most, 1..=most).prop_flat_map(move |(one, other, step)| {
+            let (from, to) = (one.min(other), one.max(other));
+            let stepped =
+                move |from: i8, to: i8| (from..=to).step_by(usize::try_from(step).unwrap()).collect::<Vec<_>>();
+            prop_oneof![
+                Just((one.to_string(), vec![one])),
+                Just((format!("{from}-{to}"), (from..=to).collect())),
+                Just((format!("{from}-{to}/{step}"), stepped(from, to))),
+            ]
+        });
+        let list = prop::collection::vec(item, 1..4).prop_map(|items| {
+            let (texts, numbers): (Vec<String>, Vec<Vec<i8>>) = items.into_iter().unzip();
+            (texts.join(","), numbers.concat())
+        });
+        let every = (1..=most).prop_map(move |step| {
+            (format!("*/{step}"), (least..=most).step_by(usize::try_from(step).unwrap()).collect())
+        });
+        prop_oneof![Just(("*".to_owned(), (least..=most).collect())), every, list]
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_means_what_its_manual_says(
+            minute in field(0, 59), hour in field(0, 23), day in field(1, 31), month in field(1, 12), weekday in field(0, 7),
+            seconds in any::<bool>(), start in 0..2_000_000_000_i64,
+        ) {
+            let line = [&minute, &hour, &day, &month, &weekday].map(|(text, _)| text.as_str()).join(" ");
+            let line = if seconds { format!("0 {line}") } else { line };
+            let is_due = |date: Date| {
+                let in_month = day.1.contains(&date.day());
+                let number = date.weekday().to_sunday_zero_offset();
+                let in_week = weekday.1.iter().any(|other| other % 7 == number);
+                let both_needed = day.0.starts_with('*') || weekday.0.starts_with('*');
+                month.1.contains(&date.month()) && if both_needed { in_month && in_week } else { in_month || in_week }
+            };
+            let start = Timestamp::from_second(start).unwrap();
+            let first = start.to_zoned(TimeZone::UTC).date();
+            let times = (0..24).filter(|at| hour.1.contains(at)).flat_map(|at| {
+                (0..60).filter(|at| minute.1.contains(at)).map(move |minute| (at, minute))
+            });
+            let times: Vec<(i8, i8)> = times.collect();
+            let next = (0..800).map(|days| day_after(first, days)).filter(|date| is_due(*date)).find_map(|date| {
+                let slots = times.iter().map(|(hour, minute)| date.at(*hour, *minute, 0, 0).to_zoned(TimeZone::UTC));
+                slots.map(|slot| slot.unwrap().timestamp()).find(|slot| *slot > start)
+            });
+            if let Some(next) = next {
+                prop_assert_eq!(Cron::parse(&line).unwrap().next_after(start), Some(next), "{}", line);
             }
         }
     }

@@ -10,7 +10,6 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 pub use crate::domain::answer::{Answer, Counted};
 use crate::domain::point::Figures;
 use crate::domain::series::Interval;
-use crate::object;
 
 /// Reads an answer of the v1 API.
 ///
@@ -19,13 +18,15 @@ use crate::object;
 /// What is not as documented, and where in the body.
 pub fn parse_v1(body: &[u8], interval: Interval) -> Result<Answer, String> {
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
+    #[serde(rename_all = "camelCase", expecting = "an object")]
     struct V1 {
         results: Vec<RawDay>,
         total_results: Option<Total>,
         errors: Option<Vec<IgnoredAny>>,
+        #[serde(flatten)]
+        _others: Others,
     }
-    let parsed: V1 = object::from_slice(body).map_err(|error| error.to_string())?;
+    let parsed: V1 = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     none_of(parsed.errors)?;
     let found = i64::try_from(parsed.results.len()).unwrap_or(i64::MAX);
     let mut answer = Answer::default();
@@ -45,22 +46,23 @@ pub fn parse_v1(body: &[u8], interval: Interval) -> Result<Answer, String> {
 /// What is not as documented, and where in the body.
 pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
+    #[serde(rename_all = "camelCase", expecting = "an object")]
     struct Trend {
         data_points: Vec<RawDay>,
-        /// With this, a list of the fields' values in the place of the object is an error.
         #[serde(flatten)]
-        _others: BTreeMap<String, IgnoredAny>,
+        _others: Others,
     }
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
+    #[serde(rename_all = "camelCase", expecting = "an object")]
     struct V2 {
         unique_users_trend: Trend,
         new_users_trend: Trend,
         returning_users_trend: Trend,
         errors: Option<Vec<IgnoredAny>>,
+        #[serde(flatten)]
+        _others: Others,
     }
-    let parsed: V2 = object::from_slice(body).map_err(|error| error.to_string())?;
+    let parsed: V2 = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     none_of(parsed.errors)?;
     let mut answer = Answer::default();
     let days = &mut answer.days;
@@ -77,6 +79,9 @@ fn none_of(errors: Option<Vec<IgnoredAny>>) -> Result<(), String> {
         false => Err("it contains an error message".to_owned()),
     }
 }
+
+/// Whatever else is there. With this in it, serde takes no list for a struct.
+type Others = IgnoredAny;
 
 /// How many days there should be. Nothing depends on it, so anything else in its place is not judged.
 #[derive(Deserialize)]

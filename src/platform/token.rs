@@ -37,7 +37,7 @@ impl SigningKey {
             exp: now.as_second() + LIFETIME,
             jti: uuid::Uuid::new_v4().to_string(),
         };
-        jsonwebtoken::encode(&Header::new(in_header(self.algorithm)), &claims, &self.key)
+        jsonwebtoken::encode(&Header::new(self.algorithm), &claims, &self.key)
     }
 }
 
@@ -60,17 +60,8 @@ pub fn mint(bot: &Bot, now: Timestamp) -> Result<String, String> {
 ///
 /// Only where OpenSSL fails.
 pub(crate) fn signature(key: &SigningKey, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-    let signer = OpenSsl::signer(in_header(key.algorithm), &key.key).map_err(signature::Error::from_source)?;
+    let signer = OpenSsl::signer(key.algorithm, &key.key).map_err(signature::Error::from_source)?;
     signer.try_sign(message)
-}
-
-fn in_header(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
-    match algorithm {
-        Algorithm::Hs256 => jsonwebtoken::Algorithm::HS256,
-        Algorithm::Hs512 => jsonwebtoken::Algorithm::HS512,
-        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
-    }
 }
 
 /// What a token says. The platform reads the client id from `appId`; clients of it also send `iss`.
@@ -104,14 +95,14 @@ fn install_provider() {
 
 /// OpenSSL behind jsonwebtoken's traits.
 struct OpenSsl {
-    algorithm: jsonwebtoken::Algorithm,
+    algorithm: Algorithm,
     digest: MessageDigest,
     key: PKey<Private>,
 }
 
 impl OpenSsl {
-    fn signer(algorithm: jsonwebtoken::Algorithm, key: &EncodingKey) -> Result<OpenSsl, Error> {
-        use jsonwebtoken::Algorithm::{HS256, HS512, RS256, RS512};
+    fn signer(algorithm: Algorithm, key: &EncodingKey) -> Result<OpenSsl, Error> {
+        use Algorithm::{HS256, HS512, RS256, RS512};
         let key = match key.family() {
             AlgorithmFamily::Hmac => PKey::hmac(key.as_bytes()),
             AlgorithmFamily::Rsa => Rsa::private_key_from_der(key.as_bytes()).and_then(PKey::from_rsa),
@@ -135,7 +126,7 @@ impl Signer<Vec<u8>> for OpenSsl {
 }
 
 impl JwtSigner for OpenSsl {
-    fn algorithm(&self) -> jsonwebtoken::Algorithm {
+    fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 }
@@ -165,7 +156,7 @@ mod tests {
     #[test]
     fn hmac_uses_the_secret_as_it_stands() {
         for (algorithm, digest) in
-            [(Algorithm::Hs256, MessageDigest::sha256()), (Algorithm::Hs512, MessageDigest::sha512())]
+            [(Algorithm::HS256, MessageDigest::sha256()), (Algorithm::HS512, MessageDigest::sha512())]
         {
             let token = SigningKey::hmac(algorithm, SECRET).mint("cs-1", now()).unwrap();
             let (message, signature) = signed_part(&token);
@@ -181,7 +172,7 @@ mod tests {
         let public = Rsa::private_key_from_pem(&pem).unwrap().public_key_to_pem().unwrap();
         let public = PKey::public_key_from_pem(&public).unwrap();
         for (algorithm, digest) in
-            [(Algorithm::Rs256, MessageDigest::sha256()), (Algorithm::Rs512, MessageDigest::sha512())]
+            [(Algorithm::RS256, MessageDigest::sha256()), (Algorithm::RS512, MessageDigest::sha512())]
         {
             let token = SigningKey::rsa(algorithm, &pem).unwrap().mint("cs-1", now()).unwrap();
             let (message, signature) = signed_part(&token);
@@ -192,7 +183,7 @@ mod tests {
 
     #[test]
     fn claims_are_what_the_platform_asks_for() {
-        let key = SigningKey::hmac(Algorithm::Hs256, SECRET);
+        let key = SigningKey::hmac(Algorithm::HS256, SECRET);
         let claims = claims(&key, &key.mint("cs-1", now()).unwrap()).unwrap();
         assert_eq!((claims.app_id.as_str(), claims.iss.as_str()), ("cs-1", "cs-1"));
         assert_eq!(claims.iat, now().as_second());
@@ -202,14 +193,14 @@ mod tests {
 
     #[test]
     fn every_token_has_a_jti_of_its_own() {
-        let key = SigningKey::hmac(Algorithm::Hs256, SECRET);
+        let key = SigningKey::hmac(Algorithm::HS256, SECRET);
         let jti = || claims(&key, &key.mint("cs-1", now()).unwrap()).unwrap().jti;
         assert_ne!(jti(), jti());
     }
 
     #[test]
     fn another_secret_does_not_verify() {
-        let token = SigningKey::hmac(Algorithm::Hs256, SECRET).mint("cs-1", now()).unwrap();
-        assert!(claims(&SigningKey::hmac(Algorithm::Hs256, b"other"), &token).is_none());
+        let token = SigningKey::hmac(Algorithm::HS256, SECRET).mint("cs-1", now()).unwrap();
+        assert!(claims(&SigningKey::hmac(Algorithm::HS256, b"other"), &token).is_none());
     }
 }

@@ -6,10 +6,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
-
-use crate::object;
 
 /// What came of reading a state file.
 #[derive(Debug)]
@@ -22,11 +20,6 @@ pub enum Loaded<T> {
     Unreadable(String),
     /// A later release wrote it, in this format version.
     Newer(u64),
-}
-
-#[derive(Deserialize)]
-struct Version {
-    version: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,7 +40,7 @@ pub fn load<T: DeserializeOwned>(path: &Path, version: u64) -> io::Result<Loaded
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Loaded::Absent),
         Err(error) => return Err(error),
     };
-    if let Ok(found) = object::from_slice::<Version>(&text)
+    if let Ok(found) = serde_json::from_slice::<Document<IgnoredAny>>(&text)
         && found.version > version
     {
         return Ok(Loaded::Newer(found.version));

@@ -222,7 +222,7 @@ fn bot(setup: &Setup, number: usize) -> Bot {
         name: format!("bot-{number}"),
         id: format!("st-{number}"),
         client_id: format!("cs-{number}"),
-        key: SigningKey::hmac(Algorithm::Hs256, b"a secret"),
+        key: SigningKey::hmac(Algorithm::HS256, b"a secret"),
         encryption: None,
         time_zone: truth::zone(of.zone),
         channels: CHANNELS[..of.channels].iter().map(|&channel| channel.to_owned()).collect(),

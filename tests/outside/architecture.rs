@@ -21,7 +21,7 @@ const MAP: [(&str, &str); 10] = [
 ];
 
 /// What uses none of the others.
-const LEAVES: [&str; 3] = ["http", "object", "shutdown"];
+const LEAVES: [&str; 2] = ["http", "shutdown"];
 
 /// A use of one file by another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,10 +14,7 @@ use crate::domain::series::Interval;
 const CANARY: &str = "canary-4711-not-to-be-seen";
 
 fn environment(variables: &[(&str, &str)]) -> Environment {
-    // The number of variables is part of the type; what is not needed has no meaning.
-    let mut all = [("_", ""); 8];
-    all[..variables.len()].copy_from_slice(variables);
-    Environment::from(all)
+    variables.iter().copied().collect()
 }
 
 fn folder_with(files: &[(&str, &str)]) -> (TempDir, String) {
@@ -60,6 +57,30 @@ fn the_environment_goes_over_the_document() {
 }
 
 #[test]
+fn lists_and_tables_of_the_environment_are_written_as_in_toml_and_lists_also_without_quotes() {
+    let text = format!("{TOKEN}{BOT}tags = {{ team = \"care\", site = \"x\" }}\n");
+    for list in ["[\"rtm\", \"sms\"]", "['rtm', 'sms']", " [ \"rtm\", \"sms\", ] ", "[rtm, sms]"] {
+        let config = accepted(&text, &environment(&[("KORE_TREND__BOTS__SUPPORT__CHANNELS", list)]));
+        assert_eq!(config.bots[0].channels, ["rtm", "sms"], "{list}");
+    }
+    let variables = [
+        ("KORE_TREND__BOTS__SUPPORT__TAGS", "{ team = 'sales', \"a.b\" = \"c\" }"),
+        ("KORE_TREND__BOTS__SUPPORT__TAGS__SHIFT", "{ night = 1 }"),
+    ];
+    let tags = [("a.b", "c"), ("shift", "{ night = 1 }"), ("site", "x"), ("team", "sales")];
+    let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(accepted(&text, &environment(&variables)).bots[0].tags, tags);
+    for (table, expected) in [
+        ("team=care", "KORE_TREND__BOTS__SUPPORT__TAGS: bots.support.tags: must be a table (value hidden)"),
+        ("{ bot = \"x\" }", "KORE_TREND__BOTS__SUPPORT__TAGS__BOT: bots.support.tags.bot: the tag \"bot\" is reserved"),
+    ] {
+        check_problems(&text, &environment(&[("KORE_TREND__BOTS__SUPPORT__TAGS", table)]), &[expected]);
+    }
+    let secret = environment(&[("KORE_TREND__BOTS__SUPPORT__CLIENT_SECRET", "{ a = 1 }")]);
+    assert_eq!(accepted(&text, &secret).bots[0].key, SigningKey::hmac(Algorithm::HS256, b"{ a = 1 }"));
+}
+
+#[test]
 fn the_environment_alone_is_a_configuration() {
     let variables = environment(&[
         ("KORE_TREND__INFLUXDB__ORG", ""),
@@ -70,8 +91,10 @@ fn the_environment_alone_is_a_configuration() {
         ("KORE_TREND__BOTS__SALES__CLIENT_SECRET", "s"),
     ]);
     assert_eq!(load(&Source::Nowhere(vec!["a".into()]), &variables).unwrap().bots[0].name, "sales");
-    let error = load(&Source::Nowhere(vec!["a".into(), "b".into()]), &Environment::default()).unwrap_err();
-    assert!(error.to_string().contains("no file at a or b; name one with --config, or try --demo"), "{error}");
+    for nothing in [Environment::default(), environment(&[("KORE_TREND__LOG_LEVEL", "")])] {
+        let error = load(&Source::Nowhere(vec!["a".into(), "b".into()]), &nothing).unwrap_err();
+        assert!(error.to_string().contains("no file at a or b; name one with --config, or try --demo"), "{error}");
+    }
 }
 
 #[test]
@@ -154,7 +177,7 @@ fn a_bots_secret_may_be_a_credential_or_a_number_in_the_environment() {
     let (_folder, path) = folder_with(&[("support.client_secret", "a secret\n")]);
     let bot = BOT.replace("client_secret = \"a secret\"\n", "");
     let text = format!("{TOKEN}{bot}");
-    let key = |secret: &[u8]| SigningKey::hmac(Algorithm::Hs256, secret);
+    let key = |secret: &[u8]| SigningKey::hmac(Algorithm::HS256, secret);
     for (variable, expected) in [
         (("CREDENTIALS_DIRECTORY", path.as_str()), "a secret"),
         (("KORE_TREND__BOTS__SUPPORT__CLIENT_SECRET", "0123"), "0123"),
@@ -203,7 +226,7 @@ fn what_editors_add_to_a_secret_is_dropped_and_what_copying_adds_is_refused() {
             match expected {
                 Ok(secret) => {
                     let key = accepted(document, &environment(variables)).bots[0].key.clone();
-                    assert_eq!(key, SigningKey::hmac(Algorithm::Hs256, secret.as_bytes()), "{text:?}");
+                    assert_eq!(key, SigningKey::hmac(Algorithm::HS256, secret.as_bytes()), "{text:?}");
                 }
                 // An empty variable is not set.
                 Err(_) if text.is_empty() && !variables.is_empty() && key != file => {

@@ -1,5 +1,6 @@
 //! One mistake is one problem, with its line; it is told soon, and in words that name it.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
@@ -19,13 +20,17 @@ fn one_mistake_is_one_problem_with_its_line() {
             format!("{TOKEN}{}", BOT.replace("client_id", "clientid")),
             "bots.support.clientid: unknown key; did you mean bots.support.client_id?".into(),
         ),
+        (
+            format!("{TOKEN}{}", BOT.replace("bots.support]", "bots.support.eu]")),
+            format!("bots.support.eu: {wrong_name}"),
+        ),
         (format!("influxdb = 5\n{BOT}"), "influxdb: must be a table (value hidden)".into()),
         (format!("{TOKEN}[bots]\nsupport = 5\n"), "bots.support: must be a table (value hidden)".into()),
     ] {
         let found = problems(&text, &Environment::default());
         assert_eq!(found.len(), 1, "{text}\n{found:#?}");
         let line = text.lines().position(|line| {
-            ["Support]", "größe", "support bot", "[influx]", "[bot.", "clientid", "= 5"]
+            ["Support]", "support.eu]", "größe", "support bot", "[influx]", "[bot.", "clientid", "= 5"]
                 .iter()
                 .any(|word| line.contains(word))
         });
@@ -40,6 +45,30 @@ fn what_is_missing_is_told_with_the_line_of_its_table() {
     let expected = ["influxdb.bucket: is missing (line 2)", "bots.a.client_id: is missing; it looks like cs-…"];
     check_problems(text, &Environment::default(), &expected);
     assert!(problems(text, &Environment::default())[1].ends_with("on the platform (line 6)"));
+}
+
+#[test]
+fn what_is_missing_of_a_table_that_variables_brought_is_told_by_the_variable() {
+    let environment = Environment::from([
+        ("KORE_TREND__BOTS__SUPORT__CLIENT_SECRET", "s"),
+        ("KORE_TREND__INFLUXDB__BUCKET", "b"),
+        ("KORE_TREND__INFLUXDB__TOKEN", "t"),
+    ]);
+    let expected = [
+        "KORE_TREND__INFLUXDB__ORG: influxdb.org: is missing",
+        "KORE_TREND__BOTS__SUPORT__ID: bots.suport.id: is missing",
+        "KORE_TREND__BOTS__SUPORT__CLIENT_ID: bots.suport.client_id: is missing",
+    ];
+    check_problems(BOT, &environment, &expected);
+}
+
+#[test]
+fn a_name_that_the_document_has_is_told_by_its_line_whatever_variables_add() {
+    let environment = Environment::from([("KORE_TREND__BOTS__SUPPORT__CLIENT_SECRET", "s")]);
+    let text = format!("{TOKEN}{}", BOT.replace("support", "Support"));
+    let found = problems(&text, &environment);
+    assert!(found.len() == 1 && found[0].contains("config.toml: bots.Support: a bot's name"), "{found:?}");
+    assert!(found[0].ends_with("(line 5)"), "{found:?}");
 }
 
 #[test]
@@ -83,14 +112,16 @@ fn a_name_with_the_separator_of_variables_is_told_from_others() {
 
 #[test]
 fn a_variable_that_is_not_utf_8_is_refused() {
-    let broken = std::ffi::OsStr::from_bytes(b"engagement\xff");
-    let environment = Environment::of([
-        ("KORE_TREND__INFLUXDB__BUCKET".into(), broken.to_owned()),
-        (std::ffi::OsStr::from_bytes(b"KORE_TREND__\xff").to_owned(), "x".into()),
-        ("OTHER".into(), broken.to_owned()),
+    let broken = OsStr::from_bytes(b"engagement\xff");
+    let environment = Environment::from([
+        (OsStr::new("KORE_TREND__INFLUXDB__BUCKET"), broken),
+        (OsStr::from_bytes(b"KORE_TREND__\xff"), OsStr::new("x")),
+        (OsStr::new("OTHER"), broken),
     ]);
     let expected = ["KORE_TREND__INFLUXDB__BUCKET: not valid UTF-8", "KORE_TREND__\u{fffd}: not valid UTF-8"];
     check_problems(&format!("{TOKEN}{BOT}"), &environment, &expected);
+    let no_toml = "config.toml: is not valid TOML in line 1 column 10: invalid table header, expected";
+    check_problems("[platform", &environment, &[expected[0], expected[1], no_toml]);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::*;
+use crate::config::document::join;
+use crate::config::schema::{self, keys_of};
 use crate::domain::series::Interval;
 
 const MINIMAL: &str = "[influxdb]\norg = \"sre\"\nbucket = \"engagement\"\n\
@@ -86,6 +88,33 @@ fn the_sample_configuration_is_made_of_the_defaults() {
     assert_eq!(without_secrets(&config), without_secrets(&minimal));
 }
 
+/// Every key that takes a value, with its table.
+fn every_key() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let tables = ["", "schedule", "platform", "influxdb", "file", "admin", schema::BOT];
+    let keys = tables.into_iter().flat_map(|table| keys_of(table).map(move |key| (table, key)));
+    keys.filter(move |(table, key)| !table.is_empty() || *key != "bots" && !tables.contains(key))
+}
+
+fn path_of((table, key): (&str, &str)) -> String {
+    join(&table.replace('*', "support"), key)
+}
+
+#[test]
+fn every_key_there_is_is_read() {
+    for (table, key) in every_key() {
+        let line = format!("{key} = [[]]");
+        let others = BOT.lines().filter(|other| !other.starts_with(&format!("{key} = "))).collect::<Vec<_>>();
+        let text = match table {
+            "" => format!("{line}\n{TOKEN}{BOT}"),
+            schema::BOT => format!("{TOKEN}{}\n{line}\n", others.join("\n")),
+            "influxdb" | "file" => format!("[{table}]\n{line}\n{BOT}"),
+            _ => format!("[{table}]\n{line}\n{TOKEN}{BOT}"),
+        };
+        let (told, path) = (problems(&text, &Environment::default()), path_of((table, key)));
+        assert!(told.iter().any(|problem| problem.contains(&format!(": {path}: "))), "{path}: {told:#?}");
+    }
+}
+
 /// A key that is commented out starts right after the `#`, prose after a space.
 #[test]
 fn the_sample_configuration_names_every_key() {
@@ -100,26 +129,9 @@ fn the_sample_configuration_names_every_key() {
         }
     }
     keys.sort();
-    let sections = [
-        ("", "state_dir shutdown_grace log_level"),
-        ("schedule.", "cron run_on_start spread refresh_days initial_days include_open"),
-        (
-            "platform.",
-            "url api send end_date timeout max_days_per_request concurrency per_minute per_hour backfill_share",
-        ),
-        ("influxdb.", "url org bucket token_file token read_token_file read timeout gzip"),
-        ("file.", "path"),
-        ("admin.", "listen"),
-        (
-            "bots.support.",
-            "id client_id client_secret_file client_secret private_key_file algorithm encryption_key_file encryption time_zone channels intervals tags cron",
-        ),
-    ];
-    let keys_of = |(section, keys): &(&str, &'static str)| {
-        let section = (*section).to_owned();
-        keys.split(' ').map(move |key| format!("{section}{key}")).collect::<Vec<_>>()
-    };
-    let mut expected: Vec<String> = sections.iter().flat_map(keys_of).collect();
+    let mut expected: Vec<String> = every_key().map(path_of).collect();
+    // The file of this secret is enough.
+    expected.retain(|key| key != "influxdb.read_token");
     expected.sort();
     assert_eq!(keys, expected);
 }
@@ -150,7 +162,7 @@ fn every_value_that_is_given_is_taken() {
     assert_eq!(database(&config).read_token.as_ref().map(ExposeSecret::expose_secret), Some("r"));
     let bot = &config.bots[0];
     assert_eq!(bot.name, "a_b-1");
-    assert!(format!("{:?}", bot.key).contains("Hs512"), "{:?}", bot.key);
+    assert!(format!("{:?}", bot.key).contains("HS512"), "{:?}", bot.key);
     assert_eq!(bot.tags, [("with.dot".to_owned(), "a\\b, c=d \"e\" 😀".to_owned())]);
     assert_eq!(bot.intervals, [Interval::Daily, Interval::Hourly]);
     assert_eq!(bot.cron.as_ref().unwrap().line(), "0 0 3 * * MON");

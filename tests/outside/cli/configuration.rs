@@ -207,6 +207,19 @@ fn a_proxy_that_cannot_be_used_is_named_by_its_variable() {
 }
 
 #[test]
+fn a_proxy_that_is_no_text_is_told_at_the_start() {
+    let sections = bots(["support"], "");
+    let template = Template { platform_url: "https://platform.invalid", bots: &sections, ..Template::default() };
+    let workspace = Workspace::with(&template);
+    let no_text = || OsString::from_vec(b"http://\xff".to_vec());
+    for variables in [vec![("HTTPS_PROXY", no_text())], vec![("HTTPS_PROXY", "a:1".into()), ("NO_PROXY", no_text())]] {
+        let name = variables.last().unwrap().0;
+        let output = check(&workspace, &variables).expect_code(78);
+        assert!(output.stderr.contains(&format!("{name}: not valid UTF-8")), "{}", output.stderr);
+    }
+}
+
+#[test]
 fn a_file_that_may_grow_no_further_is_like_a_full_disk() {
     let sections = bots(["support"], "channels = [\"all\", \"rtm\", \"msteams\", \"ivr\"]");
     let platform = SimulatedPlatform::well(&sections);

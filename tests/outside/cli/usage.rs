@@ -69,6 +69,18 @@ fn wrong_usage_exits_with_2_and_says_why() {
 }
 
 #[test]
+fn a_range_that_lies_after_the_today_of_every_bot_is_wrong_usage() {
+    let bots = TWO_BOTS.replace("client_secret", "time_zone = \"Etc/GMT+12\"\nclient_secret");
+    let workspace = Workspace::with(&Template { bots: &bots, ..Template::default() });
+    // Where it is so late already is the day after the bots' today.
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Etc/GMT-14").unwrap()).date();
+    for flag in ["--backfill", "--verify"] {
+        check_wrong(&workspace, &[flag, &format!("{today}..{today}")], &["the range ends after today"]);
+        check_wrong(&workspace, &[flag, &format!("2026-01-01..{today}")], &["the range ends after today"]);
+    }
+}
+
+#[test]
 fn half_a_shard_in_the_environment_is_wrong_usage() {
     let workspace = Workspace::with(&Template::default());
     for (variables, words) in [
@@ -136,6 +148,8 @@ fn the_configuration_may_be_named_by_flag_or_environment() {
     std::fs::rename(workspace.path("config.toml"), workspace.path("other.toml")).unwrap();
     workspace.run(&["--once", "--dry-run", "--config", "other.toml"]).expect_code(0);
     with_variables(&workspace, &[("KORE_TREND_CONFIG", "other.toml")], &["--once", "--dry-run"]).expect_code(0);
+    std::fs::rename(workspace.path("other.toml"), workspace.path("config.toml")).unwrap();
+    with_variables(&workspace, &[("KORE_TREND_CONFIG", "")], &["--once", "--dry-run"]).expect_code(0);
 }
 
 #[test]

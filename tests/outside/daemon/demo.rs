@@ -46,7 +46,7 @@ fn a_bot_that_is_added_is_simulated_as_well() {
     assert!(daemon.reload(), "a secret need not exist yet");
     wait_for("its points", || (of_two() > 150).then_some(()));
     daemon.wait_until_ready();
-    assert_eq!(daemon.logged("writing invented figures").len(), 1, "said once");
+    assert_eq!(daemon.logged("invented figures").len(), 1, "said once");
     daemon.end();
     assert!(workspace.path("state/demo/watermarks.json").exists() && !workspace.path("state/watermarks.json").exists());
 }
