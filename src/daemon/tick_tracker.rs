@@ -1,5 +1,5 @@
-//! Ticks under way: one for each slot that came, over all bots of its schedule. A bot starts when its delay is over and
-//! takes part in one tick at a time; the tick is over when the last of them has ended.
+//! Ticks under way: one for each slot that came, over all bots of its schedule. A bot starts when its delay is over; the
+//! tick is over when the last of them has ended.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -21,8 +21,6 @@ pub(super) struct TickTracker {
     open: HashMap<Number, OpenTick>,
     starts: BTreeMap<(Instant, u64), Start>,
     planned: u64,
-    /// Bots with a running tick, and how many ticks of theirs were skipped meanwhile.
-    running: HashMap<String, u32>,
 }
 
 /// A bot that is to start.
@@ -32,18 +30,6 @@ pub(super) struct Start {
     pub(super) tick: Number,
     /// Its name.
     pub(super) bot: String,
-}
-
-/// What it means that the time of a bot has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It starts, and runs until it is said to be [free](TickTracker::bot_is_free).
-    Starts,
-    /// Its last tick still runs: this one is skipped. The next one asks for everything that is owed, so nothing is lost.
-    Skipped {
-        /// Whether it is the first one that this long tick makes fall out.
-        is_first: bool,
-    },
 }
 
 #[derive(Debug)]
@@ -81,30 +67,6 @@ impl TickTracker {
     pub(super) fn take_start(&mut self) -> Option<Start> {
         let first = self.starts.first_entry()?;
         (first.key().0 <= Instant::now()).then(|| first.remove())
-    }
-
-    /// The time of this bot has come.
-    pub(super) fn turn(&mut self, bot: &str) -> Turn {
-        match self.running.get_mut(bot) {
-            None => {
-                self.running.insert(bot.to_owned(), 0);
-                Turn::Starts
-            }
-            Some(skipped) => {
-                *skipped += 1;
-                Turn::Skipped { is_first: *skipped == 1 }
-            }
-        }
-    }
-
-    /// Whether a tick of this bot runs.
-    pub(super) fn is_running(&self, bot: &str) -> bool {
-        self.running.contains_key(bot)
-    }
-
-    /// The tick of this bot does not run any more. Returns how many were skipped meanwhile.
-    pub(super) fn bot_is_free(&mut self, bot: &str) -> u32 {
-        self.running.remove(bot).unwrap_or(0)
     }
 
     /// No bot starts any more. Returns the ticks that are over with that.
@@ -150,17 +112,6 @@ mod tests {
 
     fn bots(delays: &[(&str, u64)]) -> Vec<(String, Duration)> {
         delays.iter().map(|(bot, seconds)| ((*bot).to_owned(), Duration::from_secs(*seconds))).collect()
-    }
-
-    #[test]
-    fn a_bot_has_one_tick_at_a_time_and_what_comes_meanwhile_is_skipped() {
-        let mut tracker = TickTracker::default();
-        assert_eq!((tracker.turn("a"), tracker.turn("b")), (Turn::Starts, Turn::Starts));
-        assert_eq!(tracker.turn("a"), Turn::Skipped { is_first: true });
-        assert_eq!(tracker.turn("a"), Turn::Skipped { is_first: false });
-        assert_eq!((tracker.bot_is_free("a"), tracker.bot_is_free("b")), (2, 0));
-        assert!(!tracker.is_running("a"));
-        assert_eq!(tracker.turn("a"), Turn::Starts);
     }
 
     fn nothing() -> Ticked {

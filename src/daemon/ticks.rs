@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::{Id, JoinError};
 
-use super::tick_tracker::{Number, Start, Turn};
+use super::tick_tracker::{Number, Start};
 use super::{Daemon, due, reload};
 use crate::config::Config;
 use crate::domain::calendar;
@@ -16,7 +16,7 @@ use crate::domain::words::counted;
 use crate::observe::status::view::TickView;
 use crate::run::{self, Ticked, job};
 
-/// The running tick of a bot.
+/// The running tick of a bot, which has one at a time.
 #[derive(Debug)]
 pub(super) struct RunningTick {
     /// The tick it takes part in.
@@ -24,6 +24,8 @@ pub(super) struct RunningTick {
     bot: String,
     /// What it began with.
     config: Arc<Config>,
+    /// Ticks of the bot that were skipped meanwhile. The next one asks for everything that is owed, so nothing is lost.
+    skipped: u64,
 }
 
 impl Daemon {
@@ -45,7 +47,7 @@ impl Daemon {
         let mut bots: Vec<String> =
             self.env.board.not_well().into_iter().map(|series| series.bot.name.clone()).collect();
         bots.dedup();
-        bots.retain(|bot| !self.tracker.is_running(bot));
+        bots.retain(|bot| self.tasks.values().all(|running| running.bot != *bot));
         let starts = bots.into_iter().map(|bot| (bot, Duration::ZERO)).collect();
         self.tracker.open((self.env.clock)(), starts);
     }
@@ -58,9 +60,10 @@ impl Daemon {
             let tick = self.tracker.fall_out(tick);
             return self.tick_over(tick);
         };
-        if let Turn::Skipped { is_first } = self.tracker.turn(&bot) {
+        if let Some(running) = self.tasks.values_mut().find(|running| running.bot == bot) {
+            running.skipped += 1;
             self.env.watch.metrics.skipped();
-            if is_first {
+            if running.skipped == 1 {
                 tracing::warn!(bot, "the previous tick is still running: skipping ticks until it ends");
             }
             let tick = self.tracker.fall_out(tick);
@@ -70,7 +73,7 @@ impl Daemon {
         self.env.board.set_running(&bot, true);
         let (config, clients) = (Arc::clone(&self.config), Arc::clone(&self.clients));
         let (watermarks, env) = (Arc::clone(&self.watermarks), self.env.clone());
-        let running = RunningTick { tick, bot, config: Arc::clone(&config) };
+        let running = RunningTick { tick, bot, config: Arc::clone(&config), skipped: 0 };
         let id = self.running.spawn(async move { run::tick(&config, series, &watermarks, clients, &env).await }).id();
         self.tasks.insert(id, running);
     }
@@ -92,14 +95,13 @@ impl Daemon {
             Ok((id, ticked)) => (id, Ok(ticked)),
             Err(error) => (error.id(), Err(error)),
         };
-        let Some(RunningTick { tick, bot, config }) = self.tasks.remove(&id) else { return };
+        let Some(RunningTick { tick, bot, config, skipped }) = self.tasks.remove(&id) else { return };
         let ticked = ticked.unwrap_or_else(|error| {
             self.fail(&bot, error);
             Ticked { rows: Vec::new(), was_left: false }
         });
-        let skipped = self.tracker.bot_is_free(&bot);
         if skipped > 0 {
-            tracing::info!(bot, "the long tick has ended; {} skipped", counted(skipped.into(), "tick"));
+            tracing::info!(bot, "the long tick has ended; {} skipped", counted(skipped, "tick"));
         }
         self.env.board.set_running(&bot, false);
         if ticked.was_left {

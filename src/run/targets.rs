@@ -59,8 +59,8 @@ pub fn say_changes(config: &Config, series: &[Series], watermarks: &Watermarks, 
     for bot in with_other_tags {
         tracing::warn!(
             bot,
-            "the tags of bot {bot} changed: new points form new series beside the old ones; delete the old series, or run \
-             --verify to list them"
+            "the tags of bot {bot} changed: new points form new series beside the old ones; delete the old series, whose \
+             points --verify counts"
         );
     }
 }

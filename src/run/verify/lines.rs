@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use serde_json::{Value as Json, json};
+use serde::{Serialize, Serializer};
 
 use crate::database::read::Reader;
 use crate::domain::compare::{Difference, Fields, Kind, Value};
-use crate::domain::series::Series;
+use crate::domain::series::{Interval, Series};
 
 /// Prints a line of JSON for each difference.
 ///
@@ -17,40 +17,70 @@ use crate::domain::series::Series;
 pub(in crate::run) fn print(reader: &Reader, series: &Series, differences: &[Difference]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     for difference in differences {
-        writeln!(stdout, "{}", difference_line(reader, series, difference))?;
+        writeln!(stdout, "{}", serde_json::to_string(&difference_line(reader, series, difference))?)?;
     }
     stdout.flush()
 }
 
-pub(super) fn identity(series: &Series) -> String {
-    let Series { bot, channel, interval } = series;
-    let (bot, channel) = (json!(bot.name), json!(channel));
-    format!("{{\"bot\":{bot},\"channel\":{channel},\"interval\":\"{interval}\"}}")
+/// A series, as lines of JSON name it.
+#[derive(Serialize)]
+pub(super) struct Named<'a> {
+    bot: &'a str,
+    channel: &'a str,
+    interval: Interval,
 }
 
-fn difference_line(reader: &Reader, series: &Series, difference: &Difference) -> String {
-    let object = |fields: Vec<(String, Json)>| {
-        let fields: Vec<String> = fields.into_iter().map(|(name, value)| format!("{}:{value}", json!(name))).collect();
-        format!("{{{}}}", fields.join(","))
-    };
-    let platform = difference.platform.map_or("null".to_owned(), |figures| {
-        object(figures.fields().map(|(name, value)| (name.to_owned(), value.into())).collect())
-    });
-    let database = difference.database.as_ref().map_or("null".to_owned(), |fields| {
-        object(in_order(fields).into_iter().map(|(name, value)| (name.to_owned(), as_json(value))).collect())
-    });
-    let delete = match difference.kind {
-        Kind::Unexpected => format!(",\"delete\":{}", json!(deletion(reader, series, difference.timestamp))),
-        Kind::Missing | Kind::Different => String::new(),
-    };
-    format!(
-        "{{\"difference\":{{\"series\":{},\"time\":\"{}\",\"kind\":\"{}\",\"platform\":{platform},\
-         \"database\":{database},\"late_revision\":{}{delete}}}}}",
-        identity(series),
-        instant(difference.timestamp),
-        name(difference.kind),
-        difference.late_revision,
-    )
+impl<'a> From<&'a Series> for Named<'a> {
+    fn from(series: &'a Series) -> Self {
+        Named { bot: &series.bot.name, channel: &series.channel, interval: series.interval }
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    difference: Content<'a>,
+}
+
+#[derive(Serialize)]
+struct Content<'a> {
+    series: Named<'a>,
+    time: Timestamp,
+    kind: &'static str,
+    platform: Option<InOrder<i64>>,
+    database: Option<InOrder<&'a Value>>,
+    late_revision: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delete: Option<String>,
+}
+
+/// Fields in an order of their own, which a map would not keep.
+struct InOrder<T>(Vec<(String, T)>);
+
+impl<T: Serialize> Serialize for InOrder<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+fn difference_line<'a>(reader: &Reader, series: &'a Series, difference: &'a Difference) -> Line<'a> {
+    let named = |(name, value): (&str, _)| (name.to_owned(), value);
+    let platform = difference
+        .platform
+        .map(|figures| InOrder(figures.fields().map(|(name, value)| (name.to_owned(), value)).collect()));
+    let database =
+        difference.database.as_ref().map(|fields| InOrder(in_order(fields).into_iter().map(named).collect()));
+    let is_unexpected = difference.kind == Kind::Unexpected;
+    Line {
+        difference: Content {
+            series: series.into(),
+            time: instant(difference.timestamp),
+            kind: name(difference.kind),
+            platform,
+            database,
+            late_revision: difference.late_revision,
+            delete: is_unexpected.then(|| deletion(reader, series, difference.timestamp)),
+        },
+    }
 }
 
 /// The program's own fields first, in its order.
@@ -59,16 +89,6 @@ pub(super) fn in_order(fields: &Fields) -> Vec<(&str, &Value)> {
     let own = OWN.iter().filter_map(|name| Some((*name, fields.get(*name)?)));
     let others = fields.iter().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| !OWN.contains(name));
     own.chain(others).collect()
-}
-
-fn as_json(value: &Value) -> Json {
-    match value {
-        Value::Integer(value) => (*value).into(),
-        Value::Unsigned(value) => (*value).into(),
-        Value::Float(value) => json!(value),
-        Value::Boolean(value) => (*value).into(),
-        Value::Text(value) => value.as_str().into(),
-    }
 }
 
 pub(super) fn deletion(reader: &Reader, series: &Series, time: i64) -> String {

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::lines::{deletion, identity, in_order, instant, name};
+use serde::Serialize;
+
+use super::lines::{Named, deletion, in_order, instant, name};
 use crate::domain::compare::{Fields, Value};
 use crate::domain::point::Figures;
 use crate::domain::series::Series;
@@ -27,7 +29,7 @@ pub(super) fn print(verifier: &Verifier, series: &[Series], complete: &[bool], r
     let mut stdout = io::stdout().lock();
     if verifier.options.json {
         for (series, found, complete) in rows {
-            writeln!(stdout, "{}", series_line(series, found, complete))?;
+            writeln!(stdout, "{}", serde_json::to_string(&series_line(series, found, complete))?)?;
         }
         return stdout.flush();
     }
@@ -37,15 +39,23 @@ pub(super) fn print(verifier: &Verifier, series: &[Series], complete: &[bool], r
     stdout.flush()
 }
 
-/// Keys in the order of the contract, which a map of JSON values would not keep.
-fn series_line(series: &Series, found: &SeriesFindings, complete: bool) -> String {
-    let SeriesFindings { days, equal, missing, different, unexpected, elsewhere, .. } = found;
-    let incomplete = if complete { "" } else { ",\"complete\":false" };
-    format!(
-        "{{\"series\":{},\"days\":{days},\"equal\":{equal},\"missing\":{missing},\"different\":{different},\
-         \"unexpected\":{unexpected},\"elsewhere\":{elsewhere}{incomplete}}}",
-        identity(series)
-    )
+#[derive(Serialize)]
+struct SeriesLine<'a> {
+    series: Named<'a>,
+    days: u64,
+    equal: u64,
+    missing: u64,
+    different: u64,
+    unexpected: u64,
+    elsewhere: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    complete: Option<bool>,
+}
+
+fn series_line<'a>(series: &'a Series, found: &SeriesFindings, complete: bool) -> SeriesLine<'a> {
+    let SeriesFindings { days, equal, missing, different, unexpected, elsewhere, .. } = *found;
+    let complete = (!complete).then_some(false);
+    SeriesLine { series: series.into(), days, equal, missing, different, unexpected, elsewhere, complete }
 }
 
 fn table(out: &mut impl Write, rows: &[Row<'_>]) -> io::Result<()> {
