@@ -8,6 +8,7 @@ mod known_buckets;
 pub mod progress;
 mod running;
 pub mod summary;
+mod table;
 pub mod targets;
 mod tick_progress;
 mod verifier;

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 
 use crate::domain::event::Confirmed;
 use crate::domain::series::{Interval, Series};
+use crate::run::table;
 
 /// How many days a spark line shows.
 const SPARK_DAYS: usize = 31;
@@ -134,24 +135,10 @@ pub struct Summary<'a>(pub &'a [Row]);
 
 impl fmt::Display for Summary<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heading = ["bot", "channel", "interval", "days", "points", "requests", "users by day"].map(str::to_owned);
-        let row = |row: &Row| {
-            let Row { series, days, points, requests, .. } = row;
-            let figures = [days, points, requests].map(ToString::to_string);
-            let [days, points, requests] = figures;
-            let interval = series.interval.to_string();
-            [series.bot.name.clone(), series.channel.clone(), interval, days, points, requests, row.remark()]
-        };
-        let table: Vec<[String; 7]> = std::iter::once(heading).chain(self.0.iter().map(row)).collect();
-        let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..6).map(width).collect();
-        for [bot, channel, interval, days, points, requests, remark] in &table {
-            writeln!(
-                f,
-                "{bot:<0$}  {channel:<1$}  {interval:<2$}  {days:>3$}  {points:>4$}  {requests:>5$}  {remark}",
-                widths[0], widths[1], widths[2], widths[3], widths[4], widths[5]
-            )?;
-        }
+        let heading = table::Row::heading(&["days", "points", "requests"], "users by day");
+        let row = |row: &Row| table::Row::of(&row.series, &[row.days, row.points, row.requests], row.remark());
+        let rows: Vec<table::Row> = std::iter::once(heading).chain(self.0.iter().map(row)).collect();
+        f.write_str(&table::aligned(&rows))?;
         let total = |of: fn(&Row) -> u64| self.0.iter().map(of).sum::<u64>();
         let complete = self.0.iter().filter(|row| row.outcome == Outcome::Complete).count();
         writeln!(

@@ -8,6 +8,7 @@ use super::lines::{Named, deletion, in_order, instant, name};
 use crate::domain::compare::{Fields, Value};
 use crate::domain::point::Figures;
 use crate::domain::series::Series;
+use crate::run::table;
 use crate::run::verifier::{SHOWN, SeriesFindings, Verifier};
 
 /// A series, what is known of it, and whether both sides of it were read in full.
@@ -33,7 +34,7 @@ pub(super) fn print(verifier: &Verifier, series: &[Series], complete: &[bool], r
         }
         return stdout.flush();
     }
-    table(&mut stdout, &rows)?;
+    write!(stdout, "{}", table(&rows))?;
     differences(&mut stdout, &rows)?;
     advice(&mut stdout, verifier, &rows, refresh_days)?;
     stdout.flush()
@@ -58,29 +59,16 @@ fn series_line<'a>(series: &'a Series, found: &SeriesFindings, complete: bool) -
     SeriesLine { series: series.into(), days, equal, missing, different, unexpected, elsewhere, complete }
 }
 
-fn table(out: &mut impl Write, rows: &[Row<'_>]) -> io::Result<()> {
-    const HEADING: [&str; 9] =
-        ["bot", "channel", "interval", "days", "equal", "missing", "different", "unexpected", "elsewhere"];
-    let cells = |(series, found, _): &Row<'_>| -> [String; 9] {
-        let Series { bot, channel, interval } = series;
-        let SeriesFindings { days, equal, missing, different, unexpected, elsewhere, .. } = found;
-        let [days, equal, missing, different, unexpected, elsewhere] =
-            [days, equal, missing, different, unexpected, elsewhere].map(ToString::to_string);
-        let (bot, channel, interval) = (bot.name.clone(), channel.clone(), interval.to_string());
-        [bot, channel, interval, days, equal, missing, different, unexpected, elsewhere]
+fn table(rows: &[Row<'_>]) -> String {
+    let heading = ["days", "equal", "missing", "different", "unexpected", "elsewhere"];
+    let row = |(series, found, complete): &Row<'_>| {
+        let SeriesFindings { days, equal, missing, different, unexpected, elsewhere, .. } = **found;
+        let remark = if *complete { "" } else { "not read in full, see the log" };
+        table::Row::of(series, &[days, equal, missing, different, unexpected, elsewhere], remark.to_owned())
     };
-    let mut lines: Vec<([String; 9], bool)> = vec![(HEADING.map(str::to_owned), true)];
-    lines.extend(rows.iter().map(|row| (cells(row), row.2)));
-    let width = |column: usize| lines.iter().map(|(line, _)| line[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..9).map(width).collect();
-    for (line, complete) in &lines {
-        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
-            let gap = if column == 0 { "" } else { "  " };
-            if column < 3 { write!(out, "{gap}{cell:<width$}")? } else { write!(out, "{gap}{cell:>width$}")? }
-        }
-        writeln!(out, "{}", if *complete { "" } else { "  not read in full, see the log" })?;
-    }
-    Ok(())
+    let rows: Vec<table::Row> =
+        std::iter::once(table::Row::heading(&heading, "")).chain(rows.iter().map(row)).collect();
+    table::aligned(&rows)
 }
 
 fn differences(out: &mut impl Write, rows: &[Row<'_>]) -> io::Result<()> {

@@ -88,11 +88,15 @@ mod needs_influxdb2 {
         // So that the request limits are not what the test waits for.
         let config = workspace.read("config.toml").replace("[platform]", "[platform]\nmax_days_per_request = 400");
         workspace.write("config.toml", &config);
-        // 2,084 days in three channels, with as many hours skipped as repeated.
+        // 2,084 days in three channels, with six hours skipped in each.
         let range = "2020-01-01..2025-09-14";
         workspace.run(&["--backfill", range]).expect_code(0);
         let output = workspace.run(&["--verify", range]).expect_code(0);
-        assert!(output.stdout.contains("the database equals the platform: 150,"), "{}", output.stdout);
+        assert!(
+            output.stdout.contains("the database equals the platform: 150030 points of 3 series"),
+            "{}",
+            output.stdout
+        );
     }
 
     #[test]
