@@ -243,14 +243,15 @@ impl Mode {
     }
 }
 
+/// So many names are told, so that the message is read.
+const MOST_TOLD: usize = 20;
+
 fn all_known(flag: &str, named: &[String], known: &BTreeSet<&str>) -> Result<(), UsageError> {
-    match named.iter().find(|name| !known.contains(name.as_str())) {
-        None => Ok(()),
-        Some(unknown) => {
-            let known: Vec<&str> = known.iter().copied().collect();
-            Err(UsageError(format!("{flag} {unknown}: not configured; configured: {}", known.join(", "))))
-        }
-    }
+    let Some(unknown) = named.iter().find(|name| !known.contains(name.as_str())) else { return Ok(()) };
+    let some = known.iter().copied().take(MOST_TOLD).collect::<Vec<_>>().join(", ");
+    let others = known.len().saturating_sub(MOST_TOLD);
+    let others = if others > 0 { format!(" and {others} more") } else { String::new() };
+    Err(UsageError(format!("{flag} {unknown}: not configured; configured: {some}{others}")))
 }
 
 /// An indexed Kubernetes job numbers its pods.
@@ -358,6 +359,21 @@ mod tests {
         ] {
             assert!(resolve(arguments, Environment::default()).is_err(), "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn of_many_names_some_are_told() {
+        let names: Vec<String> = (10..60).map(|number| format!("bot-{number}")).collect();
+        let told = |count: usize| {
+            let known = names.iter().take(count).map(String::as_str).collect();
+            all_known("--bot", &["bot-0".to_owned()], &known).unwrap_err().to_string()
+        };
+        assert_eq!(told(2), "--bot bot-0: not configured; configured: bot-10, bot-11");
+        assert!(
+            told(20).ends_with("bot-28, bot-29") && told(50).ends_with("bot-28, bot-29 and 30 more"),
+            "{}",
+            told(50)
+        );
     }
 
     #[test]
