@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{ArgGroup, Parser};
+use clap::Parser;
 use clap_complete::Shell;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -20,13 +20,13 @@ use crate::state::backfill::Range;
 
 /// Exports the Kore.ai User Engagement Trend of chatbots to InfluxDB
 #[derive(Debug, Parser)]
-#[command(version, group = ArgGroup::new("mode"), group = ArgGroup::new("one_shot").multiple(true))]
+#[command(version)]
 pub struct Arguments {
     /// Export all that is owed now, then exit
-    #[arg(long, groups = ["mode", "one_shot"])]
+    #[arg(long, group = "mode")]
     once: bool,
     /// Export these days (YYYY-MM-DD, both inclusive; FROM.. = through yesterday), then exit
-    #[arg(long, value_name = "FROM..TO", value_parser = parse_range, groups = ["mode", "one_shot"])]
+    #[arg(long, value_name = "FROM..TO", value_parser = parse_range, group = "mode")]
     backfill: Option<Range>,
     /// Compare these days in the database with the platform, then exit (FROM.. = through yesterday)
     #[arg(long, value_name = "FROM..TO", value_parser = parse_range, group = "mode")]
@@ -41,16 +41,16 @@ pub struct Arguments {
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// With --once or --backfill: print line protocol to stdout; write nothing, remember nothing
-    #[arg(long, requires = "one_shot")]
+    #[arg(long)]
     dry_run: bool,
     /// With --backfill: forget the progress of an interrupted run
-    #[arg(long, requires = "backfill")]
+    #[arg(long)]
     restart: bool,
     /// With --verify: write what is missing or different, then compare it again
-    #[arg(long, requires = "verify")]
+    #[arg(long)]
     repair: bool,
     /// With --verify: count late revisions of the last refresh_days as differences, too
-    #[arg(long, requires = "verify")]
+    #[arg(long)]
     strict: bool,
     /// Only this bot (repeatable)
     #[arg(long, value_name = "NAME")]
@@ -154,8 +154,8 @@ impl Arguments {
     ///
     /// If the flags do not fit together, or a range or a shard makes no sense.
     pub fn resolve(self, environment: &Environment, now: Timestamp) -> Result<Invocation, UsageError> {
-        // clap does not check `requires` where the required flag conflicts with a given one.
         for (flag, is_set, mode, is_chosen) in [
+            ("--dry-run", self.dry_run, "--once or --backfill", self.once || self.backfill.is_some()),
             ("--restart", self.restart, "--backfill", self.backfill.is_some()),
             ("--repair", self.repair, "--verify", self.verify.is_some()),
             ("--strict", self.strict, "--verify", self.verify.is_some()),
@@ -243,14 +243,15 @@ impl Mode {
     }
 }
 
+/// So many names are told, so that the message is read.
+const MOST_TOLD: usize = 20;
+
 fn all_known(flag: &str, named: &[String], known: &BTreeSet<&str>) -> Result<(), UsageError> {
-    match named.iter().find(|name| !known.contains(name.as_str())) {
-        None => Ok(()),
-        Some(unknown) => {
-            let known: Vec<&str> = known.iter().copied().collect();
-            Err(UsageError(format!("{flag} {unknown}: not configured; configured: {}", known.join(", "))))
-        }
-    }
+    let Some(unknown) = named.iter().find(|name| !known.contains(name.as_str())) else { return Ok(()) };
+    let some = known.iter().copied().take(MOST_TOLD).collect::<Vec<_>>().join(", ");
+    let others = known.len().saturating_sub(MOST_TOLD);
+    let others = if others > 0 { format!(" and {others} more") } else { String::new() };
+    Err(UsageError(format!("{flag} {unknown}: not configured; configured: {some}{others}")))
 }
 
 /// An indexed Kubernetes job numbers its pods.
@@ -358,6 +359,21 @@ mod tests {
         ] {
             assert!(resolve(arguments, Environment::default()).is_err(), "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn of_many_names_some_are_told() {
+        let names: Vec<String> = (10..60).map(|number| format!("bot-{number}")).collect();
+        let told = |count: usize| {
+            let known = names.iter().take(count).map(String::as_str).collect();
+            all_known("--bot", &["bot-0".to_owned()], &known).unwrap_err().to_string()
+        };
+        assert_eq!(told(2), "--bot bot-0: not configured; configured: bot-10, bot-11");
+        assert!(
+            told(20).ends_with("bot-28, bot-29") && told(50).ends_with("bot-28, bot-29 and 30 more"),
+            "{}",
+            told(50)
+        );
     }
 
     #[test]
