@@ -11,8 +11,6 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::dates::{date, when_asked};
 use super::failure::Failure;
-use super::limits::in_flight::{AnswerPermit, InFlight};
-use super::limits::limiter::{Limiter, NotAsked, Permit, Purpose, Request, Wish};
 use super::outage::Outage;
 use super::reading::{self, Asked};
 use super::request::request;
@@ -23,8 +21,9 @@ use crate::domain::backoff;
 use crate::domain::clock::Clock;
 use crate::domain::series::{Series, Window};
 use crate::http::{LONGEST_ANSWER, Reply, Service, SetupError, TransportError, receive, transport_error};
+use crate::limits::in_flight::{AnswerPermit, InFlight};
+use crate::limits::limiter::{Limiter, NotAsked, Permit, Purpose, Request, Wish};
 use crate::observe::metrics::Watch;
-use crate::observe::status::budgets::Budgets;
 use crate::shutdown::{Stop, Stopped};
 
 /// How long after its first denial a tick, or a backfill, waits for a bot that the platform denies.

@@ -14,7 +14,6 @@ pub use super::usage::{Budget, Purpose};
 use super::usage::{HOUR, MARGIN, Usage};
 use crate::config::Limits;
 use crate::domain::series::stable_hash;
-use crate::observe::status::budgets::Budgets;
 use crate::shutdown::{Stop, Stopped};
 
 /// Another process's request is known by when it began; this much later its answer is taken to have come.
@@ -61,29 +60,6 @@ pub enum NotAsked {
     Denied(Duration),
 }
 
-impl Budgets for Limiter {
-    fn limits(&self) -> Limits {
-        Limiter::limits(self)
-    }
-
-    fn look_at_others(&self) {
-        let now = Instant::now();
-        if let Some(ledger) = &self.ledger {
-            // If the files are locked just now, the next one who looks sees it.
-            lock(ledger).exchange(|entry| self.count_other(entry, now), || ((), None));
-        }
-    }
-
-    fn has_unwritten(&self) -> bool {
-        self.ledger.as_ref().is_some_and(|ledger| lock(ledger).is_failing())
-    }
-
-    fn usage(&self, bot_id: &str) -> Budget {
-        let bot = lock(&self.bots).get(&stable_hash(bot_id)).cloned();
-        bot.map(|bot| lock(&bot.usage).budget(Instant::now())).unwrap_or_default()
-    }
-}
-
 impl Limiter {
     /// With a ledger, requests of earlier and of other processes count as well.
     pub fn new(limits: Limits, ledger: Option<Ledger>) -> Limiter {
@@ -101,6 +77,26 @@ impl Limiter {
         for bot in lock(&self.bots).values() {
             bot.changed.notify_waiters();
         }
+    }
+
+    /// How much of its limits a bot has used.
+    pub fn usage(&self, bot_id: &str) -> Budget {
+        let bot = lock(&self.bots).get(&stable_hash(bot_id)).cloned();
+        bot.map(|bot| lock(&bot.usage).budget(Instant::now())).unwrap_or_default()
+    }
+
+    /// Counts what other processes have asked since somebody looked.
+    pub fn look_at_others(&self) {
+        let now = Instant::now();
+        if let Some(ledger) = &self.ledger {
+            // If the files are locked just now, the next one who looks sees it.
+            lock(ledger).exchange(|entry| self.count_other(entry, now), || ((), None));
+        }
+    }
+
+    /// Whether requests cannot be recorded.
+    pub fn has_unwritten(&self) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| lock(ledger).is_failing())
     }
 
     /// Waits for the bot's turn and for room among the requests of all bots, in the order of asking.

@@ -110,15 +110,15 @@ impl Ledger {
         let now = self.now();
         let read = self.look_through(now).and_then(|()| self.read(now, count));
         let (result, entry) = decide();
-        let written = read.and_then(|()| match entry.filter(|_| self.may_write) {
+        let recorded = read.and_then(|()| match entry.filter(|_| self.may_write) {
             Some(entry) => {
                 self.append(now, &[encode(entry, now)])?;
                 self.file(now / HOUR)?.1 += RECORD as u64;
-                Ok(())
+                Ok(true)
             }
-            None => Ok(()),
+            None => Ok(false),
         });
-        self.report(written.and(self.lock.unlock()));
+        self.report(self.lock.unlock().and(recorded));
         Some(result)
     }
 
@@ -127,14 +127,15 @@ impl Ledger {
         self.is_failing
     }
 
-    fn report(&mut self, result: io::Result<()>) {
-        match (std::mem::replace(&mut self.is_failing, result.is_err()), result) {
-            (false, Err(error)) => {
+    /// Whether something was recorded, or why not. Merely to look succeeds on a full disk, too, and tells nothing.
+    fn report(&mut self, recorded: io::Result<bool>) {
+        match recorded {
+            Err(error) if !std::mem::replace(&mut self.is_failing, true) => {
                 tracing::warn!(
                     "cannot record requests in the state folder ({error}): the limits hold within this process only"
                 );
             }
-            (true, Ok(())) => tracing::info!("requests are recorded again"),
+            Ok(true) if std::mem::take(&mut self.is_failing) => tracing::info!("requests are recorded again"),
             _ => {}
         }
     }

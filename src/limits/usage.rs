@@ -11,7 +11,19 @@ use tokio::time::Instant;
 
 use super::denial::{Denial, Turn};
 use crate::config::Limits;
-pub use crate::observe::status::budgets::Budget;
+
+/// The requests of one bot that count now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Against the limit of the minute.
+    pub minute: u32,
+    /// Against the limit of the hour.
+    pub hour: u32,
+    /// How much longer the bot is left alone, because the platform denied it.
+    pub paused_for: Option<Duration>,
+    /// For how long the platform has denied the bot, with no answer since.
+    pub denied_for: Option<Duration>,
+}
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
