@@ -63,7 +63,12 @@ impl Proxy {
         if found.uri().authority().is_none_or(|authority| authority.as_str().contains('@')) {
             return Err(wrong(FORM));
         }
-        Ok(Some(Proxy(found)))
+        let found = Proxy(found);
+        // What only the clients find wrong, such as a port that there is not.
+        if found.for_reqwest().is_err() || found.for_influxdb2().is_err() {
+            return Err(wrong(FORM));
+        }
+        Ok(Some(found))
     }
 
     /// As reqwest wants it.

@@ -104,16 +104,26 @@ async fn whole(response: &mut Response) -> Result<Vec<u8>, TransportError> {
 
 /// The body without the coding that some proxies add although none is asked for.
 fn decoded(headers: &HeaderMap, body: Vec<u8>, longest: usize) -> Result<Vec<u8>, TransportError> {
-    let Some(coding) = coding(headers) else { return Ok(body) };
+    // Some servers name a coding even of nothing.
+    let Some(coding) = coding(headers).filter(|_| !body.is_empty()) else { return Ok(without_mark(body)) };
     let Some(decoder) = decoder(&coding, &body) else {
         return Err(TransportError::Encoded(format!("its content-encoding is {coding:?}, which was not asked for")));
     };
     let mut plain = Vec::new();
     match decoder.take(longest as u64 + 1).read_to_end(&mut plain) {
         Ok(length) if length > longest => Err(TransportError::TooLarge),
-        Ok(_) => Ok(plain),
+        Ok(_) => Ok(without_mark(plain)),
         Err(error) => Err(TransportError::Encoded(format!("its content-encoding {coding:?} is broken: {error}"))),
     }
+}
+
+/// The body without the byte order mark that some servers begin with.
+fn without_mark(mut body: Vec<u8>) -> Vec<u8> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    if body.starts_with(MARK) {
+        body.drain(..MARK.len());
+    }
+    body
 }
 
 /// As much of a refusal as can be decoded, else its bytes as they are.
@@ -180,6 +190,17 @@ mod tests {
             assert_eq!(beginning(&headers(&[coding]), body), TEXT, "{coding}");
         }
         assert_eq!(decoded(&HeaderMap::new(), TEXT.to_vec(), 1000).unwrap(), TEXT);
+    }
+
+    #[test]
+    fn nothing_needs_no_decoding_and_a_byte_order_mark_is_no_part_of_the_text() {
+        for coding in ["gzip", "br", "deflate"] {
+            assert_eq!(decoded(&headers(&[coding]), Vec::new(), 1000), Ok(Vec::new()), "{coding}");
+        }
+        let marked = [b"\xef\xbb\xbf", TEXT].concat();
+        assert_eq!(decoded(&HeaderMap::new(), marked.clone(), 1000).unwrap(), TEXT);
+        let packed = all(GzEncoder::new(marked.as_slice(), Compression::fast()));
+        assert_eq!(decoded(&headers(&["gzip"]), packed, 1000).unwrap(), TEXT);
     }
 
     #[test]
