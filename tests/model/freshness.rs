@@ -76,12 +76,18 @@ impl World {
             let today = day_after(*yesterday, 1);
             let days = truth::days(owed.max(day_after(today, -refresh_days)), today);
             let over = days.flat_map(|day| known.figures.buckets(day)).filter(|(_, (_, end))| *end <= tick.at);
+            // A backfill may write what it was told earlier, until it ends; and a zero is a zero, however often counted.
+            let is_undisturbed = self.backfill_ended < tick.at;
             let stale = over.into_iter().find(|(bucket, span)| {
-                known.figures.revision(*bucket, *span, now).is_some() && !known.stored.contains_key(bucket)
+                let stands = known.figures.revision(*bucket, *span, tick.at);
+                let is_new = is_undisturbed && !known.figures.is_hole(*bucket);
+                let least = if is_new { stands } else { stands.map(|_| 0) };
+                known.stored.get(bucket).copied() < least
             });
             if let Some((Bucket { day, hour }, _)) = stale {
                 let waited = now - tick.at;
-                let how = format!("series {number}: {day} hour {hour:?} is not there {waited} s after a tick began");
+                let how =
+                    format!("series {number}: {day} hour {hour:?} is not up to date {waited} s after a tick began");
                 self.breaks("freshness at each tick", how);
             }
         }
