@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::wordings::{self, Meaning};
+use crate::http::PROXY_PASSWORD;
 use crate::observe::redact;
 
 /// Why lines were not taken, or a question was not answered.
@@ -54,6 +55,7 @@ impl Refusal {
             401 | 403 => "check the influxdb token: it must be valid and allowed to write to the bucket",
             404 => "check influxdb.org and influxdb.bucket: both must exist",
             405 => wordings::NO_WRITE_API,
+            407 => PROXY_PASSWORD,
             300..=399 => "redirects are not followed, to protect the token: set influxdb.url to the new address",
             413 => "raise the maximum request size of the database or the proxy in front of it",
             500..=599 => "see the database's log",

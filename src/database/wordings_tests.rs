@@ -58,6 +58,7 @@ fn a_success_may_be_a_refusal() {
         ("OK", false),
         ("{}", false),
         (r#"{"error":null}"#, false),
+        (r#"{"error":"","errors":[]}"#, false),
         (r#"{"error":"partial write: points beyond retention policy dropped=6"}"#, true),
         (r#"{"errors":[{"message":"no"}]}"#, true),
         ("\n<html>Log in, please</html>", true),

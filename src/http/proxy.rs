@@ -22,6 +22,9 @@ pub struct ProxyError {
     problem: &'static str,
 }
 
+/// What to do where a proxy answers 407.
+pub const PROXY_PASSWORD: &str = "set the name and password for the proxy in the variable that names it";
+
 const FORM: &str =
     "must be http://host:port or http://user:password@host:port, with special characters written as %XX ('@' is %40)";
 const SCHEME: &str = "only http:// and https:// proxies are supported, not SOCKS";

@@ -2,8 +2,8 @@
 //! budget.
 //!
 //! A file for each hour of the clock, named after it, holds short records that are only ever appended, under the lock of
-//! a file beside them; a process reads what others appended since it last looked. The last three files are read. Nothing
-//! is synced, and requests are dated by the clock: after a power cut, or when the clock is set, the limits may be
+//! a file beside them; a process reads what others appended since it last looked. Three hours are kept. Nothing is
+//! synced, and requests are dated by the clock: after a power cut, or when the clock is set, the limits may be
 //! exceeded within an hour. What is dated in the future counts as made now.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,6 @@ const NAME: &str = "requests.";
 const LOCK: &str = "requests.lock";
 const RECORD: usize = 16;
 const MOST_READ_AT_ONCE: u64 = 4096 * RECORD as u64;
-const FILES: usize = 3;
 const HOUR: u64 = 3_600_000;
 
 /// Records may be forgotten that are older than this, in milliseconds.
@@ -174,15 +173,13 @@ impl Ledger {
             let future = hours.split_off(hours.partition_point(|hour| *hour <= now / HOUR));
             self.bring_back(&future, now)?;
         }
-        if self.may_write && hours.last() != Some(&(now / HOUR)) {
-            hours.push(now / HOUR);
-        }
-        let old = hours.len().saturating_sub(FILES);
-        for hour in hours.split_off(old) {
-            self.file(hour)?;
-        }
         for hour in hours {
-            self.forget(hour, now)?;
+            // Nothing in an older file counts any more, nor lasts.
+            match hour + 2 < now / HOUR {
+                true if self.may_write => self.remove(hour)?,
+                true => {}
+                false => drop(self.file(hour)?),
+            }
         }
         self.looked = Some(now / HOUR);
         Ok(())
@@ -210,20 +207,6 @@ impl Ledger {
         }
         self.append(now, &asked)?;
         hours.iter().try_for_each(|hour| self.remove(*hour))
-    }
-
-    /// Removes a file whose newest record is old.
-    fn forget(&mut self, hour: u64, now: u64) -> io::Result<()> {
-        if !self.may_write {
-            return Ok(());
-        }
-        let (file, _) = self.file(hour)?;
-        let (length, mut newest) = (file.metadata()?.len(), 0);
-        for_each_record(file, 0, length, |_, record| newest = newest.max(time_of(record)))?;
-        match now.saturating_sub(newest) > KEPT {
-            true => self.remove(hour),
-            false => Ok(()),
-        }
     }
 
     fn remove(&mut self, hour: u64) -> io::Result<()> {

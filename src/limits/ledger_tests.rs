@@ -75,7 +75,7 @@ fn each_process_sees_what_the_others_did_and_once() {
 }
 
 #[test]
-fn a_file_goes_when_three_are_newer_and_its_newest_request_is_old() {
+fn a_file_goes_when_nothing_in_it_counts_any_more() {
     let folder = folder();
     let mut ledger = open(&folder);
     for _ in 0..5 {
@@ -85,20 +85,6 @@ fn a_file_goes_when_three_are_newer_and_its_newest_request_is_old() {
     make(&mut ledger, 1);
     assert_eq!(hours(&folder), [-2, -1, 0]);
     assert_eq!(others(&mut open(&folder)), [(1, 3600), (1, 0)]);
-}
-
-#[test]
-fn a_file_of_another_hour_stays_while_it_holds_a_recent_request() {
-    let folder = folder();
-    for hour in 1..5 {
-        let record = encode((1, Event::Asked(Purpose::Live, Duration::from_secs(60))), NOW.get() as u64 * 1000);
-        fs::write(folder.path().join(format!("{NAME}{}", NOW.get() / 3600 - hour)), record).unwrap();
-    }
-    others(&mut open(&folder));
-    assert_eq!(hours(&folder), [-4, -3, -2, -1, 0]);
-    pass(3700);
-    others(&mut open(&folder));
-    assert_eq!(hours(&folder), [-2, -1, 0]);
 }
 
 #[test]

@@ -34,8 +34,8 @@ pub struct Limiter {
 #[derive(Debug, Default)]
 struct Bot {
     usage: Mutex<Usage>,
-    live_queue: tokio::sync::Mutex<()>,
-    backfill_queue: tokio::sync::Mutex<()>,
+    /// By purpose.
+    queues: [tokio::sync::Mutex<()>; 2],
     /// Told when a request ends or a denial changes.
     changed: Notify,
 }
@@ -108,11 +108,7 @@ impl Limiter {
         let key = stable_hash(wish.bot_id);
         let bot = self.bot(key);
         let wait = async {
-            let queue = match wish.purpose {
-                Purpose::Live => &bot.live_queue,
-                Purpose::Backfill => &bot.backfill_queue,
-            };
-            let _first = queue.lock().await;
+            let _first = bot.queues[wish.purpose as usize].lock().await;
             loop {
                 let changed = bot.changed.notified();
                 match self.turn(key, &bot, wish, false) {

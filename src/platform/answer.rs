@@ -11,6 +11,7 @@ use serde_json::Value;
 pub use crate::domain::answer::{Answer, Counted};
 use crate::domain::point::Figures;
 use crate::domain::series::Interval;
+use crate::http::says_nothing;
 
 /// Reads an answer of the v1 API.
 ///
@@ -75,14 +76,10 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
 
 /// An answer that contains an error is a failure, whatever else it contains.
 fn none_of(errors: Option<Value>) -> Result<(), String> {
-    let is_empty = match errors {
-        None | Some(Value::Null | Value::Bool(false)) => true,
-        Some(Value::Array(errors)) => errors.is_empty(),
-        Some(Value::Object(errors)) => errors.is_empty(),
-        Some(Value::String(error)) => error.is_empty(),
-        Some(Value::Bool(true) | Value::Number(_)) => false,
-    };
-    if is_empty { Ok(()) } else { Err("it contains an error message".to_owned()) }
+    match errors.is_none_or(|errors| says_nothing(&errors)) {
+        true => Ok(()),
+        false => Err("it contains an error message".to_owned()),
+    }
 }
 
 /// Whatever else is there. With this in it, serde takes no list for a struct.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::domain::series::Window;
+use crate::http::PROXY_PASSWORD;
 
 /// One attempt that brought no answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -164,6 +165,7 @@ impl Refusal {
             }
             400 | 404 => "check the bot's id, platform.url and platform.api",
             405 => "check platform.url: this is not the API",
+            407 => PROXY_PASSWORD,
             412 => {
                 "check the channel's name; if the range is too long for the platform, lower platform.max_days_per_request"
             }
@@ -281,6 +283,7 @@ mod tests {
             (refused(400, "error verifying the jwt: x"), "400", "client_id (the token's appId)", "answered 400"),
             (refused(403, "<html>Blocked"), "403", "such as a proxy", "answered 403"),
             (refused(405, ""), "405", "this is not the API", "answered 405"),
+            (refused(407, ""), "407", "password for the proxy", "answered 407"),
             (refused(412, ""), "412", "check the channel's name", "answered 412"),
             (refused(413, ""), "413", "lower platform.max_days", "answered 413"),
             (refused(429, ""), "429", "another client uses up this bot's request limit", "answered 429"),

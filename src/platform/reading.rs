@@ -26,9 +26,17 @@ pub(super) struct Asked<'a> {
     pub(super) at: Timestamp,
 }
 
+/// The days that were asked for, or why there are none.
+pub(super) fn read(platform: &Platform, reply: &Reply, asked: &Asked<'_>) -> Result<Answer, Failure> {
+    match refusal(reply, asked) {
+        Some(refusal) => Err(Failure::Refused(refusal)),
+        None => answer(platform, reply, asked),
+    }
+}
+
 /// Whether a reply is no answer: by its status, or a success that speaks of errors or, in the place of figures, of a
 /// refusal.
-pub(super) fn refusal(reply: &Reply, asked: &Asked<'_>) -> Option<Refusal> {
+fn refusal(reply: &Reply, asked: &Asked<'_>) -> Option<Refusal> {
     let whole = || String::from_utf8_lossy(&reply.body).into_owned();
     let errors = if reply.is_success() && !has(&reply.body, "errors") { None } else { errors_in(&reply.body) };
     let words = match errors {
@@ -49,8 +57,8 @@ pub(super) fn refusal(reply: &Reply, asked: &Asked<'_>) -> Option<Refusal> {
     })
 }
 
-/// The days that were asked for, of a reply that is no refusal.
-pub(super) fn answer(platform: &Platform, reply: &Reply, asked: &Asked<'_>) -> Result<Answer, Failure> {
+/// The days of a reply that is no refusal.
+fn answer(platform: &Platform, reply: &Reply, asked: &Asked<'_>) -> Result<Answer, Failure> {
     let parsed = match platform.api {
         Api::V1(_) => parse_v1(&reply.body, asked.interval),
         Api::V2 => parse_v2(&reply.body, asked.interval),
