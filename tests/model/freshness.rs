@@ -20,7 +20,7 @@ const AFTERMATH: i64 = 700;
 pub(crate) struct Tick {
     at: i64,
     delay: Duration,
-    clock_sets: u32,
+    disturbances: u32,
     /// Its series, and the day before each one's today.
     series: Vec<(usize, Date)>,
 }
@@ -35,13 +35,13 @@ impl World {
         });
         let yesterday = |zone| day_after(truth::local_date(zone, time::true_now()), -1);
         let series = numbers.map(|number| (number, yesterday(self.series[number].zone))).collect();
-        Tick { at: time::true_seconds(), delay, clock_sets: time::sets(), series }
+        Tick { at: time::true_seconds(), delay, disturbances: time::disturbances(), series }
     }
 
     /// What a tick says is complete leaves no day behind that was over when it began.
     pub(crate) fn check_complete(&mut self, tick: &Tick, rows: &[Row]) {
         let Some(watermarks) = self.watermarks.clone() else { return };
-        if time::ahead() != 0 || time::sets() != tick.clock_sets {
+        if time::ahead() != 0 || time::disturbances() != tick.disturbances {
             return;
         }
         for row in rows.iter().filter(|row| row.outcome() == Outcome::Complete) {

@@ -254,7 +254,10 @@ impl World {
         let interval = known.series.interval;
         if self.setup.v2 {
             let parts = |users: i64| [0, 1, 2].map(|part| users + part_of(part));
-            answer::v2(window, interval, |date, hour| Some(parts(users(date, hour).unwrap_or(0))))
+            answer::v2(window, interval, |date, hour| {
+                let is_forgotten = self.habits.has_forgotten(date, today);
+                Some(if is_forgotten { [0; 3] } else { parts(users(date, hour).unwrap_or(0)) })
+            })
         } else {
             answer::v1(window, interval, users)
         }
