@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::http::says_nothing;
 
-
 /// What the database refuses, and what of a write it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
@@ -159,9 +158,8 @@ pub fn read(status: u16, body: &[u8]) -> Reading {
 /// Whether the body of a success speaks against it: an error, or a page of something in between.
 pub fn is_refusal(body: &[u8]) -> bool {
     let body = body.trim_ascii_start();
-    let names_error = |json: Value| {
-        ["error", "errors"].iter().any(|key| json.get(key).is_some_and(|error| !says_nothing(error)))
-    };
+    let names_error =
+        |json: Value| ["error", "errors"].iter().any(|key| json.get(key).is_some_and(|error| !says_nothing(error)));
     body.starts_with(b"<") || serde_json::from_slice(body).is_ok_and(names_error)
 }
 

@@ -175,11 +175,15 @@ impl Ledger {
         }
         for hour in hours {
             // Nothing in an older file counts any more, nor lasts.
-            match hour + 2 < now / HOUR {
-                true if self.may_write => self.remove(hour)?,
-                true => {}
-                false => drop(self.file(hour)?),
+            if hour + 2 >= now / HOUR {
+                self.file(hour)?;
+            } else if self.may_write {
+                self.remove(hour)?;
             }
+        }
+        if self.may_write {
+            // Whoever makes the file, all others know of it.
+            self.file(now / HOUR)?;
         }
         self.looked = Some(now / HOUR);
         Ok(())

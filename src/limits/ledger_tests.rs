@@ -75,6 +75,20 @@ fn each_process_sees_what_the_others_did_and_once() {
 }
 
 #[test]
+fn what_another_process_does_in_a_new_hour_is_seen() {
+    let folder = folder();
+    let (mut one, mut two) = (open(&folder), open(&folder));
+    pass(3600);
+    assert_eq!(others(&mut one), []);
+    make(&mut two, 2);
+    make(&mut one, 1);
+    assert_eq!(others(&mut two), [(1, 0)]);
+    pass(1);
+    make(&mut two, 2);
+    assert_eq!(others(&mut one), [(2, 0)], "and the first of them was seen when the own one was made");
+}
+
+#[test]
 fn a_file_goes_when_nothing_in_it_counts_any_more() {
     let folder = folder();
     let mut ledger = open(&folder);
