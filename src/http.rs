@@ -14,8 +14,8 @@ use native_tls::TlsConnector;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Url, redirect};
 
-pub use self::proxy::{Proxy, ProxyError, is_loopback};
-pub use self::reply::{LONGEST_ANSWER, LONGEST_REFUSAL, Reply, TransportError, receive, transport_error};
+pub use self::proxy::{PROXY_PASSWORD, Proxy, ProxyError, is_loopback};
+pub use self::reply::{LONGEST_ANSWER, LONGEST_REFUSAL, Reply, TransportError, receive, says_nothing, transport_error};
 
 /// How long a connection may be idle and be used again. By the next tick the name may lead elsewhere, where the old
 /// address still answers; and a proxy between may have forgotten the connection.

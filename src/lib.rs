@@ -19,6 +19,7 @@ pub mod database;
 pub mod demo;
 pub mod domain;
 pub mod http;
+pub mod limits;
 pub mod manual;
 pub mod observe;
 pub mod platform;

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kore_trend_exporter::config::{self, Environment, Limits};
+use kore_trend_exporter::limits::limiter::Limiter;
 use kore_trend_exporter::observe::endpoint::{self, Admin, Serving};
 use kore_trend_exporter::observe::liveness::Liveness;
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::status::board::Board;
-use kore_trend_exporter::platform::limits::limiter::Limiter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -7,9 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use kore_trend_exporter::config::Limits;
 use kore_trend_exporter::domain::series::stable_hash;
-use kore_trend_exporter::observe::status::budgets::Budgets;
-use kore_trend_exporter::platform::limits::ledger::{Event, Ledger};
-use kore_trend_exporter::platform::limits::limiter::{Limiter, Purpose};
+use kore_trend_exporter::limits::ledger::{Event, Ledger};
+use kore_trend_exporter::limits::limiter::{Limiter, Purpose};
 
 const HOUR: i64 = 3600;
 

@@ -28,12 +28,12 @@ use self::ticks::RunningTick;
 use self::wakeups::Wakeups;
 use crate::config::Config;
 use crate::domain::series::Series;
+use crate::limits::limiter::Limiter;
 use crate::observe::endpoint::{self, Admin, Serving};
 use crate::observe::liveness::Liveness;
 use crate::observe::logging::Log;
 use crate::observe::status::memory;
 use crate::observe::status::view::View;
-use crate::platform::limits::limiter::Limiter;
 use crate::run::job::Clients;
 use crate::run::{self, Env, RunError, Ticked};
 use crate::startup::{Launch, Loaded};
@@ -208,7 +208,7 @@ impl Daemon {
 
     fn view(&self) -> View {
         let env = &self.env;
-        env.board.view(&*self.limiter, self.started, env.simulated, (env.clock)())
+        env.board.view(&self.limiter, self.started, env.simulated, (env.clock)())
     }
 
     async fn listen(&self, address: std::net::SocketAddr) -> Result<Serving, anyhow::Error> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::wordings::{self, Meaning};
+use crate::http::PROXY_PASSWORD;
 use crate::observe::redact;
 
 /// Why lines were not taken, or a question was not answered.
@@ -39,8 +40,8 @@ impl Refusal {
     /// Makes sense of an answer. What it echoes of the secret is not shown.
     pub fn read(status: u16, body: &[u8], retry_after: Option<Duration>, secret: &str) -> Refusal {
         let wordings::Reading { mut meaning, words, advice } = wordings::read(status, body);
-        if let Meaning::NumberedLines { lines, .. } = &mut meaning {
-            lines.iter_mut().for_each(|(_, message)| *message = redact::shown(message, secret));
+        if let Meaning::NumberedLines { refused, .. } = &mut meaning {
+            refused.iter_mut().for_each(|(_, message)| *message = redact::shown(message, secret));
         }
         Refusal { status, meaning, message: redact::shown(&words, secret), retry_after, advice }
     }
@@ -53,6 +54,8 @@ impl Refusal {
         match self.status {
             401 | 403 => "check the influxdb token: it must be valid and allowed to write to the bucket",
             404 => "check influxdb.org and influxdb.bucket: both must exist",
+            405 => wordings::NO_WRITE_API,
+            407 => PROXY_PASSWORD,
             300..=399 => "redirects are not followed, to protect the token: set influxdb.url to the new address",
             413 => "raise the maximum request size of the database or the proxy in front of it",
             500..=599 => "see the database's log",

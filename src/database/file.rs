@@ -1,10 +1,10 @@
 //! A file of line protocol: whole lines only, on the disk before anything counts as written.
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 
 use influxdb_line_protocol::{FieldValue, parse_lines};
 
@@ -13,6 +13,7 @@ use super::line_protocol::{Encoder, measurement};
 use crate::config::open_regular;
 use crate::domain::compare::Value;
 use crate::domain::series::Series;
+use crate::state::atomic;
 
 /// A file that lines are appended to. It is opened for each write, so it may be moved away at any time.
 #[derive(Clone, Debug)]
@@ -32,15 +33,16 @@ impl LineFile {
     ///
     /// If the file or its folder cannot be written.
     pub fn append(&self, lines: &[u8]) -> io::Result<()> {
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        make_folder(folder)?;
+        if let Some(folder) = self.path.parent() {
+            atomic::make_folder(folder)?;
+        }
         let is_new = !self.path.exists();
         let options = &mut File::options();
         let mut file = open_regular(&self.path, options.create(true).read(true).append(true).mode(0o600))?;
         // A backfill may write to the same file as the daemon.
         file.lock()?;
         if is_new {
-            File::open(folder)?.sync_all()?;
+            atomic::sync_name(&self.path)?;
         }
         let end = end_of_last_line(&mut file)?;
         let appended = file.write_all(lines).and_then(|()| file.sync_data());
@@ -128,22 +130,6 @@ fn value_of(value: &FieldValue<'_>) -> Value {
     }
 }
 
-/// Makes the folder and those above it, each one's name safe on the disk.
-fn make_folder(folder: &Path) -> io::Result<()> {
-    let is_new = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
-    let made: Vec<&Path> = folder.ancestors().take_while(is_new).collect();
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    for parent in made.into_iter().filter_map(Path::parent) {
-        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        match File::open(parent).and_then(|parent| parent.sync_all()) {
-            // A folder may be entered and not be read; it is the disk's own time then.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            synced => synced?,
-        }
-    }
-    Ok(())
-}
-
 /// Where the file ends, after cutting off a line that a crash left unfinished: it was never confirmed.
 fn end_of_last_line(file: &mut File) -> io::Result<u64> {
     const STEP: u64 = 64 << 10;
@@ -169,6 +155,7 @@ fn end_of_last_line(file: &mut File) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
     use std::sync::Arc;
 
     use super::*;

@@ -8,6 +8,7 @@ use super::WriteFailure;
 use super::line_protocol::Encoder;
 use crate::domain::point::Point;
 use crate::domain::series::SeriesKey;
+use crate::domain::words::counted;
 
 /// The points of one answer, and whom to tell.
 #[derive(Debug)]
@@ -40,7 +41,9 @@ pub enum WriteError {
     #[error("{0}")]
     Failed(WriteFailure),
     /// The database refused some of the lines and has the rest.
-    #[error("the database refused {count} points of this series ({failure}); the first: {example}")]
+    #[error(
+        "the database refused {} of this series ({failure}); the first: {example}", counted(*count as u64, "point")
+    )]
     LinesRefused {
         /// How many.
         count: usize,

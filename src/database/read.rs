@@ -75,12 +75,7 @@ impl Reader {
     pub async fn read(&self, series: &Series, span: Span, step: Step, stop: &Stop) -> Result<Found, WriteFailure> {
         let (database, generation) = match self {
             Reader::Database(database, generation) => (database, *generation),
-            Reader::File(file) => {
-                let (file, series) = (file.clone(), series.clone());
-                let read = tokio::task::spawn_blocking(move || file.read(&series, &span)).await;
-                let read = read.map_err(std::io::Error::other).flatten();
-                return read.map_err(|error| WriteFailure::Unread(error.to_string(), "check the file's permissions"));
-            }
+            Reader::File(file) => return read_file(file, series, span).await,
         };
         let mut found = Found::of(series);
         let mut start = span.start;
@@ -113,15 +108,8 @@ impl Reader {
         match self {
             Reader::Database(database, generation) => database.history(*generation, series).await,
             Reader::File(file) => {
-                let (file, series) = (file.clone(), series.clone());
-                let read = tokio::task::spawn_blocking(move || file.read(&series, &(i64::MIN..i64::MAX))).await;
-                let read = read.map_err(std::io::Error::other).flatten();
-                let found = read.map_err(|error| WriteFailure::Unread(error.to_string(), ""))?;
-                Ok(found
-                    .own
-                    .first_key_value()
-                    .zip(found.own.last_key_value())
-                    .map(|((first, _), (last, _))| (*first, *last)))
+                let own = read_file(file, series, i64::MIN..i64::MAX).await?.own;
+                Ok(own.first_key_value().zip(own.last_key_value()).map(|((first, _), (last, _))| (*first, *last)))
             }
         }
     }
@@ -133,4 +121,11 @@ impl Reader {
             Reader::File(file) => file.deletion(series, &span),
         }
     }
+}
+
+async fn read_file(file: &LineFile, series: &Series, span: Span) -> Result<Found, WriteFailure> {
+    let (file, series) = (file.clone(), series.clone());
+    let read = tokio::task::spawn_blocking(move || file.read(&series, &span)).await;
+    let read = read.map_err(std::io::Error::other).flatten();
+    read.map_err(|error| WriteFailure::Unread(error.to_string(), "check the file's permissions"))
 }

@@ -4,6 +4,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::http::says_nothing;
+
 /// What the database refuses, and what of a write it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning {
@@ -14,7 +16,9 @@ pub enum Meaning {
     /// These lines are refused; the rest is stored if `rest_is_stored`.
     NumberedLines {
         /// Each line's place in the write, from 0, and what is wrong with it.
-        lines: Vec<(usize, String)>,
+        refused: Vec<(usize, String)>,
+        /// The places of those that are older than the retention: dropped for good.
+        beyond_retention: Vec<usize>,
         /// Whether the other lines need not be written again.
         rest_is_stored: bool,
     },
@@ -76,10 +80,8 @@ const TABLE: &[Row] = &[
     Row(&["outside of the retention period"], Says::Retention, RETENTION),
     Row(&["outside the retention period"], Says::Retention, RETENTION),
     // InfluxDB 1.3 to 1.11 (400), 2.0 (500) and 2.1 to 2.7.11 (422): coordinator/points_writer.go.
-    Row(&["points beyond retention policy dropped #"], Says::Retention, RETENTION),
     Row(&["points beyond retention policy"], Says::Retention, RETENTION),
     // InfluxDB 1.12 and later (400), 2.7.12 (422): the same file, and measured on 1.13.2 and 2.7.12.
-    Row(&["dropped # points outside retention policy"], Says::Retention, RETENTION),
     Row(&["points outside retention policy"], Says::Retention, RETENTION),
     // InfluxDB 3 Core 3.10, measured: a comment or an empty body.
     Row(&["incoming write was empty"], Says::Empty, None),
@@ -88,17 +90,20 @@ const TABLE: &[Row] = &[
     Row(&["storagefull"], Says::ByStatus, DISK),
     Row(&["disk quota exceeded"], Says::ByStatus, DISK),
     // InfluxDB 3 Core 3.10, measured: "catalog update error: Adding a new database would exceed limit of 5 databases".
-    Row(&["would exceed limit of # databases"], Says::ByStatus, DATABASES),
+    Row(&["limit of # databases"], Says::ByStatus, DATABASES),
     Row(&["catalog update error"], Says::ByStatus, None),
     Row(&["error from wal"], Says::ByStatus, None),
     // InfluxDB 3 Core 3.10, measured: "namespace name 'a b' contains invalid character …".
     Row(&["namespace name", "invalid character"], Says::ByStatus, NAME),
     Row(&["database name", "invalid character"], Says::ByStatus, NAME),
+    // What HTTP calls a field and a line, by a proxy or a server's library.
+    Row(&["header field"], Says::ByStatus, None),
+    Row(&["header fields"], Says::ByStatus, None),
+    Row(&["request line"], Says::ByStatus, None),
     // InfluxDB 1 and 2, tsdb/shard.go and tsdb/engine/tsm1: the other points of the write are stored. Measured.
-    Row(&["field type conflict", "dropped #"], Says::Lines, TYPE),
     Row(&["field type conflict"], Says::Lines, TYPE),
     // InfluxDB 1, tsdb/store.go and tsdb/index/inmem: "partial write: max-values-per-tag limit exceeded (…) dropped=1".
-    Row(&["limit exceeded", "partial write", "dropped #"], Says::Lines, SERIES),
+    Row(&["limit exceeded", "partial write", "dropped"], Says::Lines, SERIES),
     // InfluxDB 3 Core 3.10, measured: "line protocol parse failed: invalid column type for column 'users', …".
     Row(&["invalid column type"], Says::Lines, TYPE),
     Row(&["line protocol parse failed"], Says::Lines, None),
@@ -106,10 +111,9 @@ const TABLE: &[Row] = &[
     Row(&["failed to parse line protocol"], Says::Lines, None),
     // InfluxDB 1 and 2, models/points.go: "unable to parse '…': missing fields". Measured.
     Row(&["unable to parse"], Says::Lines, None),
-    Row(&["partial write", "dropped #"], Says::Lines, None),
     Row(&["partial write"], Says::Lines, None),
     // Go's own answer to a path that nobody serves.
-    Row(&["# page not found"], Says::ByStatus, Some("check influxdb.url: the write API is not at this address")),
+    Row(&["# page not found"], Says::ByStatus, Some(NO_WRITE_API)),
 ];
 
 /// Words by which an answer speaks of lines, in whatever generation, and only in a 400 or 422.
@@ -127,25 +131,36 @@ pub fn read(status: u16, body: &[u8]) -> Reading {
     // JSON of another form, or cut off, stands in quotes itself.
     let plain = if said.is_none() && words.starts_with('{') { words.clone() } else { without_quotes(&words) };
     let plain = Words::of(&plain);
+    if words.starts_with('<') {
+        let meaning = by_status(status);
+        let advice = (meaning != Meaning::TooLarge).then_some(NOT_THE_DATABASE);
+        return Reading { meaning, words, advice };
+    }
     // InfluxDB 1 is "unable to parse authentication credentials", which is no matter of lines.
     let may_be_lines = matches!(status, 400 | 422 | 500);
     let mut rows = TABLE.iter().filter(|row| may_be_lines || !matches!(row.1, Says::Lines));
-    let matching = rows.find_map(|row| Some((row, plain.say(row.0)?)));
-    let Some((Row(_, says, advice), number)) = matching else {
+    let Some(Row(_, says, advice)) = rows.find(|row| plain.say(row.0)) else {
         let of_lines = || plain.0.iter().any(|word| OF_LINES.contains(&word.as_str()));
         let meaning = if matches!(status, 400 | 422) && of_lines() { Meaning::Lines(None) } else { by_status(status) };
-        let advice = words.starts_with('<').then_some(NOT_THE_DATABASE);
-        return Reading { meaning, words, advice };
+        return Reading { meaning, words, advice: None };
     };
     let meaning = match says {
-        Says::Retention => Meaning::Retention(number),
+        Says::Retention => Meaning::Retention(plain.dropped()),
         Says::OlderThan => timestamp_after(&words, "minimum acceptable timestamp is")
             .map_or(Meaning::Retention(None), |oldest| Meaning::OlderThan(oldest.as_second())),
-        Says::Lines => Meaning::Lines(number),
+        Says::Lines => Meaning::Lines(plain.dropped()),
         Says::Empty => Meaning::Empty,
         Says::ByStatus => by_status(status),
     };
     Reading { meaning, words, advice: *advice }
+}
+
+/// Whether the body of a success speaks against it: an error, or a page of something in between.
+pub fn is_refusal(body: &[u8]) -> bool {
+    let body = body.trim_ascii_start();
+    let names_error =
+        |json: Value| ["error", "errors"].iter().any(|key| json.get(key).is_some_and(|error| !says_nothing(error)));
+    body.starts_with(b"<") || serde_json::from_slice(body).is_ok_and(names_error)
 }
 
 /// What to do where the token may only write.
@@ -154,7 +169,7 @@ pub const READ_TOKEN: &str = "set influxdb.read_token_file to a token that may";
 /// What to do where a question for points fails with these words; empty where they suggest nothing.
 pub fn advice_for_reading(words: &str) -> &'static str {
     let words = Words::of(words);
-    let says = |phrase| words.say(&[phrase]).is_some();
+    let says = |phrase| words.say(&[phrase]);
     // InfluxDB 3 Core 3.10, measured, with status 200: "Query would scan 433 Parquet files, exceeding the file limit".
     if says("parquet files") || says("query file limit") {
         return "raise the database's --query-file-limit";
@@ -165,8 +180,11 @@ pub fn advice_for_reading(words: &str) -> &'static str {
     if denied.into_iter().any(says) { READ_TOKEN } else { "" }
 }
 
+/// What to do where nobody takes writes.
+pub const NO_WRITE_API: &str = "check influxdb.url: the write API is not at this address";
+
 const NOT_THE_DATABASE: &str =
-    "this is not the database's answer: check influxdb.url and what is between, such as a proxy";
+    "this is not the database's answer: check influxdb.url and what is in between, such as a proxy";
 
 fn by_status(status: u16) -> Meaning {
     match status {
@@ -191,10 +209,16 @@ fn numbered(json: &Value, words: &str) -> Option<Reading> {
     };
     let lines: Vec<(usize, String)> = data.iter().filter_map(line).collect();
     let (_, first) = lines.first()?;
-    let advice = if Words::of(first).say(&["invalid column type"]).is_some() { TYPE } else { None };
+    let advice = if Words::of(first).say(&["invalid column type"]) { TYPE } else { None };
     let words = format!("{words}: {first}");
-    let rest_is_stored = lines.len() < MOST_LISTED && Words::of(&words).say(&["partial write"]).is_some();
-    Some(Reading { meaning: Meaning::NumberedLines { lines, rest_is_stored }, words, advice })
+    let rest_is_stored = lines.len() < MOST_LISTED && Words::of(&words).say(&["partial write"]);
+    let is_old = |(_, message): &(usize, String)| {
+        let message = Words::of(message);
+        TABLE.iter().any(|row| matches!(row.1, Says::Retention | Says::OlderThan) && message.say(row.0))
+    };
+    let (old, refused): (Vec<_>, Vec<_>) = lines.into_iter().partition(is_old);
+    let beyond_retention = old.into_iter().map(|(place, _)| place).collect();
+    Some(Reading { meaning: Meaning::NumberedLines { refused, beyond_retention, rest_is_stored }, words, advice })
 }
 
 /// The words of a text: its runs of letters and digits, in lower case.
@@ -206,23 +230,22 @@ impl Words {
         Words(words.map(str::to_lowercase).collect())
     }
 
-    /// Whether every phrase occurs; with the number in the place of a `#`, if there is one.
-    #[expect(clippy::option_option, reason = "a phrase that occurs need not hold a number")]
-    fn say(&self, phrases: &[&str]) -> Option<Option<usize>> {
-        let mut number = None;
-        for phrase in phrases {
+    /// Whether every phrase occurs.
+    fn say(&self, phrases: &[&str]) -> bool {
+        phrases.iter().all(|phrase| {
             let phrase: Vec<&str> = phrase.split(' ').collect();
-            let place = self.0.windows(phrase.len()).find(|words| {
-                let fits = |(word, wanted): (&String, &&str)| match *wanted {
-                    "#" => word.bytes().all(|byte| byte.is_ascii_digit()),
-                    wanted => word == wanted,
-                };
-                words.iter().zip(&phrase).all(fits)
-            })?;
-            let numbers = place.iter().zip(&phrase).filter(|(_, wanted)| **wanted == "#");
-            number = number.or(numbers.filter_map(|(word, _)| word.parse().ok()).next());
-        }
-        Some(number)
+            let fits = |(word, wanted): (&String, &&str)| match *wanted {
+                "#" => word.bytes().all(|byte| byte.is_ascii_digit()),
+                wanted => word == wanted,
+            };
+            self.0.windows(phrase.len()).any(|words| words.iter().zip(&phrase).all(fits))
+        })
+    }
+
+    /// How many points were dropped, if the words tell.
+    fn dropped(&self) -> Option<usize> {
+        let number = |words: &[String]| words[1].parse().ok().filter(|_| words[0] == "dropped");
+        self.0.windows(2).find_map(number)
     }
 }
 

@@ -40,11 +40,31 @@ fn numbered_lines_are_read_with_their_reasons() {
         {"line_number":1,"original_line":"a","error_message":"invalid column type for column 'users'"},
         {"line_number":3,"original_line":"b","error_message":"no fields"}]}"#;
     let found = read(400, body.as_bytes());
-    let lines = vec![(0, "invalid column type for column 'users'".to_owned()), (2, "no fields".to_owned())];
-    assert_eq!(found.meaning, Meaning::NumberedLines { lines, rest_is_stored: true });
+    let refused = vec![(0, "invalid column type for column 'users'".to_owned()), (2, "no fields".to_owned())];
+    let beyond_retention = Vec::new();
+    assert_eq!(found.meaning, Meaning::NumberedLines { refused, beyond_retention, rest_is_stored: true });
     assert!(found.words.contains("invalid column type") && found.advice == TYPE, "{found:?}");
     let all_refused = body.replace("partial write of line protocol occurred", "parsing failed for write_lp endpoint");
     assert!(matches!(meaning(400, &all_refused), Meaning::NumberedLines { rest_is_stored: false, .. }));
+    let old = body.replace("no fields", "data in table x is outside of the retention period");
+    let Meaning::NumberedLines { refused, beyond_retention, .. } = meaning(400, &old) else { panic!("{old}") };
+    assert_eq!((refused.len(), beyond_retention), (1, vec![2]));
+}
+
+#[test]
+fn a_success_may_be_a_refusal() {
+    for (body, expected) in [
+        ("", false),
+        ("OK", false),
+        ("{}", false),
+        (r#"{"error":null}"#, false),
+        (r#"{"error":"","errors":[]}"#, false),
+        (r#"{"error":"partial write: points beyond retention policy dropped=6"}"#, true),
+        (r#"{"errors":[{"message":"no"}]}"#, true),
+        ("\n<html>Log in, please</html>", true),
+    ] {
+        assert_eq!(is_refusal(body.as_bytes()), expected, "{body}");
+    }
 }
 
 #[test]
@@ -73,8 +93,18 @@ fn each_wording_has_its_meaning_and_its_advice() {
         (401, "unauthorized access".into(), Meaning::Denied, None),
         (401, "unable to parse authentication credentials".into(), Meaning::Denied, None),
         (403, "<html>Blocked by Contoso Line Limited</html>".into(), Meaning::Denied, Some(NOT_THE_DATABASE)),
+        (
+            400,
+            "<html>A request header field is too long, and so is a line</html>".into(),
+            Meaning::Other,
+            Some(NOT_THE_DATABASE),
+        ),
+        (400, "request header field is too large".into(), Meaning::Other, None),
+        (422, "the limit of 5 databases is reached".into(), Meaning::Other, DATABASES),
+        (200, "<html>Log in, please</html>".into(), Meaning::Other, Some(NOT_THE_DATABASE)),
         (404, "bucket \"a line\" not found".into(), Meaning::Absent, None),
         (413, "a line too many".into(), Meaning::TooLarge, None),
+        (413, "<html>too large</html>".into(), Meaning::TooLarge, None),
         (429, "a column of cars".into(), Meaning::Passing, None),
         (503, "the line is busy".into(), Meaning::Passing, None),
         (302, String::new(), Meaning::Other, None),

@@ -91,6 +91,9 @@ impl Writer {
         let mut queue: VecDeque<Vec<Piece>> = pieces::bounded(whole.collect(), batch).into();
         let mut searches = 0;
         while let Some(pieces) = queue.pop_front() {
+            if pieces::count(&pieces) == 0 {
+                continue;
+            }
             let failure = match self.send(&pieces, batch).await {
                 Ok(tries) => {
                     pieces.iter().for_each(|piece| fates[piece.parcel].is_doubtful |= tries > 1);
@@ -101,7 +104,8 @@ impl Writer {
             let may_search = searches < MOST_SEARCHES;
             match judge(&failure, &pieces, batch, may_search, &mut fates) {
                 Next::Nothing => {}
-                Next::Smaller(writes) => queue.extend(writes),
+                // Before all others, so that it soon shows whether anything is small enough.
+                Next::Smaller(halves) => halves.into_iter().rev().for_each(|half| queue.push_front(half)),
                 Next::Search(writes) => {
                     searches += writes.len();
                     queue.extend(writes);
@@ -167,7 +171,7 @@ enum Next {
     /// Nothing of this write.
     Nothing,
     /// It in smaller pieces.
-    Smaller(Vec<Vec<Piece>>),
+    Smaller([Vec<Piece>; 2]),
     /// Pieces of it, to find the lines that the database refuses; there is an end to that.
     Search(Vec<Vec<Piece>>),
     /// Nothing of the whole batch.
@@ -198,18 +202,25 @@ fn judge(failure: &WriteFailure, pieces: &[Piece], batch: &[Parcel], may_search:
             }
             Next::Search(vec![young])
         }
-        Meaning::NumberedLines { lines, rest_is_stored } if may_search => {
+        Meaning::NumberedLines { refused, beyond_retention, rest_is_stored } if may_search => {
             let places: Vec<(usize, usize)> = pieces::lines(pieces).collect();
-            for (place, message) in lines {
+            for (place, message) in refused {
                 if let Some((parcel, point)) = places.get(*place) {
                     fates[*parcel].refused.push((*point..*point + 1, failure.with_message(message)));
                 }
             }
-            let numbers: Vec<usize> = lines.iter().map(|(place, _)| *place).collect();
+            for (parcel, _) in beyond_retention.iter().filter_map(|place| places.get(*place)) {
+                fates[*parcel].beyond_retention += 1;
+            }
+            let numbers: Vec<usize> = refused.iter().map(|(place, _)| *place).chain(beyond_retention.clone()).collect();
             let rest = pieces::without(&numbers, pieces);
+            // Numbers of lines that are not in this write tell nothing of it.
+            if pieces::count(&rest) == count {
+                fail(pieces, failure, fates);
+            }
             if *rest_is_stored || pieces::count(&rest) == count { Next::Nothing } else { Next::Search(vec![rest]) }
         }
-        Meaning::TooLarge if count > 1 => Next::Smaller(pieces::halves(pieces).into()),
+        Meaning::TooLarge if count > 1 => Next::Smaller(pieces::halves(pieces)),
         Meaning::Lines(refused) if *refused == Some(count) || count == 1 => {
             for piece in pieces {
                 fates[piece.parcel].refused.push((piece.points.clone(), failure.clone()));

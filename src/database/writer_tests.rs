@@ -146,6 +146,38 @@ async fn what_is_too_large_is_halved() {
 }
 
 #[tokio::test]
+async fn where_no_line_is_small_enough_few_writes_show_it() {
+    let (writer, kept) = writer(|_| (413, "too large".into())).await;
+    assert!(matches!(send(&writer, "a", 4096).await.unwrap(), Err(WriteError::Failed(_))));
+    assert_eq!(kept.lock().unwrap().requests, 13, "4096, 2048, … 1");
+}
+
+#[tokio::test]
+async fn numbers_of_lines_that_were_not_sent_confirm_nothing() {
+    let (writer, _kept) = writer(|_| (400, "partial write\",\"data\":[{\"line_number\":99}],\"x\":\"".into())).await;
+    assert!(matches!(send(&writer, "a", 10).await.unwrap(), Err(WriteError::Failed(_))));
+}
+
+#[tokio::test]
+async fn numbered_lines_beyond_the_retention_are_counted_and_the_rest_is_confirmed() {
+    const OLD: &str =
+        "partial write\",\"data\":[{\"line_number\":1,\"error_message\":\"outside of the retention period\"}],\"x\":\"";
+    let (writer, kept) = writer(|_| (400, OLD.into())).await;
+    let expected = Written { points: 9, beyond_retention: 1, is_doubtful: false };
+    assert_eq!(send(&writer, "a", 10).await.unwrap(), Ok(expected));
+    assert_eq!(kept.lock().unwrap().requests, 1);
+}
+
+#[tokio::test]
+async fn points_of_which_all_are_too_old_are_not_followed_by_a_write_of_nothing() {
+    const WORDS: &str = "outside of the retention period: minimum acceptable timestamp is 2030-01-01T00:00:00Z, but";
+    let (writer, kept) = writer(|_| (403, WORDS.into())).await;
+    let expected = Written { points: 0, beyond_retention: 10, is_doubtful: false };
+    assert_eq!(send(&writer, "a", 10).await.unwrap(), Ok(expected));
+    assert_eq!(kept.lock().unwrap().requests, 1);
+}
+
+#[tokio::test]
 async fn points_beyond_retention_are_counted_by_series_and_confirmed() {
     let (writer, _kept) =
         writer(|_| (422, "partial write: dropped 6 points outside retention policy of 1h".into())).await;

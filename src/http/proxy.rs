@@ -22,6 +22,9 @@ pub struct ProxyError {
     problem: &'static str,
 }
 
+/// What to do where a proxy answers 407.
+pub const PROXY_PASSWORD: &str = "set the name and password for the proxy in the variable that names it";
+
 const FORM: &str =
     "must be http://host:port or http://user:password@host:port, with special characters written as %XX ('@' is %40)";
 const SCHEME: &str = "only http:// and https:// proxies are supported, not SOCKS";
@@ -63,7 +66,12 @@ impl Proxy {
         if found.uri().authority().is_none_or(|authority| authority.as_str().contains('@')) {
             return Err(wrong(FORM));
         }
-        Ok(Some(Proxy(found)))
+        let found = Proxy(found);
+        // What only the clients find wrong, such as a port that there is not.
+        if found.for_reqwest().is_err() || found.for_influxdb2().is_err() {
+            return Err(wrong(FORM));
+        }
+        Ok(Some(found))
     }
 
     /// As reqwest wants it.

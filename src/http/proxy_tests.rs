@@ -55,6 +55,7 @@ fn a_proxy_that_cannot_be_used_is_an_error_that_names_the_variable_and_not_the_p
         ("http://user:hunter2@:::", "must be http://host:port"),
         ("http://", "must be http://host:port"),
         ("http://a b", "must be http://host:port"),
+        ("http://127.0.0.1:99999", "must be http://host:port"),
     ] {
         let error = of("https://a.example", &[("https_proxy", value)]).unwrap_err().to_string();
         assert!(error.starts_with("https_proxy: ") && error.contains(words), "{value}: {error}");

@@ -5,6 +5,7 @@ use std::io::Read;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderName};
+use serde_json::Value;
 
 use super::chain;
 
@@ -47,6 +48,17 @@ impl Reply {
     /// A header, where it is there and is text.
     pub fn header(&self, name: HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Whether a part of an answer says nothing, as some servers write it where there is no error.
+pub fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(true) | Value::Number(_) => false,
     }
 }
 
@@ -104,16 +116,26 @@ async fn whole(response: &mut Response) -> Result<Vec<u8>, TransportError> {
 
 /// The body without the coding that some proxies add although none is asked for.
 fn decoded(headers: &HeaderMap, body: Vec<u8>, longest: usize) -> Result<Vec<u8>, TransportError> {
-    let Some(coding) = coding(headers) else { return Ok(body) };
+    // Some servers name a coding even of nothing.
+    let Some(coding) = coding(headers).filter(|_| !body.is_empty()) else { return Ok(without_mark(body)) };
     let Some(decoder) = decoder(&coding, &body) else {
         return Err(TransportError::Encoded(format!("its content-encoding is {coding:?}, which was not asked for")));
     };
     let mut plain = Vec::new();
     match decoder.take(longest as u64 + 1).read_to_end(&mut plain) {
         Ok(length) if length > longest => Err(TransportError::TooLarge),
-        Ok(_) => Ok(plain),
+        Ok(_) => Ok(without_mark(plain)),
         Err(error) => Err(TransportError::Encoded(format!("its content-encoding {coding:?} is broken: {error}"))),
     }
+}
+
+/// The body without the byte order mark that some servers begin with.
+fn without_mark(mut body: Vec<u8>) -> Vec<u8> {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    if body.starts_with(MARK) {
+        body.drain(..MARK.len());
+    }
+    body
 }
 
 /// As much of a refusal as can be decoded, else its bytes as they are.
@@ -180,6 +202,17 @@ mod tests {
             assert_eq!(beginning(&headers(&[coding]), body), TEXT, "{coding}");
         }
         assert_eq!(decoded(&HeaderMap::new(), TEXT.to_vec(), 1000).unwrap(), TEXT);
+    }
+
+    #[test]
+    fn nothing_needs_no_decoding_and_a_byte_order_mark_is_no_part_of_the_text() {
+        for coding in ["gzip", "br", "deflate"] {
+            assert_eq!(decoded(&headers(&[coding]), Vec::new(), 1000), Ok(Vec::new()), "{coding}");
+        }
+        let marked = [b"\xef\xbb\xbf", TEXT].concat();
+        assert_eq!(decoded(&HeaderMap::new(), marked.clone(), 1000).unwrap(), TEXT);
+        let packed = all(GzEncoder::new(marked.as_slice(), Compression::fast()));
+        assert_eq!(decoded(&headers(&["gzip"]), packed, 1000).unwrap(), TEXT);
     }
 
     #[test]

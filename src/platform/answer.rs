@@ -6,10 +6,12 @@ use std::fmt;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
 pub use crate::domain::answer::{Answer, Counted};
 use crate::domain::point::Figures;
 use crate::domain::series::Interval;
+use crate::http::says_nothing;
 
 /// Reads an answer of the v1 API.
 ///
@@ -22,7 +24,7 @@ pub fn parse_v1(body: &[u8], interval: Interval) -> Result<Answer, String> {
     struct V1 {
         results: Vec<RawDay>,
         total_results: Option<Total>,
-        errors: Option<Vec<IgnoredAny>>,
+        errors: Option<Value>,
         #[serde(flatten)]
         _others: Others,
     }
@@ -58,7 +60,7 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
         unique_users_trend: Trend,
         new_users_trend: Trend,
         returning_users_trend: Trend,
-        errors: Option<Vec<IgnoredAny>>,
+        errors: Option<Value>,
         #[serde(flatten)]
         _others: Others,
     }
@@ -73,8 +75,8 @@ pub fn parse_v2(body: &[u8], interval: Interval) -> Result<Answer, String> {
 }
 
 /// An answer that contains an error is a failure, whatever else it contains.
-fn none_of(errors: Option<Vec<IgnoredAny>>) -> Result<(), String> {
-    match errors.is_none_or(|errors| errors.is_empty()) {
+fn none_of(errors: Option<Value>) -> Result<(), String> {
+    match errors.is_none_or(|errors| says_nothing(&errors)) {
         true => Ok(()),
         false => Err("it contains an error message".to_owned()),
     }
@@ -229,19 +231,9 @@ struct DayName(Date);
 
 impl<'de> Deserialize<'de> for DayName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct DayNameVisitor;
-        impl Visitor<'_> for DayNameVisitor {
-            type Value = DayName;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a date such as \"Aug 06 2020\"")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<DayName, E> {
-                parse_date(text).map(DayName).ok_or_else(|| de::Error::invalid_value(de::Unexpected::Str(text), &self))
-            }
-        }
-        deserializer.deserialize_str(DayNameVisitor)
+        let text = String::deserialize(deserializer)?;
+        let wrong = || de::Error::invalid_value(de::Unexpected::Str(&text), &"a date such as \"Aug 06 2020\"");
+        parse_date(&text).map(DayName).ok_or_else(wrong)
     }
 }
 

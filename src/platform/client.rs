@@ -11,8 +11,6 @@ use super::answer::Answer;
 use super::ask::Ask;
 use super::dates::{date, when_asked};
 use super::failure::Failure;
-use super::limits::in_flight::{AnswerPermit, InFlight};
-use super::limits::limiter::{Limiter, NotAsked, Permit, Purpose, Request, Wish};
 use super::outage::Outage;
 use super::reading::{self, Asked};
 use super::request::request;
@@ -22,9 +20,10 @@ use crate::config;
 use crate::domain::backoff;
 use crate::domain::clock::Clock;
 use crate::domain::series::{Series, Window};
-use crate::http::{LONGEST_ANSWER, Reply, Service, SetupError, TransportError, receive, transport_error};
+use crate::http::{LONGEST_ANSWER, Service, SetupError, TransportError, receive, transport_error};
+use crate::limits::in_flight::{AnswerPermit, InFlight};
+use crate::limits::limiter::{Limiter, NotAsked, Permit, Purpose, Request, Wish};
 use crate::observe::metrics::Watch;
-use crate::observe::status::budgets::Budgets;
 use crate::shutdown::{Stop, Stopped};
 
 /// How long after its first denial a tick, or a backfill, waits for a bot that the platform denies.
@@ -86,15 +85,6 @@ pub struct Fetched {
     pub permit: Option<AnswerPermit>,
 }
 
-/// A reply that is no refusal.
-struct Received {
-    reply: Reply,
-    /// What it was asked with, so that an echo of it is known.
-    token: String,
-    asked_at: Timestamp,
-    platform_time: Option<Timestamp>,
-}
-
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum FetchError {
@@ -152,38 +142,32 @@ impl Client {
             };
             *requests += 1;
             // On the heap, for of many series only a few make a request while the others wait.
-            let answered = match Box::pin(self.timed(question)).await {
-                Ok(received) => {
-                    self.lasting.limiter.answered(&request);
-                    // There is room for another request; let it go out before this answer is read.
-                    drop(request);
-                    tokio::task::yield_now().await;
-                    self.read(received, question).map_err(|failure| (failure, None))
-                }
-                Err(failure) => Err((failure, Some(request))),
-            };
-            let (failure, request) = match answered {
+            let answered = Box::pin(self.timed(question)).await;
+            if answered.as_ref().err().is_none_or(Failure::is_malformed) {
+                self.lasting.limiter.answered(&request);
+            }
+            let failure = match answered {
                 Ok(fetched) => return Ok(Fetched { permit, ..fetched }),
-                Err(failed) => failed,
+                Err(failure) => failure,
             };
             drop(permit);
             tracing::debug!(bot = bot.name, channel = question.series.channel, days = %question.window, "{failure}");
             if let Some(cause) = self.outage.cause_since(wanted_at) {
                 return Err(FetchError::Failed(Failure::Away(cause)));
             }
-            match (verdict(&failure, question.window.days()), request) {
-                (Verdict::Throttled(delay), Some(request)) => {
+            match verdict(&failure, question.window.days()) {
+                Verdict::Throttled(delay) => {
                     self.denied(&bot.name, &request, delay);
                     refused = Some(failure);
                 }
-                (Verdict::Retry(least), request) => {
+                Verdict::Retry(least) => {
                     drop(request);
                     match pauses.next() {
                         Some(pause) => stop.or(tokio::time::sleep(pause.max(least))).await?,
                         None => return Err(FetchError::Failed(failure)),
                     }
                 }
-                _ => return Err(FetchError::Failed(failure)),
+                Verdict::Narrow | Verdict::GiveUp => return Err(FetchError::Failed(failure)),
             }
         }
     }
@@ -211,24 +195,24 @@ impl Client {
     }
 
     /// One request, counted and watched over.
-    async fn timed(&self, question: Question<'_>) -> Result<Received, Failure> {
+    async fn timed(&self, question: Question<'_>) -> Result<Fetched, Failure> {
         let began = Instant::now();
         let operation = self.lasting.watch.liveness.begin("a request to the platform", self.platform.timeout);
         let answered = self.attempt(question).await;
         drop(operation);
         let bot = &question.series.bot.name;
-        let status = answered.as_ref().map_or_else(Failure::label, |received| received.reply.status.to_string());
+        let status = answered.as_ref().map_or_else(Failure::label, |(status, _)| status.to_string());
         self.lasting.watch.metrics.asked(bot, status, began.elapsed());
         if let Err(Failure::Refused(refusal)) = &answered
             && refusal.is_throttling()
         {
             self.lasting.watch.metrics.throttled(bot);
         }
-        answered
+        answered.map(|(_, fetched)| fetched)
     }
 
-    /// One request and its reply, or what came instead.
-    async fn attempt(&self, question: Question<'_>) -> Result<Received, Failure> {
+    /// One request and its answer with its status, or what came instead.
+    async fn attempt(&self, question: Question<'_>) -> Result<(u16, Fetched), Failure> {
         let Question { series, window, .. } = question;
         let asked_at = (self.lasting.clock)();
         let token = token::mint(&series.bot, asked_at).map_err(Failure::NoToken)?;
@@ -249,18 +233,8 @@ impl Client {
         let took = began.elapsed().max(by_the_clock.try_into().unwrap_or_default());
         let platform_time = date(&reply.headers).map(|date| when_asked(date, took, asked_at));
         let asked = Asked { window, interval: series.interval, token: &token, at: asked_at };
-        match reading::refusal(&reply, &asked) {
-            Some(refusal) => Err(Failure::Refused(refusal)),
-            None => Ok(Received { reply, token, asked_at, platform_time }),
-        }
-    }
-
-    fn read(&self, received: Received, question: Question<'_>) -> Result<Fetched, Failure> {
-        let Received { reply, token, asked_at, platform_time } = received;
-        let Question { series, window, .. } = question;
-        let asked = Asked { window, interval: series.interval, token: &token, at: asked_at };
-        let answer = reading::answer(&self.platform, &reply, &asked)?;
-        Ok(Fetched { answer, asked_at, platform_time, permit: None })
+        let answer = reading::read(&self.platform, &reply, &asked)?;
+        Ok((reply.status, Fetched { answer, asked_at, platform_time, permit: None }))
     }
 
     fn failed(&self, error: TransportError, series: &Series, is_connected: bool) -> Failure {

@@ -22,7 +22,10 @@ pub(super) fn encrypt(token: &str, to: &EncryptionKey) -> Result<String, ErrorSt
         header["kid"] = id.as_str().into();
     }
     let header = URL_SAFE_NO_PAD.encode(header.to_string());
-    let (key, iv) = (random(key_length(to.content))?, random(iv_length(to.content))?);
+    let cipher = cipher(to.content);
+    // In CBC mode the key of the tag stands before that of the cipher.
+    let keys = if to.content == ContentEncryption::A128CbcHs256 { 2 } else { 1 };
+    let (key, iv) = (random(keys * cipher.key_len())?, random(cipher.iv_len().unwrap_or_default())?);
     let (content, tag) = seal(to.content, &key, &iv, header.as_bytes(), token.as_bytes())?;
     let parts = [wrap(to, &key)?, iv, content, tag].map(|part| URL_SAFE_NO_PAD.encode(part));
     Ok([header, parts.join(".")].join("."))
@@ -48,20 +51,6 @@ pub(crate) fn padding(key: KeyEncryption) -> Padding {
     match key {
         KeyEncryption::RsaOaep => Padding::PKCS1_OAEP,
         KeyEncryption::Rsa15 => Padding::PKCS1,
-    }
-}
-
-fn key_length(content: ContentEncryption) -> usize {
-    match content {
-        ContentEncryption::A128Gcm => 16,
-        ContentEncryption::A128CbcHs256 | ContentEncryption::A256Gcm => 32,
-    }
-}
-
-fn iv_length(content: ContentEncryption) -> usize {
-    match content {
-        ContentEncryption::A128CbcHs256 => 16,
-        ContentEncryption::A128Gcm | ContentEncryption::A256Gcm => 12,
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::domain::series::Window;
+use crate::http::PROXY_PASSWORD;
 
 /// One attempt that brought no answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,16 +51,26 @@ pub enum Meaning {
     RateLimit,
     /// The app lacks the right to these figures.
     Scope,
+    /// The token was not accepted.
+    Denied,
     /// What the status says.
     Other,
 }
 
 impl Meaning {
-    /// Reads a refusal of this status, whatever its length.
+    /// Reads a refusal of this status, whatever its length. With which status the platform refuses a token is not
+    /// documented in every case.
     pub fn of(status: u16, words: &str) -> Meaning {
+        let lower = words.to_ascii_lowercase();
+        let says = |part: &str| lower.contains(part);
+        let is_denied = matches!(status, 401 | 403);
         match status {
             _ if status == 429 || speaks_of_rate_limit(words) => Meaning::RateLimit,
-            401 | 403 if words.to_ascii_lowercase().contains("scope") => Meaning::Scope,
+            500..=599 => Meaning::Other,
+            _ if says("scope") && (is_denied || says("permission denied")) => Meaning::Scope,
+            _ if is_denied || says("sdk credentials") || says("verifying the jwt") || says("jwt token") => {
+                Meaning::Denied
+            }
             _ => Meaning::Other,
         }
     }
@@ -86,6 +97,11 @@ impl Refusal {
     /// Whether the platform says that the bot was asked too often.
     pub fn is_throttling(&self) -> bool {
         self.meaning == Meaning::RateLimit
+    }
+
+    /// Whether the credentials were not accepted, or do not allow this.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.meaning, Meaning::Scope | Meaning::Denied)
     }
 }
 
@@ -136,16 +152,20 @@ impl Refusal {
     fn advice(&self) -> String {
         let advice = match self.status {
             _ if self.is_throttling() => RATE_LIMITED,
-            401 | 403 if self.meaning == Meaning::Scope => {
+            _ if self.meaning == Meaning::Scope => {
                 "add the scope \"User Engagement Trend\" to the app, make sure the app belongs to this bot's account, then \
                  publish the bot"
             }
-            401 | 403 => {
+            _ if self.is_denied() && self.message.starts_with('<') => {
+                "this is not the platform's answer: check platform.url and what is in between, such as a proxy"
+            }
+            _ if self.is_denied() => {
                 "check that client_id (the token's appId), secret and bot id belong together, and that the app has the scope \
                  \"User Engagement Trend\" on a published bot"
             }
             400 | 404 => "check the bot's id, platform.url and platform.api",
             405 => "check platform.url: this is not the API",
+            407 => PROXY_PASSWORD,
             412 => {
                 "check the channel's name; if the range is too long for the platform, lower platform.max_days_per_request"
             }
@@ -154,7 +174,7 @@ impl Refusal {
             _ => "the next tick retries; if it persists, contact Kore.ai support",
         };
         match self.clock_ahead {
-            Some(ahead) if ahead.abs() > 60 && matches!(self.status, 401 | 403) => {
+            Some(ahead) if ahead.abs() > 60 && self.is_denied() => {
                 let side = if ahead.is_positive() { "ahead of" } else { "behind" };
                 format!(
                     "{advice}; this machine's clock is {} s {side} the platform's, which makes tokens invalid: set the clock",
@@ -258,7 +278,12 @@ mod tests {
             (refused(401, ""), "401", "client_id (the token's appId)", "answered 401"),
             (refused(403, ""), "403", "client_id (the token's appId)", "answered 403"),
             (refused(403, "SCOPE"), "403", "add the scope", "answered 403"),
+            (refused(200, "Permission denied. Scope is incorrect!"), "200", "add the scope", "answered 200"),
+            (refused(200, "Invalid SDK credentials"), "200", "client_id (the token's appId)", "answered 200"),
+            (refused(400, "error verifying the jwt: x"), "400", "client_id (the token's appId)", "answered 400"),
+            (refused(403, "<html>Blocked"), "403", "such as a proxy", "answered 403"),
             (refused(405, ""), "405", "this is not the API", "answered 405"),
+            (refused(407, ""), "407", "password for the proxy", "answered 407"),
             (refused(412, ""), "412", "check the channel's name", "answered 412"),
             (refused(413, ""), "413", "lower platform.max_days", "answered 413"),
             (refused(429, ""), "429", "another client uses up this bot's request limit", "answered 429"),

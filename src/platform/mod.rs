@@ -6,7 +6,6 @@ pub mod client;
 mod dates;
 pub(crate) mod encryption;
 pub mod failure;
-pub mod limits;
 mod outage;
 mod reading;
 mod request;

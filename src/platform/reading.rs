@@ -26,13 +26,25 @@ pub(super) struct Asked<'a> {
     pub(super) at: Timestamp,
 }
 
-/// Whether a reply is no answer: by its status, or a success that speaks of errors.
-pub(super) fn refusal(reply: &Reply, asked: &Asked<'_>) -> Option<Refusal> {
-    let errors = if reply.is_success() && !speaks_of_errors(&reply.body) { None } else { errors_in(&reply.body) };
-    if reply.is_success() && errors.is_none() {
-        return None;
+/// The days that were asked for, or why there are none.
+pub(super) fn read(platform: &Platform, reply: &Reply, asked: &Asked<'_>) -> Result<Answer, Failure> {
+    match refusal(reply, asked) {
+        Some(refusal) => Err(Failure::Refused(refusal)),
+        None => answer(platform, reply, asked),
     }
-    let words = errors.unwrap_or_else(|| String::from_utf8_lossy(&reply.body).into_owned());
+}
+
+/// Whether a reply is no answer: by its status, or a success that speaks of errors or, in the place of figures, of a
+/// refusal.
+fn refusal(reply: &Reply, asked: &Asked<'_>) -> Option<Refusal> {
+    let whole = || String::from_utf8_lossy(&reply.body).into_owned();
+    let errors = if reply.is_success() && !has(&reply.body, "errors") { None } else { errors_in(&reply.body) };
+    let words = match errors {
+        Some(errors) => errors,
+        None if !reply.is_success() => whole(),
+        None if has_figures(&reply.body) => return None,
+        None => Some(whole()).filter(|words| Meaning::of(reply.status, words) != Meaning::Other)?,
+    };
     let platform_time = date(&reply.headers);
     // A date to wait for is one of the platform's clock, from which this one may differ.
     let now = platform_time.unwrap_or(asked.at);
@@ -45,13 +57,18 @@ pub(super) fn refusal(reply: &Reply, asked: &Asked<'_>) -> Option<Refusal> {
     })
 }
 
-/// The days that were asked for, of a reply that is no refusal.
-pub(super) fn answer(platform: &Platform, reply: &Reply, asked: &Asked<'_>) -> Result<Answer, Failure> {
+/// The days of a reply that is no refusal.
+fn answer(platform: &Platform, reply: &Reply, asked: &Asked<'_>) -> Result<Answer, Failure> {
     let parsed = match platform.api {
         Api::V1(_) => parse_v1(&reply.body, asked.interval),
         Api::V2 => parse_v2(&reply.body, asked.interval),
     };
-    let mut answer = parsed.map_err(|problem| Failure::Shape(redact::shown(&problem, asked.token)))?;
+    let mut answer = parsed.map_err(|problem| {
+        // Of what is something else altogether, the place in it tells little.
+        let beginning = if has_figures(&reply.body) { "".into() } else { String::from_utf8_lossy(&reply.body) };
+        let colon = if beginning.is_empty() { "" } else { ": " };
+        Failure::Shape(redact::shown(&format!("{problem}{colon}{beginning}"), asked.token))
+    })?;
     let is_foreign = |day: &Date| !asked.window.contains(*day) && !is_extra(platform, asked.window, *day);
     let foreign: Vec<Date> = answer.days.keys().copied().filter(is_foreign).collect();
     answer.days.retain(|day, _| asked.window.contains(*day));
@@ -71,17 +88,25 @@ fn is_extra(platform: &Platform, window: Window, day: Date) -> bool {
     platform.end_date == EndDate::Excluded && day == day_after(window.last, 1)
 }
 
-fn speaks_of_errors(body: &[u8]) -> bool {
-    const KEY: &[u8] = br#""errors""#;
-    body.windows(KEY.len()).any(|text| text == KEY)
+/// Whether the body holds what an answer of either version does.
+fn has_figures(body: &[u8]) -> bool {
+    has(body, "results") || has(body, "uniqueUsersTrend")
 }
 
-/// The words of `{"errors":[{"msg":"…","code":4002}]}`, whatever type the code has.
+/// Whether the body may have this key.
+fn has(body: &[u8], key: &str) -> bool {
+    let key = format!("\"{key}\"");
+    body.windows(key.len()).any(|text| text == key.as_bytes())
+}
+
+/// The words of `{"errors":[{"msg":"…","code":4002}]}`, whatever type the code has, and of one without its list.
 fn errors_in(body: &[u8]) -> Option<String> {
     let body: serde_json::Value = serde_json::from_slice(body).ok()?;
-    let errors = body.get("errors")?.as_array()?;
+    let errors = body.get("errors")?;
+    let errors = errors.as_array().map_or(std::slice::from_ref(errors), Vec::as_slice);
     let words = errors.iter().filter_map(|error| {
-        let message = error.get("msg").or_else(|| error.get("message"))?.as_str()?;
+        let message = error.get("msg").or_else(|| error.get("message")).unwrap_or(error);
+        let message = message.as_str().filter(|message| !message.is_empty())?;
         let code =
             error.get("code").map(|code| format!(" (code {})", code.as_str().map_or(code.to_string(), str::to_owned)));
         Some(format!("{message}{}", code.unwrap_or_default()))

@@ -35,7 +35,10 @@ fn what_a_refusal_means_is_decided_on_all_of_it_and_only_the_rest_is_hidden() {
     for (status, body, meaning, shown) in [
         (400, format!(r#"{{"errors":[{{"msg":"{long}"}}]}}"#), Meaning::RateLimit, "xxx…"),
         (200, r#"{"errors":[{"msg":"Rate limit","code":"4"}]}"#.to_owned(), Meaning::RateLimit, "Rate limit (code 4)"),
-        (403, "Blocked by Contoso Corporate Limited".to_owned(), Meaning::Other, "Blocked by Contoso"),
+        (200, r#"{"error":"Rate limit exceeded"}"#.to_owned(), Meaning::RateLimit, "Rate limit exceeded"),
+        (200, r#"{"errors":["Invalid SDK credentials"]}"#.to_owned(), Meaning::Denied, "Invalid SDK credentials"),
+        (200, r#"{"errors":{"message":"no"},"results":[]}"#.to_owned(), Meaning::Other, "no"),
+        (403, "Blocked by Contoso Corporate Limited".to_owned(), Meaning::Denied, "Blocked by Contoso"),
         (
             401,
             r#"{"errors":[{"msg":"eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl has no scope"}]}"#.to_owned(),
@@ -82,7 +85,20 @@ fn days_that_were_not_asked_for_are_left_out_and_said() {
     let (days, oddity) = read(EndDate::Included, &body(&["Aug 04 2026", "Aug 05 2026", "Aug 07 2026"])).unwrap();
     assert_eq!(days, [date(2026, 8, 5)]);
     assert!(oddity.unwrap().contains("contains 2 days that were not requested"));
-    assert_eq!(read(EndDate::Included, r#"{"results":[],"errors":null}"#), Ok((Vec::new(), None)));
+    for errors in ["null", "[]", "{}", "\"\"", "false"] {
+        let body = format!(r#"{{"results":[],"errors":{errors}}}"#);
+        assert_eq!(read(EndDate::Included, &body), Ok((Vec::new(), None)), "{body}");
+    }
+}
+
+#[test]
+fn what_is_no_answer_at_all_is_shown() {
+    for body in [r#"{"message":"Session expired"}"#, "<html>Log in, please</html>"] {
+        let Failure::Shape(problem) = read(EndDate::Included, body).unwrap_err() else { panic!("{body}") };
+        assert!(problem.contains(&format!(": {body}")), "{problem}");
+    }
+    let Failure::Shape(problem) = read(EndDate::Included, r#"{"results":[7]}"#).unwrap_err() else { panic!() };
+    assert!(problem.contains("expected a day") && !problem.contains("results"), "{problem}");
 }
 
 #[test]

@@ -9,15 +9,15 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::running::{News, RunningJobs};
-use super::{Env, RunError, cannot_record, clients, limiter, say_forgotten, say_left, take};
+use super::{Env, RunError, cannot_record, clients, limiter, say_forgotten, say_left, take_place_beside};
 use crate::config::Config;
 use crate::database::influxdb::retention::{Retention, in_days};
 use crate::database::read::Reader;
 use crate::domain::calendar;
 use crate::domain::series::{Series, SeriesKey, Window, day_after};
 use crate::domain::words::counted;
+use crate::limits::limiter::Purpose;
 use crate::observe::metrics::Dropped;
-use crate::platform::limits::limiter::Purpose;
 use crate::run::job::{self, SeriesJob};
 use crate::run::summary::{Outcome, Row};
 use crate::shutdown::Stopped;
@@ -36,7 +36,7 @@ pub async fn backfill(
     restart: bool,
     env: &Env,
 ) -> Result<Vec<Row>, RunError> {
-    let _lock = if env.dry_run { None } else { Some(take(&config.state_dir, "backfill.lock", "backfill")?) };
+    let _lock = if env.dry_run { None } else { Some(take_place_beside(&config.state_dir)?) };
     let now = (env.clock)();
     let mut progress = match (env.dry_run, restart) {
         (false, false) => BackfillProgress::load(&config.state_dir, range)?,

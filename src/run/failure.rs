@@ -19,7 +19,7 @@ pub(super) fn rate_limited(lasted: Duration) -> SeriesFailure {
 /// The platform failed.
 pub(super) fn platform(failure: &Failure) -> SeriesFailure {
     let (is_denied, clock_ahead) = match failure {
-        Failure::Refused(refusal) => (matches!(refusal.status, 401 | 403), refusal.clock_ahead),
+        Failure::Refused(refusal) => (refusal.is_denied(), refusal.clock_ahead),
         _ => (false, None),
     };
     let scope = match failure {

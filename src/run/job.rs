@@ -19,15 +19,16 @@ use crate::domain::live_buckets::LiveBuckets;
 use crate::domain::plan;
 use crate::domain::series::{Series, Window, day_after};
 use crate::domain::target::Target;
+use crate::limits::limiter::Purpose;
 use crate::observe::status::recent::DAYS;
 use crate::platform::client::{Client, FetchError, Fetched, Question, patience};
 use crate::platform::failure::Failure;
-use crate::platform::limits::limiter::Purpose;
 use crate::platform::verdict::{Verdict, verdict};
 use crate::run::verifier::Verifier;
 use crate::run::write::write;
 use crate::run::{KnownBuckets, failure};
 use crate::shutdown::Stop;
+use crate::state::beside::Beside;
 
 /// A clock that is ahead of the platform's by more than this deserves a word: a tick is that much late, and tokens fail
 /// soon.
@@ -54,6 +55,8 @@ pub struct LiveDays {
     pub from: Date,
     /// Where their points go: what is known to be stored there is not written again.
     pub target: Target,
+    /// Who else writes there.
+    pub beside: Beside,
 }
 
 /// The two services, as a job uses them.
@@ -111,7 +114,7 @@ pub fn start(jobs: Vec<SeriesJob>, clients: Arc<Clients>) -> mpsc::Receiver<Told
 async fn run(number: usize, mut job: SeriesJob, clients: Arc<Clients>, events: mpsc::Sender<Told>) {
     let encoder = Arc::new(Encoder::new(&job.series));
     let mut requests = 0;
-    let mut stored = job.live.as_ref().map(|live| clients.stored.take(&job.series.key(), &live.target));
+    let mut stored = job.live.as_ref().map(|live| clients.stored.take(&job.series.key(), &live.target, live.beside));
     let last = loop {
         let Some(window) = job.windows.pop_front() else { break SeriesEvent::Done };
         if clients.stop.is_told() {
@@ -145,7 +148,7 @@ async fn run(number: usize, mut job: SeriesJob, clients: Arc<Clients>, events: m
         break SeriesEvent::Failed { failure, window, requests };
     };
     if let (Some(live), Some(stored)) = (job.live, stored) {
-        clients.stored.put(job.series.key(), live.target, stored);
+        clients.stored.put(job.series.key(), live.target, live.beside, stored);
     }
     let _nobody_listens = events.send((number, last)).await;
 }

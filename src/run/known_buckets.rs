@@ -6,22 +6,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::domain::live_buckets::LiveBuckets;
 use crate::domain::series::SeriesKey;
 use crate::domain::target::Target;
+use crate::state::beside::Beside;
 
-/// By series, and by where its points go.
+/// By series, with where its points went and who wrote there beside.
 #[derive(Debug, Default)]
-pub struct KnownBuckets(Mutex<HashMap<SeriesKey, (Target, LiveBuckets)>>);
+pub struct KnownBuckets(Mutex<HashMap<SeriesKey, (Target, Beside, LiveBuckets)>>);
 
 impl KnownBuckets {
-    /// What is known of a series at this target. Until it is [put](KnownBuckets::put) back nothing is: a task that ends
-    /// by a bug leaves nothing behind that may be wrong.
-    pub(super) fn take(&self, key: &SeriesKey, target: &Target) -> LiveBuckets {
-        let known = self.lock().remove(key).filter(|(known, _)| known == target);
-        known.map(|(_, stored)| stored).unwrap_or_default()
+    /// What is known of a series at this target, unless somebody else may have written since. Until it is
+    /// [put](KnownBuckets::put) back nothing is: a task that ends by a bug leaves nothing behind that may be wrong.
+    pub(super) fn take(&self, key: &SeriesKey, target: &Target, beside: Beside) -> LiveBuckets {
+        let known = self.lock().remove(key);
+        let known = known.filter(|(known, before, _)| known == target && before.is_undisturbed(beside));
+        known.map(|(.., stored)| stored).unwrap_or_default()
     }
 
-    /// What is known of it now.
-    pub(super) fn put(&self, key: SeriesKey, target: Target, stored: LiveBuckets) {
-        self.lock().insert(key, (target, stored));
+    /// What is known of it now; others were seen to write or not when that began.
+    pub(super) fn put(&self, key: SeriesKey, target: Target, beside: Beside, stored: LiveBuckets) {
+        self.lock().insert(key, (target, beside, stored));
     }
 
     /// Forgets series that are not exported any more.
@@ -29,7 +31,7 @@ impl KnownBuckets {
         self.lock().retain(|key, _| is_exported(key));
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SeriesKey, (Target, LiveBuckets)>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SeriesKey, (Target, Beside, LiveBuckets)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -33,19 +33,20 @@ use crate::domain::clock::Clock;
 use crate::domain::plan::{self, Reach};
 use crate::domain::series::{Series, day_after};
 use crate::domain::target::Target;
+use crate::limits::ledger::Ledger;
+use crate::limits::limiter::{Limiter, Purpose};
 use crate::observe::console::Console;
 use crate::observe::metrics::Watch;
 use crate::observe::status::board::Board;
 use crate::platform::ask::Ask;
 use crate::platform::client::{Client, Lasting};
-use crate::platform::limits::ledger::Ledger;
-use crate::platform::limits::limiter::{Limiter, Purpose};
 use crate::run::job::{Clients, LiveDays, SeriesJob};
 use crate::run::progress::Show;
 use crate::run::summary::{Outcome, Row};
 use crate::shutdown::Stop;
 use crate::state::atomic;
 use crate::state::backfill::BackfillError;
+use crate::state::beside::{self, Beside};
 use crate::state::watermarks::{WatermarkError, Watermarks};
 
 /// What a run is given by the program's entry.
@@ -140,7 +141,7 @@ pub async fn tick(
         initial_days: config.schedule.initial_days,
         max_days: config.platform.max_days_per_request,
     };
-    let identity = config.destination.identity();
+    let (identity, beside) = (config.destination.identity(), Beside::look(&config.state_dir));
     let (mut progresses, mut targets) = (Vec::with_capacity(series.len()), Vec::with_capacity(series.len()));
     let jobs: Vec<SeriesJob> = series
         .into_iter()
@@ -154,7 +155,11 @@ pub async fn tick(
             let plan = plan::tick(known, today, reach);
             progresses.push(TickProgress::new(known, today, reach, &plan));
             targets.push(target.clone());
-            SeriesJob { series, windows: plan.windows.into(), live: Some(LiveDays { from: plan.live_from, target }) }
+            SeriesJob {
+                series,
+                windows: plan.windows.into(),
+                live: Some(LiveDays { from: plan.live_from, target, beside }),
+            }
         })
         .collect();
 
@@ -206,6 +211,11 @@ fn say_left(config: &Config) {
 /// If the folder cannot be written, or another process holds the lock.
 pub fn take_folder(state_dir: &Path) -> Result<File, anyhow::Error> {
     take(state_dir, "lock", "exporter")
+}
+
+/// The same for a process that writes points beside the daemon, of which there is one at a time.
+fn take_place_beside(state_dir: &Path) -> Result<File, anyhow::Error> {
+    take(state_dir, beside::LOCK, "backfill or repair")
 }
 
 fn take(state_dir: &Path, lock: &str, who: &str) -> Result<File, anyhow::Error> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::Limits;
+use crate::limits::limiter::Purpose;
 use crate::observe::console::Console;
-use crate::platform::limits::limiter::Purpose;
 use crate::run::job::SeriesJob;
 
 /// How much is shown while jobs run.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use kore_trend_exporter::config::Destination;
 use kore_trend_exporter::database::{Sink, WriteFailure, Writing};
 use kore_trend_exporter::domain::series::{Interval, day_after};
+use support::fake_influxdb::Reply as Answer;
 
 use crate::history::DatabaseTrouble;
 use crate::platform::part_of;
@@ -30,6 +31,12 @@ pub(crate) fn open_for_backfill(_: &Destination) -> Result<Sink, anyhow::Error> 
 
 /// What comes back, and when.
 type Reply = (Duration, Result<(), WriteFailure>);
+
+/// What the exporter makes of an answer.
+fn result(answer: &Answer) -> Result<(), WriteFailure> {
+    let words = String::from_utf8_lossy(answer.body());
+    if answer.is_stored() { Ok(()) } else { Err(WriteFailure::refused(answer.status(), &words)) }
+}
 
 fn write(process: Process, lines: Bytes) -> Writing {
     let world = current();
@@ -63,24 +70,46 @@ impl World {
         let parsed: Vec<ParsedLine<'_>> = parse_lines(text).collect::<Result<_, _>>().unwrap();
         let numbers: Vec<usize> = parsed.iter().map(|line| self.series_of(line)).collect();
         let quick = Duration::from_millis(self.dice.u64(1..200));
-        let refused = |status, message: &str| Err(WriteFailure::refused(status, message));
         let (trouble, chance) = self.database;
         let trouble = if self.happens(chance) { trouble } else { DatabaseTrouble::None };
-        let (stored, reply): (usize, Reply) = match trouble {
-            DatabaseTrouble::Status(status) => (0, (quick, refused(status, "no"))),
-            DatabaseTrouble::HalfStored => (parsed.len() / 2, (quick, refused(500, "internal error"))),
-            DatabaseTrouble::Lost => (parsed.len(), (TIMEOUT, Err(WriteFailure::TimedOut(TIMEOUT)))),
-            DatabaseTrouble::Silent => (0, (TIMEOUT, Err(WriteFailure::TimedOut(TIMEOUT)))),
-            DatabaseTrouble::TooLarge(most) if parsed.len() > most => (0, (quick, refused(413, "too large"))),
-            DatabaseTrouble::Refuses(number) if numbers.contains(&(number % self.series.len())) => {
-                let others = numbers.iter().position(|found| *found == number % self.series.len()).unwrap();
-                (if self.dice.bool() { others } else { 0 }, (quick, refused(400, "field type conflict")))
+        let generation = self.setup.generation;
+        let says = |answer: Answer| (quick, result(&answer));
+        let in_vain = || (TIMEOUT, Err(WriteFailure::TimedOut(TIMEOUT)));
+        let (all, none) = (vec![true; parsed.len()], vec![false; parsed.len()]);
+        let (stored, reply): (Vec<bool>, Reply) = match trouble {
+            DatabaseTrouble::Status(status) => (none, says((status, "no".to_owned()).into())),
+            DatabaseTrouble::Denied => (none, says(generation.wrong_token())),
+            DatabaseTrouble::NoBucket if generation.major() < 3 => (none, says(generation.no_bucket("fake"))),
+            DatabaseTrouble::DiskFull => (none, says(generation.disk_full())),
+            DatabaseTrouble::HalfStored => {
+                let stored = (0..parsed.len()).map(|place| place < parsed.len() / 2).collect();
+                (stored, says((500, "internal error".to_owned()).into()))
             }
-            _ => (parsed.len(), (quick, Ok(()))),
+            DatabaseTrouble::Lost => (all, in_vain()),
+            DatabaseTrouble::Silent => (none, in_vain()),
+            DatabaseTrouble::TooLarge(most) if parsed.len() > most => {
+                (none, says((413, "too large".to_owned()).into()))
+            }
+            DatabaseTrouble::Retention(days) => {
+                let oldest = time::true_seconds() - 86_400 * days;
+                self.kept_from = self.kept_from.max(oldest);
+                let stored: Vec<bool> = parsed.iter().map(|line| line.timestamp >= Some(oldest)).collect();
+                let dropped = stored.iter().filter(|stored| !**stored).count();
+                let answer = if dropped == 0 { Answer::stored() } else { generation.beyond_retention(dropped) };
+                (stored, says(answer))
+            }
+            DatabaseTrouble::Refuses(number) if numbers.contains(&(number % self.series.len())) => {
+                let others: Vec<bool> = numbers.iter().map(|found| *found != number % self.series.len()).collect();
+                let refused = others.iter().filter(|other| !**other).count();
+                let stored = if generation.major() < 3 { others } else { none };
+                (stored, says(generation.type_conflict("user_engagement", "users", refused)))
+            }
+            _ => (all, says(Answer::stored())),
         };
-        for (line, number) in parsed.iter().zip(&numbers).take(stored) {
+        for ((line, number), _) in parsed.iter().zip(&numbers).zip(&stored).filter(|(_, stored)| **stored) {
             self.store(process, *number, line);
         }
+        let stored = stored.iter().filter(|stored| **stored).count();
         self.note(|| format!("{process:?} writes {} lines, {stored} are stored: {:?}", parsed.len(), reply.1));
         self.event();
         reply

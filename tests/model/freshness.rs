@@ -20,7 +20,7 @@ const AFTERMATH: i64 = 700;
 pub(crate) struct Tick {
     at: i64,
     delay: Duration,
-    clock_sets: u32,
+    disturbances: u32,
     /// Its series, and the day before each one's today.
     series: Vec<(usize, Date)>,
 }
@@ -35,13 +35,13 @@ impl World {
         });
         let yesterday = |zone| day_after(truth::local_date(zone, time::true_now()), -1);
         let series = numbers.map(|number| (number, yesterday(self.series[number].zone))).collect();
-        Tick { at: time::true_seconds(), delay, clock_sets: time::sets(), series }
+        Tick { at: time::true_seconds(), delay, disturbances: time::disturbances(), series }
     }
 
     /// What a tick says is complete leaves no day behind that was over when it began.
     pub(crate) fn check_complete(&mut self, tick: &Tick, rows: &[Row]) {
         let Some(watermarks) = self.watermarks.clone() else { return };
-        if time::ahead() != 0 || time::sets() != tick.clock_sets {
+        if time::ahead() != 0 || time::disturbances() != tick.disturbances {
             return;
         }
         for row in rows.iter().filter(|row| row.outcome() == Outcome::Complete) {
@@ -76,12 +76,18 @@ impl World {
             let today = day_after(*yesterday, 1);
             let days = truth::days(owed.max(day_after(today, -refresh_days)), today);
             let over = days.flat_map(|day| known.figures.buckets(day)).filter(|(_, (_, end))| *end <= tick.at);
+            // A backfill may write what it was told earlier, until it ends; and a zero is a zero, however often counted.
+            let is_undisturbed = self.backfill_ended < tick.at;
             let stale = over.into_iter().find(|(bucket, span)| {
-                known.figures.revision(*bucket, *span, now).is_some() && !known.stored.contains_key(bucket)
+                let stands = known.figures.revision(*bucket, *span, tick.at);
+                let is_new = is_undisturbed && !known.figures.is_hole(*bucket);
+                let least = if is_new { stands } else { stands.map(|_| 0) };
+                known.stored.get(bucket).copied() < least
             });
             if let Some((Bucket { day, hour }, _)) = stale {
                 let waited = now - tick.at;
-                let how = format!("series {number}: {day} hour {hour:?} is not there {waited} s after a tick began");
+                let how =
+                    format!("series {number}: {day} hour {hour:?} is not up to date {waited} s after a tick began");
                 self.breaks("freshness at each tick", how);
             }
         }

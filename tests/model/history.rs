@@ -2,6 +2,8 @@
 
 use kore_trend_exporter::domain::series::day_after;
 use proptest::prelude::*;
+use support::fake_influxdb::Generation;
+use support::fake_influxdb::words::GENERATIONS;
 
 /// One life: how everything is set up, and what then happens.
 #[derive(Clone, Debug)]
@@ -33,6 +35,12 @@ pub(crate) struct Setup {
     pub(crate) excludes_end: bool,
     /// Whether old days come back as zeros.
     pub(crate) forgets: bool,
+    /// Whether answers are compressed although nobody asked for it.
+    pub(crate) compresses: bool,
+    /// Whether a request must say how long its body is.
+    pub(crate) insists_on_length: bool,
+    /// Whose words the database speaks.
+    pub(crate) generation: Generation,
     /// Of figures, travel times, jitter and chances.
     pub(crate) seed: u64,
 }
@@ -115,6 +123,13 @@ pub(crate) enum Trouble {
 pub(crate) enum DatabaseTrouble {
     None,
     Status(u16),
+    /// It does not accept the token.
+    Denied,
+    /// It has no such bucket; InfluxDB 3 would make it.
+    NoBucket,
+    DiskFull,
+    /// It keeps points for so many days.
+    Retention(i64),
     /// Half of the lines are stored, and then it says 500.
     HalfStored,
     /// Stored, but the answer is lost.
@@ -122,7 +137,7 @@ pub(crate) enum DatabaseTrouble {
     Silent,
     /// 413 for more than so many lines.
     TooLarge(usize),
-    /// 400 for a line of this series; the others of that write are stored or not.
+    /// It has the fields of this series with another type; the others of that write are stored or not.
     Refuses(usize),
     /// Stored after so many seconds.
     Late(u64),
@@ -180,7 +195,8 @@ fn setup() -> impl Strategy<Value = Setup> {
     let when = (0..BEGINNINGS.len(), 0..1440_i64, prop_oneof![Just(15), Just(60), Just(360)]);
     let reach = (1..=3_u32, prop_oneof![2 => 0..=6_u32, 1 => 5..=12_u32], 1..=8_usize);
     let habits = (any::<[bool; 3]>(), any::<bool>(), prop::bool::weighted(0.2), any::<bool>());
-    (bots, when, reach, habits, any::<u64>()).prop_map(|(bots, when, reach, habits, seed)| {
+    let between = (prop::bool::weighted(0.3), any::<bool>(), prop::sample::select(GENERATIONS.to_vec()));
+    (bots, when, reach, habits, between, any::<u64>()).prop_map(|(bots, when, reach, habits, between, seed)| {
         let ([v2, tight, checks], says_when, excludes_end, forgets) = habits;
         Setup {
             bots,
@@ -196,6 +212,9 @@ fn setup() -> impl Strategy<Value = Setup> {
             says_when,
             excludes_end,
             forgets,
+            compresses: between.0,
+            insists_on_length: between.1,
+            generation: between.2,
             seed,
         }
     })
@@ -261,7 +280,11 @@ fn trouble() -> impl Strategy<Value = Trouble> {
 fn database_trouble() -> impl Strategy<Value = DatabaseTrouble> {
     prop_oneof![
         3 => Just(DatabaseTrouble::None),
-        3 => prop::sample::select(vec![401_u16, 404, 429, 500, 503]).prop_map(DatabaseTrouble::Status),
+        2 => prop::sample::select(vec![429_u16, 500, 503]).prop_map(DatabaseTrouble::Status),
+        1 => Just(DatabaseTrouble::Denied),
+        1 => Just(DatabaseTrouble::NoBucket),
+        1 => Just(DatabaseTrouble::DiskFull),
+        1 => (6..12_i64).prop_map(DatabaseTrouble::Retention),
         1 => Just(DatabaseTrouble::HalfStored),
         2 => Just(DatabaseTrouble::Lost),
         1 => Just(DatabaseTrouble::Silent),

@@ -1,5 +1,7 @@
 //! Lives that once broke a promise, in their shortest form. They are played before any others.
 
+use support::fake_influxdb::Generation;
+
 use crate::history::{BotSetup, History, Loss, Setup, Step};
 
 /// Each with what it showed.
@@ -23,6 +25,9 @@ fn open_bucket() -> History {
             says_when: true,
             excludes_end: false,
             forgets: false,
+            compresses: false,
+            insists_on_length: false,
+            generation: Generation::New2,
             seed: 2_462_786_149_613_555_879,
         },
         steps: vec![

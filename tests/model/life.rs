@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::history::{DatabaseTrouble, History, Loss, Step, Trouble};
 use crate::process::{Chosen, GRACE, Order, backfill, daemon};
-use crate::world::{Counts, Shared, World, lock};
+use crate::world::{Counts, Shared, World, current, lock};
 use crate::{time, truth};
 
 /// How the processes ended.
@@ -144,6 +144,7 @@ impl Life {
         let stop = Stop::after(async move { drop(told.await) });
         let mut world = lock(&self.world);
         world.on_their_way = 0;
+        world.backfill_ended = world.backfill_ended.min(time::true_seconds());
         world.counts.starts += 1;
         world.series.iter_mut().for_each(|known| known.healthy = None);
         world.kill = Default::default();
@@ -260,7 +261,12 @@ impl Life {
         let (config, series) = world.configure(everything);
         world.limits.truncate(limits);
         world.series.iter_mut().zip(exported).for_each(|(known, exported)| known.is_exported = exported);
-        tokio::spawn(backfill(config, series, range, stop))
+        world.backfill_ended = i64::MAX;
+        tokio::spawn(async move {
+            let rows = backfill(config, series, range, stop).await;
+            lock(&current()).backfill_ended = time::true_seconds();
+            rows
+        })
     }
 
     /// What a backfill says is done must be there.

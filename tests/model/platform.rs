@@ -8,6 +8,7 @@ use axum::http::{Response, header};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
 use jiff::civil::Date;
+use kore_trend_exporter::database::influxdb::gzip;
 use kore_trend_exporter::domain::series::{Interval, Window, day_after};
 use kore_trend_exporter::platform::ask::Asked;
 use reqwest::{Body, RequestBuilder};
@@ -48,7 +49,14 @@ pub(crate) fn habits(setup: &Setup) -> Habits {
     let [per_minute, per_hour] = [most.per_minute, most.per_hour].map(|limit| usize::try_from(limit).unwrap());
     let limits = Limits { per_minute, per_hour, says_when: setup.says_when };
     let forgets_after = setup.forgets.then_some(FORGOTTEN_AFTER);
-    Habits { limits: Some(limits), excludes_end: setup.excludes_end, forgets_after, ..Habits::default() }
+    Habits {
+        limits: Some(limits),
+        forgets_after,
+        excludes_end: setup.excludes_end,
+        compresses: setup.compresses,
+        insists_on_length: setup.insists_on_length,
+        ..Habits::default()
+    }
 }
 
 /// What comes back.
@@ -68,6 +76,7 @@ fn ask(process: Process, request: RequestBuilder) -> Asked {
         };
         tokio::time::sleep(Duration::from_millis(way)).await;
         let (after, reply) = lock(&world).arrive(process, &request);
+        let compresses = lock(&world).habits.compresses;
         // An answer bears the time at which it is made, however long it is under way.
         let made = time::true_now();
         let left = TIMEOUT - Duration::from_millis(way);
@@ -84,10 +93,13 @@ fn ask(process: Process, request: RequestBuilder) -> Asked {
                 for (name, value) in headers.into_iter().chain([(header::DATE, made)]) {
                     response = response.header(name, value);
                 }
+                let mut body = Bytes::from(body);
+                if compresses {
+                    response = response.header(header::CONTENT_ENCODING, "gzip");
+                    body = gzip::pack(std::iter::once(body.to_vec())).unwrap();
+                }
                 let body = match cut_off {
-                    true => {
-                        Body::wrap(Broken(Some(body[..body.len() / 2].to_owned().into()), std::io::ErrorKind::Other))
-                    }
+                    true => Body::wrap(Broken(Some(body.slice(..body.len() / 2)), std::io::ErrorKind::Other)),
                     false => Body::from(body),
                 };
                 Ok(response.body(body).unwrap().into())
@@ -145,6 +157,9 @@ impl World {
         self.check_watermarks();
         let token = request.headers()["auth"].to_str().unwrap();
         let at = time::true_milliseconds();
+        if self.habits.insists_on_length && !request.headers().contains_key(header::CONTENT_LENGTH) {
+            self.breaks("every request says how long it is", format!("series {number} for {window}"));
+        }
         let reply = match self.desk.admit(&self.habits, path[3], at) {
             Ok(()) => self.reply(number, window, token),
             Err(denied) => {
@@ -239,7 +254,10 @@ impl World {
         let interval = known.series.interval;
         if self.setup.v2 {
             let parts = |users: i64| [0, 1, 2].map(|part| users + part_of(part));
-            answer::v2(window, interval, |date, hour| Some(parts(users(date, hour).unwrap_or(0))))
+            answer::v2(window, interval, |date, hour| {
+                let is_forgotten = self.habits.has_forgotten(date, today);
+                Some(if is_forgotten { [0; 3] } else { parts(users(date, hour).unwrap_or(0)) })
+            })
         } else {
             answer::v1(window, interval, users)
         }

@@ -11,10 +11,10 @@ use kore_trend_exporter::config::{Config, Destination, EndDate, Limits, Platform
 use kore_trend_exporter::daemon::due::{self, Timetable};
 use kore_trend_exporter::domain::series::Series;
 use kore_trend_exporter::domain::slots::Cron;
+use kore_trend_exporter::limits::limiter::{Limiter, Purpose};
 use kore_trend_exporter::observe::console::Console;
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::status::board::Board;
-use kore_trend_exporter::platform::limits::limiter::{Limiter, Purpose};
 use kore_trend_exporter::run::job::Clients;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::Row;

@@ -69,7 +69,8 @@ impl World {
         if truth::day(known.zone, day).whole.is_some_and(|(_, end)| end > now) {
             return Some(format!("{day} is not over"));
         }
-        known.figures.buckets(day).into_iter().find_map(|(bucket, span)| {
+        let kept = known.figures.buckets(day).into_iter().filter(|(_, (start, _))| *start >= self.kept_from);
+        kept.into_iter().find_map(|(bucket, span)| {
             let stands = known.figures.revision(bucket, span, now)?;
             let stored = known.stored.get(&bucket).copied();
             (stored < Some(least(stands)))

@@ -13,17 +13,17 @@ struct Time {
     started: Option<Instant>,
     /// How far the wall clock is ahead of the true time, in seconds.
     ahead: i64,
-    /// How often it was set.
-    sets: u32,
+    /// How often it was set, or virtual time stood still.
+    disturbances: u32,
 }
 
 thread_local! {
-    static TIME: Cell<Time> = const { Cell::new(Time { base: 0, started: None, ahead: 0, sets: 0 }) };
+    static TIME: Cell<Time> = const { Cell::new(Time { base: 0, started: None, ahead: 0, disturbances: 0 }) };
 }
 
 /// A life begins.
 pub(crate) fn begin(at: Timestamp) {
-    TIME.set(Time { base: at.as_millisecond(), started: None, ahead: 0, sets: 0 });
+    TIME.set(Time { base: at.as_millisecond(), started: None, ahead: 0, disturbances: 0 });
 }
 
 /// Processes are started: from now on the virtual time counts. To be called within their runtime.
@@ -39,22 +39,22 @@ pub(crate) fn stop() {
 /// True time goes by without virtual time.
 pub(crate) fn skip(milliseconds: i64) {
     let time = TIME.get();
-    TIME.set(Time { base: time.base + milliseconds, ..time });
+    TIME.set(Time { base: time.base + milliseconds, disturbances: time.disturbances + 1, ..time });
 }
 
 /// The wall clock is set.
 pub(crate) fn set_ahead(seconds: i64) {
     let time = TIME.get();
-    TIME.set(Time { ahead: seconds, sets: time.sets + 1, ..time });
+    TIME.set(Time { ahead: seconds, disturbances: time.disturbances + 1, ..time });
 }
 
 pub(crate) fn ahead() -> i64 {
     TIME.get().ahead
 }
 
-/// How often the wall clock was set.
-pub(crate) fn sets() -> u32 {
-    TIME.get().sets
+/// How often the wall clock was set, or the machine slept: a request under way then is dated as early as it can be.
+pub(crate) fn disturbances() -> u32 {
+    TIME.get().disturbances
 }
 
 pub(crate) fn true_milliseconds() -> i64 {

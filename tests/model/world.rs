@@ -76,6 +76,10 @@ pub(crate) struct World {
     pub(crate) series: Vec<Known>,
     pub(crate) dice: fastrand::Rng,
     pub(crate) database: (DatabaseTrouble, u32),
+    /// What begins before this time, in true seconds, a retention may have dropped.
+    pub(crate) kept_from: i64,
+    /// When the last backfill ended, in true seconds.
+    pub(crate) backfill_ended: i64,
     /// The limits that were ever in force, with their beginnings.
     pub(crate) limits: Vec<(i64, Limits)>,
     pub(crate) arrivals: HashMap<usize, VecDeque<Arrival>>,
@@ -159,6 +163,8 @@ impl World {
             series,
             dice: fastrand::Rng::with_seed(setup.seed),
             database: (DatabaseTrouble::None, 0),
+            kept_from: i64::MIN,
+            backfill_ended: i64::MIN,
             limits: Vec::new(),
             arrivals: HashMap::new(),
             habits: crate::platform::habits(setup),

@@ -7,17 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Each folder, or file beside the folders, with those that it may use; every one may use the leaves.
-const MAP: [(&str, &str); 10] = [
+const MAP: [(&str, &str); 11] = [
     ("domain", ""),
     ("config", "domain"),
     ("state", "domain"),
-    ("observe", "domain config state"),
-    ("platform", "domain config state observe"),
+    ("limits", "domain config"),
+    ("observe", "domain config state limits"),
+    ("platform", "domain config state observe limits"),
     ("database", "domain config state observe"),
-    ("run", "domain config state observe platform database"),
+    ("run", "domain config state observe limits platform database"),
     ("demo", "domain config platform"),
     ("cli startup manual", "domain config state observe demo cli"),
-    ("daemon main", "domain config state observe platform database run startup cli manual daemon"),
+    ("daemon main", "domain config state observe limits platform database run startup cli manual daemon"),
 ];
 
 /// What uses none of the others.

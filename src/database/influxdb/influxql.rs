@@ -77,6 +77,11 @@ impl InfluxDbSink {
     }
 }
 
+/// The condition that a tag has this value.
+pub(super) fn equals(key: &str, value: &str) -> String {
+    format!("{} = {}", name(key), string(value))
+}
+
 /// A text between single quotes.
 pub(super) fn string(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))

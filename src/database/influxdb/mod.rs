@@ -6,8 +6,8 @@ pub mod generation;
 pub mod gzip;
 mod influxql;
 mod reader;
-mod types;
 pub mod retention;
+mod types;
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
 use self::types::FieldTypes;
-
 use super::WriteFailure;
 use super::failure::Refusal;
+use super::wordings;
 use crate::config::InfluxDb;
 use crate::domain::backoff;
 use crate::http::{self, Reply, Service, SetupError, TransportError};
@@ -65,7 +65,8 @@ impl InfluxDbSink {
         if self.database.gzip {
             request = request.header(CONTENT_ENCODING, "gzip");
         }
-        self.ask(request, token).await.map(|_stored| ())
+        let reply = self.ask(request, token).await?;
+        if wordings::is_refusal(&reply.body) { Err(refused(&reply, token)) } else { Ok(()) }
     }
 
     /// A request below the path of the base URL.
@@ -94,11 +95,12 @@ impl InfluxDbSink {
         };
         let response = request.send().await.map_err(|error| failed(http::transport_error(error)))?;
         let reply = http::receive(response).await.map_err(failed)?;
-        if reply.is_success() {
-            return Ok(reply);
-        }
-        Err(WriteFailure::Refused(Refusal::read(reply.status, &reply.body, retry_after(&reply), token.expose_secret())))
+        if reply.is_success() { Ok(reply) } else { Err(refused(&reply, token)) }
     }
+}
+
+fn refused(reply: &Reply, token: &SecretString) -> WriteFailure {
+    WriteFailure::Refused(Refusal::read(reply.status, &reply.body, retry_after(reply), token.expose_secret()))
 }
 
 /// What the database says of the next try. A date to wait for is one of its own clock.

@@ -144,16 +144,14 @@ impl InfluxDbSink {
     }
 
     fn end_by_flux(&self, series: &Series, end: &str) -> String {
-        let tags: Vec<String> = tags(series)
-            .into_iter()
-            .map(|(key, value)| format!("r[{}] == {}", flux::string(key), flux::string(value)))
-            .collect();
+        let of_series =
+            of_series(series, " and ", |key, value| format!("r[{}] == {}", flux::string(key), flux::string(value)));
         format!(
             "from(bucket: {}) |> range(start: 0) |> filter(fn: (r) => r._measurement == {} and r._field == \"users\" and {}) \
              |> {end}() |> drop(columns: [\"_start\", \"_stop\"]) |> limit(n: 1)",
             flux::string(&self.database.bucket),
             flux::string(measurement(series.interval)),
-            tags.join(" and ")
+            of_series
         )
     }
 
@@ -161,25 +159,16 @@ impl InfluxDbSink {
     pub(in crate::database) fn deletion(&self, generation: Generation, series: &Series, span: Span) -> String {
         let (first, end) = (instant(span.start), instant(span.end));
         match generation {
-            Generation::One => {
-                let tags: Vec<String> = tags(series)
-                    .into_iter()
-                    .map(|(key, value)| format!("{} = {}", influxql::name(key), influxql::string(value)))
-                    .collect();
-                format!(
-                    "DELETE FROM {} WHERE {} AND time >= '{first}' AND time < '{end}'",
-                    influxql::name(measurement(series.interval)),
-                    tags.join(" AND ")
-                )
-            }
+            Generation::One => format!(
+                "DELETE FROM {} WHERE {} AND time >= '{first}' AND time < '{end}'",
+                influxql::name(measurement(series.interval)),
+                of_series(series, " AND ", influxql::equals)
+            ),
             Generation::Three => "InfluxDB 3 deletes no single points".to_owned(),
             _ => {
-                let tags = tags(series)
-                    .into_iter()
-                    .map(|(key, value)| format!("{}={}", flux::string(key), flux::string(value)));
-                let wanted =
-                    std::iter::once(format!("_measurement={}", flux::string(measurement(series.interval)))).chain(tags);
-                let predicate = wanted.collect::<Vec<_>>().join(" AND ");
+                let tags =
+                    of_series(series, " AND ", |key, value| format!("{}={}", flux::string(key), flux::string(value)));
+                let predicate = format!("_measurement={} AND {tags}", flux::string(measurement(series.interval)));
                 format!(
                     "influx delete --org {} --bucket {} --start {first} --stop {end} --predicate {}",
                     shell(&self.database.org),
@@ -192,12 +181,13 @@ impl InfluxDbSink {
 }
 
 fn end_by_influxql(series: &Series, end: &str) -> String {
-    let tags: Vec<String> = tags(series)
-        .into_iter()
-        .map(|(key, value)| format!("{} = {}", influxql::name(key), influxql::string(value)))
-        .collect();
     let from = influxql::name(measurement(series.interval));
-    format!("SELECT {end}(\"users\") FROM {from} WHERE {}", tags.join(" AND "))
+    format!("SELECT {end}(\"users\") FROM {from} WHERE {}", of_series(series, " AND ", influxql::equals))
+}
+
+/// The condition that holds for the series alone, by its tags.
+fn of_series(series: &Series, and: &str, equals: impl Fn(&str, &str) -> String) -> String {
+    tags(series).into_iter().map(|(key, value)| equals(key, value)).collect::<Vec<_>>().join(and)
 }
 
 fn too_many() -> WriteFailure {

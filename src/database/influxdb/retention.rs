@@ -1,6 +1,6 @@
 //! How long the database keeps the points of the bucket, asked where it can be had.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use super::InfluxDbSink;
 use super::generation::Generation;
@@ -79,24 +79,8 @@ fn seconds(text: &str) -> Option<i64> {
     if text.eq_ignore_ascii_case("inf") {
         return Some(0);
     }
-    let mut seconds: i64 = 0;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|letter: char| !letter.is_ascii_digit())?;
-        let number: i64 = rest[..end].parse().ok()?;
-        let unit = rest[end..].chars().take_while(|letter| !letter.is_ascii_digit()).collect::<String>();
-        let length = match unit.as_str() {
-            "w" => 604_800,
-            "d" => 86_400,
-            "h" => 3600,
-            "m" => 60,
-            "s" => 1,
-            _ => return None,
-        };
-        seconds = seconds.checked_add(number.checked_mul(length)?)?;
-        rest = &rest[end + unit.len()..];
-    }
-    Some(seconds)
+    let span: Span = text.parse().ok()?;
+    Some(span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?.as_secs())
 }
 
 #[cfg(test)]
@@ -110,6 +94,8 @@ mod tests {
             ("0s", Some(0)),
             ("7d", Some(604_800)),
             ("1h30m", Some(5400)),
+            ("2w", Some(1_209_600)),
+            ("2562047h47m16s", Some(9_223_372_036)),
             ("INF", Some(0)),
             ("ever", None),
             ("5", None),

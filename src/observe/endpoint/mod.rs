@@ -19,10 +19,10 @@ use serde::Deserialize;
 
 pub use self::server::{Serving, bind};
 use crate::domain::clock::Clock;
+use crate::limits::limiter::Limiter;
 use crate::observe::liveness::Liveness;
 use crate::observe::metrics::{self, Metrics};
 use crate::observe::status::board::Board;
-use crate::observe::status::budgets::Budgets;
 
 /// What is answered from.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Admin {
     /// What is known of each series.
     pub board: Arc<Board>,
     /// What is used of each bot's limits.
-    pub limiter: Arc<dyn Budgets>,
+    pub limiter: Arc<Limiter>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether the daemon's loop makes progress.
@@ -65,7 +65,7 @@ struct PageQuery {
 
 async fn status_page(State(admin): State<Arc<Admin>>, query: Result<Query<PageQuery>, QueryRejection>) -> Response {
     let only_bot = query.ok().and_then(|Query(query)| query.bot);
-    let view = admin.board.view(&*admin.limiter, admin.started, admin.simulated, (admin.clock)());
+    let view = admin.board.view(&admin.limiter, admin.started, admin.simulated, (admin.clock)());
     let only_bot = only_bot.as_deref();
     let is_known = only_bot.is_none_or(|only| view.bots.iter().any(|bot| bot.name == only));
     let status = if is_known { StatusCode::OK } else { StatusCode::NOT_FOUND };
@@ -73,7 +73,7 @@ async fn status_page(State(admin): State<Arc<Admin>>, query: Result<Query<PageQu
 }
 
 async fn scrape(State(admin): State<Arc<Admin>>) -> Response {
-    admin.board.measure_budgets(&*admin.limiter);
+    admin.board.measure_budgets(&admin.limiter);
     match admin.metrics.encode() {
         Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {

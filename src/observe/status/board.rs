@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::budgets::Budgets;
 use super::outages::Outages;
 use super::recent::Recent;
 use super::series::SeriesStatus;
@@ -14,6 +13,7 @@ use super::view::{BotView, Condition, NextTick, TickView, Used, View};
 use crate::domain::event::SeriesEvent;
 use crate::domain::plan::Progress;
 use crate::domain::series::{Interval, Series, SeriesKey};
+use crate::limits::limiter::Limiter;
 use crate::observe::metrics::Metrics;
 
 /// Ticks that are remembered.
@@ -234,7 +234,7 @@ impl Board {
     }
 
     /// Everything, for the status page.
-    pub fn view(&self, limiter: &dyn Budgets, started: Timestamp, simulated: bool, now: Timestamp) -> View {
+    pub fn view(&self, limiter: &Limiter, started: Timestamp, simulated: bool, now: Timestamp) -> View {
         limiter.look_at_others();
         let known = self.lock();
         let mut bots: Vec<BotView> = Vec::new();
@@ -274,7 +274,7 @@ impl Board {
 
     /// Brings the gauges of each bot's budget up to date, and that of the state folder, which is written with each
     /// request and not only when a series comes further.
-    pub fn measure_budgets(&self, limiter: &dyn Budgets) {
+    pub fn measure_budgets(&self, limiter: &Limiter) {
         limiter.look_at_others();
         self.metrics.state_failing(self.lock().state_problem.is_some() || limiter.has_unwritten());
         let limits = limiter.limits();

@@ -2,7 +2,6 @@
 //! checks. Every event of a run passes through the [`board`], whatever the mode.
 
 pub mod board;
-pub mod budgets;
 pub mod memory;
 mod outages;
 pub mod recent;

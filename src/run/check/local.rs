@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::domain::bot::Bot;
 use crate::domain::series::Series;
 use crate::domain::words::counted;
-use crate::platform::limits::limiter::Purpose;
+use crate::limits::limiter::Purpose;
 use crate::run::Env;
 use crate::state::watermarks::Watermarks;
 

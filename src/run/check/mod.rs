@@ -16,9 +16,9 @@ use crate::database::read::Reader;
 use crate::domain::bot::Bot;
 use crate::domain::series::Series;
 use crate::domain::words::counted;
+use crate::limits::ledger::Ledger;
+use crate::limits::limiter::Limiter;
 use crate::platform::client::{Client, Lasting};
-use crate::platform::limits::ledger::Ledger;
-use crate::platform::limits::limiter::Limiter;
 use crate::run::{Env, say_left};
 use crate::shutdown::Stopped;
 

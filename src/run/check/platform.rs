@@ -8,8 +8,8 @@ use crate::config::EndDate;
 use crate::domain::answer::Counted;
 use crate::domain::calendar;
 use crate::domain::series::{Series, Window, day_after};
+use crate::limits::limiter::Purpose;
 use crate::platform::client::{Client, FetchError, Fetched, Question};
-use crate::platform::limits::limiter::Purpose;
 use crate::run::Env;
 
 /// What a bot's first series has of the two days before today, with the answer itself.

@@ -12,7 +12,7 @@ use super::running::RunningJobs;
 use super::summary::Outcome;
 pub use super::verifier::Options;
 use super::verifier::Verifier;
-use super::{Env, RunError, clients, limiter, say_left};
+use super::{Env, RunError, clients, limiter, say_left, take_place_beside};
 use crate::config::Config;
 use crate::database::WriteFailure;
 use crate::database::influxdb::retention::{Retention, in_days};
@@ -20,7 +20,7 @@ use crate::database::read::Reader;
 use crate::domain::calendar;
 use crate::domain::plan::chunks;
 use crate::domain::series::Series;
-use crate::platform::limits::limiter::Purpose;
+use crate::limits::limiter::Purpose;
 use crate::state::atomic;
 use anyhow::Context;
 
@@ -32,6 +32,7 @@ use anyhow::Context;
 pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &Env) -> Result<bool, RunError> {
     atomic::make_folder(&config.state_dir)
         .with_context(|| format!("the state folder {} cannot be created", config.state_dir.display()))?;
+    let _lock = if options.repair { Some(take_place_beside(&config.state_dir)?) } else { None };
     let now = (env.clock)();
     let max_days = config.platform.max_days_per_request;
     let jobs: Vec<SeriesJob> = series

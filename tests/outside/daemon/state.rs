@@ -39,6 +39,23 @@ fn a_state_folder_has_one_daemon_and_a_backfill_may_run_beside_it() {
 }
 
 #[test]
+fn one_process_at_a_time_writes_beside_the_daemon() {
+    let bots = bots(["support"], "");
+    let platform = SimulatedPlatform::well(&bots);
+    let workspace = Workspace::with(&Template { platform_url: platform.url(), bots: &bots, ..Template::default() });
+    let range = format!("{0}..{0}", day(-1));
+    workspace.run(&["--backfill", &range]).expect_code(0);
+    let other = std::fs::File::open(workspace.path("state/backfill.lock")).unwrap();
+    other.lock().unwrap();
+    for arguments in [&["--backfill", &range][..], &["--verify", &range, "--repair"]] {
+        let output = workspace.run(arguments).expect_code(1);
+        assert!(output.stderr.contains("another backfill or repair (process "), "{}", output.stderr);
+    }
+    workspace.run(&["--verify", &range]).expect_code(0);
+    workspace.run(&["--once"]).expect_code(0);
+}
+
+#[test]
 fn watermarks_of_a_newer_release_are_refused_with_78() {
     let workspace = Workspace::with(&Template::default());
     workspace.write("state/watermarks.json", "{\"version\":2}");

@@ -8,8 +8,9 @@ use kore_trend_exporter::domain::series::{Interval, Window};
 use crate::support::daemon::{Daemon, EVERY_SECOND, lines_with};
 use crate::support::fake_influxdb::words::{self, GENERATIONS};
 use crate::support::fake_influxdb::{FakeInfluxDb, Generation, Options, Reply, WriteRequest};
-use crate::support::platform::{SimulatedPlatform, day, held_lines};
+use crate::support::platform::{self, Asked, SimulatedPlatform, answer, day, held_lines};
 use crate::support::process::Output;
+use crate::support::wait_for;
 use crate::support::workspace::{Template, Workspace, bots};
 
 /// A platform that is well, this database, and a place to run the program in.
@@ -119,7 +120,7 @@ fn a_type_conflict_costs_its_own_line_only_in_every_generation() {
 #[test]
 fn a_refusal_that_names_no_line_is_no_matter_of_lines() {
     for (reply, words) in [
-        (words::disk_full as fn() -> Reply, &["No space left on device"][..]),
+        ((|| Generation::Core3.disk_full()) as fn() -> Reply, &["No space left on device"][..]),
         (words::too_many_databases, &["exceed limit of 5 databases"]),
         (|| words::bad_database_name("a b"), &["contains invalid character"]),
     ] {
@@ -292,4 +293,46 @@ fn what_the_database_has_confirmed_is_not_written_again() {
     assert_eq!(stored.len(), different.len(), "a line was written twice");
     assert!(lines_with(&daemon.log(), "ERROR").is_empty());
     daemon.end();
+}
+
+#[test]
+fn a_newer_figure_that_a_backfill_wrote_over_is_written_again() {
+    // Only the backfill asks for a single day, and is told what was so before.
+    let figures = |asked: &Asked, _| {
+        let window = asked.window().unwrap();
+        answer::v1(window, asked.interval(), |_, _| Some(if window.days() == 1 { 5 } else { 6 }))
+    };
+    let bots = bots(["one"], "");
+    let (platform, database) = (platform::Options::new(&bots).figures(figures).start(), FakeInfluxDb::accepting());
+    let sink = database.config();
+    let template = Template {
+        platform_url: platform.url(),
+        schedule: EVERY_SECOND,
+        sink: &sink,
+        bots: &bots,
+        ..Template::default()
+    };
+    let workspace = Workspace::with(&template);
+    let daemon = Daemon::start(&workspace);
+    daemon.wait_until_ready();
+    daemon.wait_for_ticks(1);
+    workspace.run(&["--backfill", &format!("{0}..{0}", day(-1))]).expect_code(0);
+    let noon = day(-1).at(12, 0, 0, 0).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_second();
+    let of_noon = || -> Vec<String> {
+        let stored = database.stored().into_iter().filter(|line| line.ends_with(&noon.to_string()));
+        stored.map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect()
+    };
+    wait_for("the newer figure", || of_noon().ends_with(&["users=5i".to_owned(), "users=6i".to_owned()]).then_some(()));
+    daemon.end();
+}
+
+#[test]
+fn a_success_that_speaks_of_a_refusal_confirms_nothing() {
+    for body in ["<html>Log in, please</html>", "{\"error\":\"read only\"}"] {
+        let answers = move |_: &WriteRequest, _| Some(Reply::from((200, body.to_owned())));
+        let scene = Scene::new(Options::new(Generation::New2).script(answers).start(), "");
+        let output = scene.run(&["--once"], 1);
+        says(&output.stderr, &["the database answered 200"]);
+        assert!(scene.workspace.watermark("one").is_null());
+    }
 }

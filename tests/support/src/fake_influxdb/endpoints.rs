@@ -153,7 +153,9 @@ impl Inner {
         match taken {
             Taken { malformed: Some(line), .. } => generation.malformed(&line),
             Taken { is_empty: true, .. } => generation.empty(),
-            Taken { conflict: Some((measurement, field)), .. } => generation.type_conflict(&measurement, &field),
+            Taken { conflict: Some((measurement, field, lines)), .. } => {
+                generation.type_conflict(&measurement, &field, lines)
+            }
             Taken { beyond, .. } if beyond > 0 => generation.beyond_retention(beyond),
             _ => Reply::stored(),
         }

@@ -24,8 +24,9 @@ pub struct Store {
 pub struct Taken {
     /// A line that is none; then nothing is stored.
     pub malformed: Option<String>,
-    /// Measurement and field of a line whose field is stored with another type; the line is not.
-    pub conflict: Option<(String, String)>,
+    /// Measurement and field of a line whose field is stored with another type, and how many such lines there are; they
+    /// are not.
+    pub conflict: Option<(String, String, usize)>,
     /// Points older than the retention, which are not stored.
     pub beyond: usize,
     /// Whether there was no line at all.
@@ -60,7 +61,8 @@ impl Store {
                 (*known != kind(value)).then(|| name.to_string())
             });
             if let Some(field) = conflict {
-                taken.conflict = Some((measurement, field));
+                let before = taken.conflict.map_or(0, |(.., lines)| lines);
+                taken.conflict = Some((measurement, field, before + 1));
             } else if oldest.is_some_and(|oldest| time < oldest) {
                 taken.beyond += 1;
             } else {

@@ -112,12 +112,12 @@ impl Generation {
         }
     }
 
-    /// A field of another type than the one that is stored; the other lines of the request were stored, but for
-    /// InfluxDB 3, which stores none.
-    pub fn type_conflict(self, measurement: &str, field: &str) -> Reply {
+    /// So many lines have a field of another type than the one that is stored; the other lines of the request were
+    /// stored, but for InfluxDB 3, which stores none.
+    pub fn type_conflict(self, measurement: &str, field: &str, lines: usize) -> Reply {
         let conflict = format!(
             "partial write: field type conflict: input field {field:?} on measurement {measurement:?} is type integer, \
-             already exists as type float dropped=1"
+             already exists as type float dropped={lines}"
         );
         match self {
             Generation::Old1 => old(400, &conflict),
@@ -143,6 +143,21 @@ impl Generation {
         }
     }
 
+    /// The disk is full; nothing was stored.
+    pub fn disk_full(self) -> Reply {
+        let words = "engine: error writing WAL entry: write /var/lib/influxdb/wal/1.wal: no space left on device";
+        match self {
+            Generation::Old1 | Generation::New1 => old(500, words),
+            Generation::Old2 | Generation::New2 => {
+                Reply::refused(500, "internal error", &format!("unexpected error writing points to database: {words}"))
+            }
+            Generation::Core3 => write_buffer(
+                "error from wal: Generic LocalFileSystem error: Unable to copy data to file: No space left on device \
+                 (os error 28)",
+            ),
+        }
+    }
+
     /// No line at all, or comments only.
     pub fn empty(self) -> Reply {
         match self {
@@ -150,13 +165,6 @@ impl Generation {
             _ => Reply::stored(),
         }
     }
-}
-
-/// InfluxDB 3 with a full disk.
-pub fn disk_full() -> Reply {
-    write_buffer(
-        "error from wal: Generic LocalFileSystem error: Unable to copy data to file: No space left on device (os error 28)",
-    )
 }
 
 /// InfluxDB 3 with as many databases as Core allows.

@@ -84,6 +84,16 @@ impl Reply {
         (status, json!({ "errors": [{ "msg": message, "code": code }] }).to_string()).into()
     }
 
+    /// Its status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// Its body, before it is packed or cut off.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Whether it says that a write was stored.
     pub fn is_stored(&self) -> bool {
         self.status == 204

@@ -2,8 +2,8 @@
 //! budget.
 //!
 //! A file for each hour of the clock, named after it, holds short records that are only ever appended, under the lock of
-//! a file beside them; a process reads what others appended since it last looked. The last three files are read. Nothing
-//! is synced, and requests are dated by the clock: after a power cut, or when the clock is set, the limits may be
+//! a file beside them; a process reads what others appended since it last looked. Three hours are kept. Nothing is
+//! synced, and requests are dated by the clock: after a power cut, or when the clock is set, the limits may be
 //! exceeded within an hour. What is dated in the future counts as made now.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,6 @@ const NAME: &str = "requests.";
 const LOCK: &str = "requests.lock";
 const RECORD: usize = 16;
 const MOST_READ_AT_ONCE: u64 = 4096 * RECORD as u64;
-const FILES: usize = 3;
 const HOUR: u64 = 3_600_000;
 
 /// Records may be forgotten that are older than this, in milliseconds.
@@ -110,15 +109,15 @@ impl Ledger {
         let now = self.now();
         let read = self.look_through(now).and_then(|()| self.read(now, count));
         let (result, entry) = decide();
-        let written = read.and_then(|()| match entry.filter(|_| self.may_write) {
+        let recorded = read.and_then(|()| match entry.filter(|_| self.may_write) {
             Some(entry) => {
                 self.append(now, &[encode(entry, now)])?;
                 self.file(now / HOUR)?.1 += RECORD as u64;
-                Ok(())
+                Ok(true)
             }
-            None => Ok(()),
+            None => Ok(false),
         });
-        self.report(written.and(self.lock.unlock()));
+        self.report(self.lock.unlock().and(recorded));
         Some(result)
     }
 
@@ -127,14 +126,15 @@ impl Ledger {
         self.is_failing
     }
 
-    fn report(&mut self, result: io::Result<()>) {
-        match (std::mem::replace(&mut self.is_failing, result.is_err()), result) {
-            (false, Err(error)) => {
+    /// Whether something was recorded, or why not. Merely to look succeeds on a full disk, too, and tells nothing.
+    fn report(&mut self, recorded: io::Result<bool>) {
+        match recorded {
+            Err(error) if !std::mem::replace(&mut self.is_failing, true) => {
                 tracing::warn!(
                     "cannot record requests in the state folder ({error}): the limits hold within this process only"
                 );
             }
-            (true, Ok(())) => tracing::info!("requests are recorded again"),
+            Ok(true) if std::mem::take(&mut self.is_failing) => tracing::info!("requests are recorded again"),
             _ => {}
         }
     }
@@ -173,15 +173,17 @@ impl Ledger {
             let future = hours.split_off(hours.partition_point(|hour| *hour <= now / HOUR));
             self.bring_back(&future, now)?;
         }
-        if self.may_write && hours.last() != Some(&(now / HOUR)) {
-            hours.push(now / HOUR);
-        }
-        let old = hours.len().saturating_sub(FILES);
-        for hour in hours.split_off(old) {
-            self.file(hour)?;
-        }
         for hour in hours {
-            self.forget(hour, now)?;
+            // Nothing in an older file counts any more, nor lasts.
+            if hour + 2 >= now / HOUR {
+                self.file(hour)?;
+            } else if self.may_write {
+                self.remove(hour)?;
+            }
+        }
+        if self.may_write {
+            // Whoever makes the file, all others know of it.
+            self.file(now / HOUR)?;
         }
         self.looked = Some(now / HOUR);
         Ok(())
@@ -209,20 +211,6 @@ impl Ledger {
         }
         self.append(now, &asked)?;
         hours.iter().try_for_each(|hour| self.remove(*hour))
-    }
-
-    /// Removes a file whose newest record is old.
-    fn forget(&mut self, hour: u64, now: u64) -> io::Result<()> {
-        if !self.may_write {
-            return Ok(());
-        }
-        let (file, _) = self.file(hour)?;
-        let (length, mut newest) = (file.metadata()?.len(), 0);
-        for_each_record(file, 0, length, |_, record| newest = newest.max(time_of(record)))?;
-        match now.saturating_sub(newest) > KEPT {
-            true => self.remove(hour),
-            false => Ok(()),
-        }
     }
 
     fn remove(&mut self, hour: u64) -> io::Result<()> {

@@ -11,7 +11,19 @@ use tokio::time::Instant;
 
 use super::denial::{Denial, Turn};
 use crate::config::Limits;
-pub use crate::observe::status::budgets::Budget;
+
+/// The requests of one bot that count now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Against the limit of the minute.
+    pub minute: u32,
+    /// Against the limit of the hour.
+    pub hour: u32,
+    /// How much longer the bot is left alone, because the platform denied it.
+    pub paused_for: Option<Duration>,
+    /// For how long the platform has denied the bot, with no answer since.
+    pub denied_for: Option<Duration>,
+}
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +70,8 @@ impl Limits {
 pub(super) struct Usage {
     /// When the answers came, oldest first, and what was asked for.
     ended: VecDeque<(Instant, Purpose)>,
-    live_in_flight: usize,
-    backfill_in_flight: usize,
+    /// By purpose.
+    in_flight: [usize; 2],
     pub(super) denial: Option<Denial>,
 }
 
@@ -68,7 +80,7 @@ impl Usage {
     /// its first denial.
     pub(super) fn turn(&mut self, now: Instant, purpose: Purpose, patience: Duration, limits: &Limits) -> Turn {
         self.forget_old(now);
-        let all = self.live_in_flight + self.backfill_in_flight;
+        let all = self.in_flight.iter().sum();
         let (per_minute, per_hour) = limits.of(Purpose::Live);
         let mut turns = vec![
             self.window_turn(now, MINUTE, per_minute, all, |_| true),
@@ -77,8 +89,9 @@ impl Usage {
         if purpose == Purpose::Backfill {
             let (per_minute, per_hour) = limits.of(Purpose::Backfill);
             let own = |purpose| purpose == Purpose::Backfill;
-            turns.push(self.window_turn(now, MINUTE, per_minute, self.backfill_in_flight, own));
-            turns.push(self.window_turn(now, HOUR, per_hour, self.backfill_in_flight, own));
+            let in_flight = self.in_flight[Purpose::Backfill as usize];
+            turns.push(self.window_turn(now, MINUTE, per_minute, in_flight, own));
+            turns.push(self.window_turn(now, HOUR, per_hour, in_flight, own));
         }
         turns.extend(self.denial.as_ref().map(|denial| denial.turn(now, patience, all > 0)));
         let latest = turns.iter().filter_map(|turn| match turn {
@@ -95,12 +108,12 @@ impl Usage {
 
     /// A request is made: it counts from now on.
     pub(super) fn begin(&mut self, purpose: Purpose) {
-        *self.in_flight(purpose) += 1;
+        self.in_flight[purpose as usize] += 1;
     }
 
     /// The request ended at this time.
     pub(super) fn end(&mut self, at: Instant, purpose: Purpose) {
-        *self.in_flight(purpose) -= 1;
+        self.in_flight[purpose as usize] -= 1;
         self.ended(at, purpose);
     }
 
@@ -118,7 +131,7 @@ impl Usage {
     }
 
     pub(super) fn budget(&self, now: Instant) -> Budget {
-        let in_flight = self.live_in_flight + self.backfill_in_flight;
+        let in_flight: usize = self.in_flight.iter().sum();
         let within = |length: Duration| {
             let over = self.ended.partition_point(|(ended, _)| *ended + length + MARGIN <= now);
             let ended = self.ended.len() - over;
@@ -130,13 +143,6 @@ impl Usage {
             hour: within(HOUR),
             paused_for: denial.and_then(|denial| denial.paused_for(now)),
             denied_for: denial.map(|denial| denial.lasted(now)),
-        }
-    }
-
-    fn in_flight(&mut self, purpose: Purpose) -> &mut usize {
-        match purpose {
-            Purpose::Live => &mut self.live_in_flight,
-            Purpose::Backfill => &mut self.backfill_in_flight,
         }
     }
 

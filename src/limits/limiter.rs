@@ -14,7 +14,6 @@ pub use super::usage::{Budget, Purpose};
 use super::usage::{HOUR, MARGIN, Usage};
 use crate::config::Limits;
 use crate::domain::series::stable_hash;
-use crate::observe::status::budgets::Budgets;
 use crate::shutdown::{Stop, Stopped};
 
 /// Another process's request is known by when it began; this much later its answer is taken to have come.
@@ -35,8 +34,8 @@ pub struct Limiter {
 #[derive(Debug, Default)]
 struct Bot {
     usage: Mutex<Usage>,
-    live_queue: tokio::sync::Mutex<()>,
-    backfill_queue: tokio::sync::Mutex<()>,
+    /// By purpose.
+    queues: [tokio::sync::Mutex<()>; 2],
     /// Told when a request ends or a denial changes.
     changed: Notify,
 }
@@ -61,29 +60,6 @@ pub enum NotAsked {
     Denied(Duration),
 }
 
-impl Budgets for Limiter {
-    fn limits(&self) -> Limits {
-        Limiter::limits(self)
-    }
-
-    fn look_at_others(&self) {
-        let now = Instant::now();
-        if let Some(ledger) = &self.ledger {
-            // If the files are locked just now, the next one who looks sees it.
-            lock(ledger).exchange(|entry| self.count_other(entry, now), || ((), None));
-        }
-    }
-
-    fn has_unwritten(&self) -> bool {
-        self.ledger.as_ref().is_some_and(|ledger| lock(ledger).is_failing())
-    }
-
-    fn usage(&self, bot_id: &str) -> Budget {
-        let bot = lock(&self.bots).get(&stable_hash(bot_id)).cloned();
-        bot.map(|bot| lock(&bot.usage).budget(Instant::now())).unwrap_or_default()
-    }
-}
-
 impl Limiter {
     /// With a ledger, requests of earlier and of other processes count as well.
     pub fn new(limits: Limits, ledger: Option<Ledger>) -> Limiter {
@@ -103,6 +79,26 @@ impl Limiter {
         }
     }
 
+    /// How much of its limits a bot has used.
+    pub fn usage(&self, bot_id: &str) -> Budget {
+        let bot = lock(&self.bots).get(&stable_hash(bot_id)).cloned();
+        bot.map(|bot| lock(&bot.usage).budget(Instant::now())).unwrap_or_default()
+    }
+
+    /// Counts what other processes have asked since somebody looked.
+    pub fn look_at_others(&self) {
+        let now = Instant::now();
+        if let Some(ledger) = &self.ledger {
+            // If the files are locked just now, the next one who looks sees it.
+            lock(ledger).exchange(|entry| self.count_other(entry, now), || ((), None));
+        }
+    }
+
+    /// Whether requests cannot be recorded.
+    pub fn has_unwritten(&self) -> bool {
+        self.ledger.as_ref().is_some_and(|ledger| lock(ledger).is_failing())
+    }
+
     /// Waits for the bot's turn and for room among the requests of all bots, in the order of asking.
     ///
     /// # Errors
@@ -112,11 +108,7 @@ impl Limiter {
         let key = stable_hash(wish.bot_id);
         let bot = self.bot(key);
         let wait = async {
-            let queue = match wish.purpose {
-                Purpose::Live => &bot.live_queue,
-                Purpose::Backfill => &bot.backfill_queue,
-            };
-            let _first = queue.lock().await;
+            let _first = bot.queues[wish.purpose as usize].lock().await;
             loop {
                 let changed = bot.changed.notified();
                 match self.turn(key, &bot, wish, false) {
