@@ -98,10 +98,16 @@ fn nothing_grows_and_nothing_is_missing() {
         assert!(daemon.get("/").body.len() < 60 << 10);
     }
 
-    let (half, end) = (half.unwrap(), at_rest());
+    let (half, mut end) = (half.unwrap(), at_rest());
     faulty.store(false, Ordering::Relaxed);
     println!("{} ticks, {} requests, {} writes", daemon.ticks(), platform.asked().len(), database.requests().len());
     println!("after half of the time: {half:?}\nin the end: {end:?}");
+    // In the middle of a tick there is more of everything; what has leaked stays.
+    wait_for("as little as after half of the time", || {
+        end = Size::of(&daemon);
+        let counted = [(half.files, end.files), (half.threads, end.threads), (half.tasks, end.tasks)];
+        counted.iter().all(|(before, after)| *after <= before + 12).then_some(())
+    });
     let held: Vec<String> = names
         .iter()
         .flat_map(|bot| CHANNELS.map(|channel| held_lines(bot, channel, Interval::Hourly, -7)))
@@ -117,9 +123,6 @@ fn nothing_grows_and_nothing_is_missing() {
         series.all(|series| series["through"] == day(-1).to_string()).then_some(())
     });
     assert!(end.memory_kib < half.memory_kib * 115 / 100 + 2048, "{half:?} {end:?}");
-    for (before, after) in [(half.files, end.files), (half.threads, end.threads), (half.tasks, end.tasks)] {
-        assert!(after <= before + 12, "{half:?} {end:?}");
-    }
     daemon.end();
 }
 
