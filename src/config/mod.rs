@@ -76,11 +76,10 @@ impl Config {
         let mut fresh = self.clone();
         let mut changed = false;
         for bot in &mut fresh.bots {
-            let is_same =
-                |other: &&Arc<Bot>| (&other.name, &other.id, &other.client_id) == (&bot.name, &bot.id, &bot.client_id);
-            if let Some(found) = found.bots.iter().find(is_same)
-                && found.key != bot.key
-            {
+            // Both are in the order of their names.
+            let place = found.bots.binary_search_by_key(&&bot.name, |other| &other.name);
+            let Some(found) = place.ok().map(|place| &found.bots[place]) else { continue };
+            if (&found.id, &found.client_id) == (&bot.id, &bot.client_id) && found.key != bot.key {
                 *bot = Arc::new(Bot { key: found.key.clone(), ..(**bot).clone() });
                 changed = true;
             }

@@ -1,12 +1,14 @@
 //! Values as a message shows them: as the user wrote them, unless they may be a secret in the wrong place.
 
-use figment::value::Value;
+use figment::value::{Num, Value};
 
 /// A value as the user wrote it.
 pub(super) fn show(value: &Value) -> String {
     let json = match value {
         Value::String(_, text) => return quoted(text),
         Value::Dict(..) => return "a table".to_owned(),
+        // JSON has no word for what is no number.
+        Value::Num(_, Num::F64(number)) => format!("{number:?}"),
         Value::Array(_, values) if values.iter().any(|value| value.as_str().is_none_or(may_be_a_secret)) => {
             return HIDDEN.to_owned();
         }

@@ -72,7 +72,7 @@ fn a_section_with_a_wrong_value_is_refused() {
         ("[platform]\nmax_days_per_request = 0", "platform.max_days_per_request: found 0"),
         ("[platform]\nbackfill_share = 1.5", "platform.backfill_share: found 1.5, must be a number from 0 to 1"),
         ("[platform]\nbackfill_share = -0.1", "platform.backfill_share"),
-        ("[platform]\nbackfill_share = nan", "platform.backfill_share"),
+        ("[platform]\nbackfill_share = nan", "platform.backfill_share: found NaN, must be"),
         ("[platform]\napi = \"v3\"", "platform.api: found \"v3\", must be \"v1\" or \"v2\""),
         ("[platform]\nsend = \"post\"", "platform.send: found \"post\", must be \"query\", \"body\" or \"both\""),
         ("[platform]\ntimeout = \"0s\"", "platform.timeout: found \"0s\""),

@@ -205,6 +205,8 @@ fn log_lines_are_json_when_asked_for_and_as_many_as_asked_for() {
     let output = workspace.run(&[&backfill[..], &["--log-level", "warn"]].concat()).expect_code(0);
     assert!(!output.stderr.contains("INFO") && output.stderr.contains("WARN"), "{}", output.stderr);
     assert_eq!(workspace.run(&[&backfill[..], &["--log-level", "off"]].concat()).expect_code(0).stderr, "");
+    let with_blanks = workspace.run(&[&backfill[..], &["--log-level", " off, info "]].concat()).expect_code(0);
+    assert!(with_blanks.stderr.contains("INFO"), "{}", with_blanks.stderr);
 
     workspace.configure(&Template { platform: "per_minute = 0", bots: TWO_BOTS, ..Template::default() });
     let output = workspace.run(&["--once", "--log-format", "json"]).expect_code(78);
