@@ -266,12 +266,15 @@ fn shard_of_job(environment: &Environment) -> Result<Option<Shard>, UsageError> 
         .map_err(|error| UsageError(format!("JOB_COMPLETION_INDEX/KORE_TREND_SHARDS = {text}: {error}")))
 }
 
+/// Each bot's name is hashed with the number of each shard: more than this would take long, and is a slip of the finger.
+const MOST_SHARDS: u32 = 10_000;
+
 fn parse_shard(text: &str) -> Result<Shard, String> {
     let shard = text.split_once('/').and_then(|(index, count)| {
         let shard = Shard { index: index.parse().ok()?, count: count.parse().ok()? };
-        (shard.index < shard.count).then_some(shard)
+        (shard.index < shard.count && shard.count <= MOST_SHARDS).then_some(shard)
     });
-    shard.ok_or_else(|| "must be I/N with I from 0 to N-1, such as 0/3".to_owned())
+    shard.ok_or_else(|| format!("must be I/N with I from 0 to N-1, such as 0/3, and N at most {MOST_SHARDS}"))
 }
 
 fn parse_range(text: &str) -> Result<Range, String> {
@@ -352,6 +355,7 @@ mod tests {
             &["--shard", "3/3"],
             &["--shard", "1"],
             &["--shard", "0/0"],
+            &["--shard", "0/4000000000"],
             &["--log-level", "loud=very"],
             &["--log-format", "xml"],
             &["--unknown"],
