@@ -13,7 +13,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use anyhow::Context;
-use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
@@ -28,12 +27,9 @@ use self::ticks::RunningTick;
 use self::wakeups::Wakeups;
 use crate::config::Config;
 use crate::domain::series::Series;
-use crate::limits::limiter::Limiter;
 use crate::observe::endpoint::{self, Admin, Serving};
-use crate::observe::liveness::Liveness;
 use crate::observe::logging::Log;
 use crate::observe::status::memory;
-use crate::observe::status::view::View;
 use crate::run::job::Clients;
 use crate::run::{self, Env, RunError, Ticked};
 use crate::startup::{Launch, Loaded};
@@ -44,7 +40,6 @@ struct Daemon {
     launch: Launch,
     log: Log,
     env: Env,
-    started: Timestamp,
 
     config: Arc<Config>,
     /// By the bot's name.
@@ -54,8 +49,6 @@ struct Daemon {
     serving: Option<Serving>,
 
     watermarks: Arc<Watermarks>,
-    limiter: Arc<Limiter>,
-    liveness: Liveness,
     manager: Manager,
 
     timetable: Timetable,
@@ -86,27 +79,24 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     liveness.start(systemd::watchdog());
     let admin = Arc::new(Admin {
         board: Arc::clone(&env.board),
-        limiter: limiter.clone(),
+        limiter,
         metrics: Arc::clone(&env.watch.metrics),
-        liveness: liveness.clone(),
+        liveness,
         clock: env.clock,
         started,
         simulated: env.simulated,
     });
     let (wakeups, woken) = Wakeups::start().await?;
-    let clients = reload::live_clients(&config, &limiter, &env)?;
+    let clients = reload::live_clients(&config, &admin.limiter, &env)?;
     let mut daemon = Daemon {
         launch,
         log,
-        started,
         config,
         series: BTreeMap::new(),
         clients,
         admin,
         serving: None,
         watermarks: Arc::clone(&watermarks),
-        limiter,
-        liveness,
         manager: Manager::default(),
         timetable: Timetable::default(),
         wakeups,
@@ -122,7 +112,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     }
     daemon.export_these(loaded.series).await;
     daemon.env.board.restore(memory::load(&daemon.config.state_dir));
-    let status = daemon.view().sentence();
+    let status = daemon.admin.view().sentence();
     daemon.manager.ready(status);
     daemon.log.set_lasting(true);
     daemon.say_schedule();
@@ -144,7 +134,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
 
 impl Daemon {
     async fn live(&mut self, mut hangups: Signal, mut woken: mpsc::Receiver<()>) {
-        let mut beat = tokio::time::interval(self.liveness.every());
+        let mut beat = tokio::time::interval(self.admin.liveness.every());
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut clock_step = ClockStep::new((self.env.clock)());
         let stop = self.env.stop.clone();
@@ -186,8 +176,8 @@ impl Daemon {
 
     /// The loop has come round: the watchdog may know, unless something is stuck.
     fn beat(&mut self, is_stopping: bool) {
-        self.liveness.beat();
-        let trouble = self.liveness.trouble();
+        self.admin.liveness.beat();
+        let trouble = self.admin.liveness.trouble();
         match &trouble {
             None => self.manager.alive(),
             Some(trouble) if !self.is_stuck => tracing::error!("{trouble}: not notifying the watchdog"),
@@ -198,17 +188,12 @@ impl Daemon {
             return;
         }
         if self.env.board.take_news() {
-            let status = self.view().sentence();
+            let status = self.admin.view().sentence();
             self.manager.status(status);
         }
         self.reread_secrets_if_denied();
         // A clock that was set, or a machine that slept, may have left slots behind for which nothing woke the loop.
         self.begin_due((self.env.clock)());
-    }
-
-    fn view(&self) -> View {
-        let env = &self.env;
-        env.board.view(&self.limiter, self.started, env.simulated, (env.clock)())
     }
 
     async fn listen(&self, address: std::net::SocketAddr) -> Result<Serving, anyhow::Error> {

@@ -106,7 +106,7 @@ impl Daemon {
                 self.env.board.reloaded(problems.into_iter().map(|(_, key)| key).collect());
             }
         }
-        let status = self.view().sentence();
+        let status = self.admin.view().sentence();
         self.manager.ready(status);
     }
 
@@ -138,7 +138,7 @@ impl Daemon {
             config.state_dir.clone_from(&self.config.state_dir);
         }
         // What may fail comes before what changes anything.
-        let clients = live_clients(&config, &self.limiter, &self.env)?;
+        let clients = live_clients(&config, &self.admin.limiter, &self.env)?;
         let serving = match config.admin {
             address if address == self.config.admin => None,
             None => Some(None),
@@ -148,7 +148,7 @@ impl Daemon {
             self.serving = serving;
         }
         self.clients = clients;
-        self.limiter.set_limits(config.platform.limits);
+        self.admin.limiter.set_limits(config.platform.limits);
         self.log.set_level(config.log_level.as_deref());
         self.config = Arc::new(config);
         self.export_these(series).await;
@@ -203,7 +203,7 @@ impl Daemon {
     pub(super) fn say_wakeups(&self, set: Result<(), anyhow::Error>) {
         if let Err(error) = set {
             // The beat finds what is due as well.
-            tracing::warn!("{error:#}: ticks start up to {:?} late", self.liveness.every());
+            tracing::warn!("{error:#}: ticks start up to {:?} late", self.admin.liveness.every());
         }
     }
 

@@ -82,7 +82,7 @@ impl Daemon {
     fn mend_clients(&mut self) {
         if self.clients.writer.is_closed() {
             tracing::error!("internal error: the writer stopped and is being restarted; please report this line");
-            match reload::live_clients(&self.config, &self.limiter, &self.env) {
+            match reload::live_clients(&self.config, &self.admin.limiter, &self.env) {
                 Ok(clients) => self.clients = clients,
                 Err(error) => tracing::error!("{error:#}"),
             }

@@ -23,6 +23,7 @@ use crate::limits::limiter::Limiter;
 use crate::observe::liveness::Liveness;
 use crate::observe::metrics::{self, Metrics};
 use crate::observe::status::board::Board;
+use crate::observe::status::view::View;
 
 /// What is answered from.
 #[derive(Debug)]
@@ -41,6 +42,13 @@ pub struct Admin {
     pub started: Timestamp,
     /// Whether the platform is simulated.
     pub simulated: bool,
+}
+
+impl Admin {
+    /// How everything is now.
+    pub fn view(&self) -> View {
+        self.board.view(&self.limiter, self.started, self.simulated, (self.clock)())
+    }
 }
 
 /// Serves on this listener until what is returned is dropped.
@@ -65,7 +73,7 @@ struct PageQuery {
 
 async fn status_page(State(admin): State<Arc<Admin>>, query: Result<Query<PageQuery>, QueryRejection>) -> Response {
     let only_bot = query.ok().and_then(|Query(query)| query.bot);
-    let view = admin.board.view(&admin.limiter, admin.started, admin.simulated, (admin.clock)());
+    let view = admin.view();
     let only_bot = only_bot.as_deref();
     let is_known = only_bot.is_none_or(|only| view.bots.iter().any(|bot| bot.name == only));
     let status = if is_known { StatusCode::OK } else { StatusCode::NOT_FOUND };
