@@ -187,24 +187,24 @@ fn survive_file_limits() {
     }
 }
 
-/// Completes on SIGTERM or SIGINT; a second signal exits immediately.
-async fn told_to_end() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("shutting down, finishing requests in flight; signal again to exit now");
-    tokio::spawn(async move {
+/// Completes on SIGTERM or SIGINT, which are heard from now on; a second signal exits immediately.
+fn told_to_end() -> impl Future<Output = ()> + Send + 'static {
+    let heard = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async {
+        let (Ok(mut terminate), Ok(mut interrupt)) = heard else { return std::future::pending().await };
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        std::process::exit(i32::from(FAILED));
-    });
+        tracing::info!("shutting down, finishing requests in flight; signal again to exit now");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(i32::from(FAILED));
+        });
+    }
 }
 
 /// Prints a generated text. Nobody may read it to the end; nothing is lost.
