@@ -163,6 +163,8 @@ impl Ledger {
         if self.looked == Some(now / HOUR) {
             return Ok(());
         }
+        // The clock was set back: others remove these files.
+        self.files.retain(|hour, _| *hour <= now / HOUR);
         let mut hours = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();

@@ -122,6 +122,22 @@ fn what_is_dated_in_the_future_counts_as_made_now_and_ages() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_for_a_moment_parts_no_two_processes() {
+    let folder = folder();
+    let mut one = open(&folder);
+    make(&mut one, 1);
+    pass(-2);
+    let mut two = open(&folder);
+    assert_eq!(others(&mut two), [(1, 0)]);
+    others(&mut one);
+    pass(2);
+    others(&mut two);
+    others(&mut one);
+    make(&mut one, 3);
+    assert_eq!(others(&mut two), [(3, 0)]);
+}
+
+#[test]
 fn a_clock_that_is_set_back_within_the_hour_makes_nothing_younger_than_now() {
     let folder = folder();
     make(&mut open(&folder), 1);

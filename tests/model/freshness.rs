@@ -8,6 +8,7 @@ use kore_trend_exporter::domain::series::{Series, day_after};
 use kore_trend_exporter::run::summary::{Outcome, Row};
 
 use crate::history::{DatabaseTrouble, Trouble};
+use crate::platform::TIMEOUT;
 use crate::time;
 use crate::truth::{self, Bucket};
 use crate::world::{World, current, lock};
@@ -33,7 +34,9 @@ impl World {
             let key = self.series[*number].series.key();
             series.iter().any(|series| series.key() == key)
         });
-        let yesterday = |zone| day_after(truth::local_date(zone, time::true_now()), -1);
+        // A request dates itself as early as it can be, which may be before a midnight that has just passed.
+        let at = truth::later(time::true_now(), -i64::try_from(TIMEOUT.as_secs() + 1).unwrap());
+        let yesterday = |zone| day_after(truth::local_date(zone, at), -1);
         let series = numbers.map(|number| (number, yesterday(self.series[number].zone))).collect();
         Tick { at: time::true_seconds(), delay, disturbances: time::disturbances(), series }
     }

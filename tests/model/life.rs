@@ -144,6 +144,7 @@ impl Life {
         let stop = Stop::after(async move { drop(told.await) });
         let mut world = lock(&self.world);
         world.on_their_way = 0;
+        world.may_misdate_requests();
         world.backfill_ended = world.backfill_ended.min(time::true_seconds());
         world.counts.starts += 1;
         world.series.iter_mut().for_each(|known| known.healthy = None);
@@ -262,6 +263,7 @@ impl Life {
         world.limits.truncate(limits);
         world.series.iter_mut().zip(exported).for_each(|(known, exported)| known.is_exported = exported);
         world.backfill_ended = i64::MAX;
+        world.may_misdate_requests();
         tokio::spawn(async move {
             let rows = backfill(config, series, range, stop).await;
             lock(&current()).backfill_ended = time::true_seconds();

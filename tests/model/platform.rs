@@ -204,7 +204,8 @@ impl World {
         }
         let (trouble, chance) = (self.series[number].trouble, self.series[number].chance);
         let trouble = if self.happens(chance) { trouble } else { Trouble::None };
-        let days = i64::from(window.days());
+        // It counts the days that it would answer.
+        let days = self.habits.answered(window).map_or(0, |window| i64::from(window.days()));
         let answer = || Reply::Answer {
             status: 200,
             headers: Vec::new(),

@@ -78,8 +78,20 @@ impl World {
         })
     }
 
+    /// The clock is set, or a process begins. Requests are shared by their times of day, so for an hour after both the limits
+    /// may be exceeded.
+    pub(crate) fn may_misdate_requests(&mut self) {
+        let now = time::true_milliseconds();
+        if self.clock_set > now - HOUR {
+            self.unsure_until = now + HOUR;
+        }
+    }
+
     /// As the platform counts: in no minute and no hour more requests than the limits that were in force.
     pub(crate) fn check_limits(&mut self, bot: usize, last: Arrival) {
+        if last.at < self.unsure_until {
+            return self.arrivals.entry(bot).or_default().clear();
+        }
         let in_force = |window: i64, limit: &dyn Fn(&Limits) -> (u32, u32)| {
             let begun = self.limits.iter().rposition(|(from, _)| *from <= last.at - window).unwrap_or(0);
             self.limits[begun..]

@@ -9,6 +9,12 @@ use crate::world::{World, lock};
 impl Life {
     pub(crate) fn set_clock(&self, seconds: i64, running: &Running) {
         let mut world = lock(&self.world);
+        if seconds != time::ahead() {
+            world.clock_set = time::true_milliseconds();
+            if world.backfill_ended == i64::MAX {
+                world.may_misdate_requests();
+            }
+        }
         time::set_ahead(seconds);
         world.set_healthy(|_| false);
         drop(running.orders.send(Order::Look));

@@ -78,6 +78,9 @@ pub(crate) struct World {
     pub(crate) database: (DatabaseTrouble, u32),
     /// What begins before this time, in true seconds, a retention may have dropped.
     pub(crate) kept_from: i64,
+    /// When the clock was set last, and until when the limits may be exceeded for that, in true milliseconds.
+    pub(crate) clock_set: i64,
+    pub(crate) unsure_until: i64,
     /// When the last backfill ended, in true seconds.
     pub(crate) backfill_ended: i64,
     /// The limits that were ever in force, with their beginnings.
@@ -164,6 +167,8 @@ impl World {
             dice: fastrand::Rng::with_seed(setup.seed),
             database: (DatabaseTrouble::None, 0),
             kept_from: i64::MIN,
+            clock_set: i64::MIN,
+            unsure_until: i64::MIN,
             backfill_ended: i64::MIN,
             limits: Vec::new(),
             arrivals: HashMap::new(),
