@@ -31,10 +31,10 @@ pub struct Arguments {
     /// Compare these days in the database with the platform, then exit (FROM.. = through yesterday)
     #[arg(long, value_name = "FROM..TO", value_parser = parse_range, group = "mode")]
     verify: Option<Range>,
-    /// Prove configuration, credentials and both services, then exit
+    /// Test configuration, credentials and both services without writing a point, then exit
     #[arg(long, group = "mode")]
     check: bool,
-    /// With any mode: use a simulated platform inside the process; needs nothing else
+    /// With any mode: use a simulated platform; without --config, needs no account and no database
     #[arg(long)]
     demo: bool,
     /// Configuration file; default ./config.toml, then /etc/kore-trend-exporter/config.toml [env KORE_TREND_CONFIG]
@@ -49,7 +49,7 @@ pub struct Arguments {
     /// With --verify: write what is missing or different, then compare it again
     #[arg(long)]
     repair: bool,
-    /// With --verify: count late revisions of the last refresh_days as differences, too
+    /// With --verify: also count late revisions of the last refresh_days as differences
     #[arg(long)]
     strict: bool,
     /// Only this bot (repeatable)

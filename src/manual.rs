@@ -8,10 +8,10 @@ use clap_mangen::roff::{Roff, bold, roman};
 const RELEASED: &str = "2026-11-27";
 
 const EXIT_STATUS: [(&str, &str); 4] = [
-    ("0", "All done: everything owed or asked for is confirmed by the database."),
+    ("0", "All done: the database confirmed everything that was owed or asked for."),
     ("1", "Something failed; what succeeded is kept, and the same command continues from there."),
     ("2", "Wrong usage of the command line."),
-    ("78", "The configuration is wrong: every problem is listed in one run."),
+    ("78", "The configuration is wrong, and every problem is listed; or a newer release wrote a state file."),
 ];
 
 const FILES: [(&str, &str); 3] = [

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 
 use crate::domain::event::Confirmed;
 use crate::domain::series::{Interval, Series};
+use crate::domain::words::counted;
 use crate::run::table;
 
 /// How many days a spark line shows.
@@ -143,10 +144,10 @@ impl fmt::Display for Summary<'_> {
         let complete = self.0.iter().filter(|row| row.outcome == Outcome::Complete).count();
         writeln!(
             f,
-            "{complete} of {} series complete: {} points, {} requests (users by day; for hourly series, the busiest hour)",
+            "{complete} of {} series complete: {}, {} (users by day; for hourly series, the busiest hour)",
             self.0.len(),
-            total(|row| row.points),
-            total(|row| row.requests)
+            counted(total(|row| row.points), "point"),
+            counted(total(|row| row.requests), "request")
         )
     }
 }

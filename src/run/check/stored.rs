@@ -11,7 +11,7 @@ use crate::database::WriteFailure;
 use crate::database::read::{Reader, Step};
 use crate::domain::compare::{Bounds, Kind, compare};
 use crate::domain::flatten::{self, Asked, flatten, open_from};
-use crate::domain::series::{Series, Window, days_between};
+use crate::domain::series::{Series, Window};
 use crate::platform::client::Fetched;
 use crate::run::Env;
 use crate::run::verifier::start_of;
@@ -41,8 +41,7 @@ pub(super) async fn check(
             Ok(None) => "no points yet".to_owned(),
             Ok(Some((first, last))) => {
                 let day = |seconds| day_of(series, seconds);
-                let days = days_between(day(first), day(last)) + 1;
-                format!("{days} days of points, {} to {}", day(first), day(last))
+                format!("points from {} to {}", day(first), day(last))
             }
             Err(failure) => return say_unread(&failure, report),
         };

@@ -130,7 +130,8 @@ fn advice(out: &mut impl Write, verifier: &Verifier, rows: &[Row<'_>], refresh_d
             let Series { bot, channel, interval } = series;
             writeln!(
                 out,
-                "{} {channel} {interval}: everything is there, but {}: the points were written under another time_zone",
+                "{} {channel} {interval}: everything is there, but {}: the points were written under another \
+                 time_zone; before you repair anything, check the bot's time_zone",
                 bot.name,
                 shifts.join(" or ")
             )?;
