@@ -42,13 +42,13 @@ pub fn check(input: &[u8]) {
     check_complete(found);
 }
 
-/// Such a date as the program would write it.
+/// Such a date as the program would write it. Before 1970 there was no HTTP: whether such a date is one is left open.
 fn read_date(header: &str) -> Option<Timestamp> {
     FORMS.iter().find_map(|form| {
         let date = DateTime::strptime(form, header).ok()?;
         let instant = Offset::UTC.to_timestamp(date).ok()?;
-        let year_is_written_out = (0..=9999).contains(&date.year());
-        (year_is_written_out && date.strftime(form).to_string() == header).then_some(instant)
+        let is_of_http = (1970..=9999).contains(&date.year());
+        (is_of_http && date.strftime(form).to_string() == header).then_some(instant)
     })
 }
 
