@@ -5,17 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context;
 use tokio::sync::mpsc;
-use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use uuid::Uuid;
+
+use crate::domain::slots::with_one_day;
 
 /// Messages that the scheduler holds for each of its parts. Schedules are handed over one by one, and of many slots at
 /// once one is enough to ring.
 const MESSAGES: usize = 16;
 
-/// A scheduler with one job for each cron line.
+/// A scheduler with a job for each cron line, or with two where either of two days is enough.
 pub(super) struct Wakeups {
     scheduler: JobScheduler,
-    jobs: BTreeMap<String, Uuid>,
+    jobs: BTreeMap<String, Vec<Uuid>>,
     wake: mpsc::Sender<()>,
 }
 
@@ -39,7 +41,7 @@ impl Wakeups {
     pub(super) async fn set(&mut self, lines: BTreeSet<&str>) -> Result<(), anyhow::Error> {
         let gone: Vec<String> = self.jobs.keys().filter(|line| !lines.contains(line.as_str())).cloned().collect();
         for line in gone {
-            if let Some(job) = self.jobs.remove(&line) {
+            for job in self.jobs.remove(&line).unwrap_or_default() {
                 self.scheduler.remove(&job).await.with_context(|| format!("cannot end the schedule \"{line}\""))?;
             }
         }
@@ -47,15 +49,21 @@ impl Wakeups {
             if self.jobs.contains_key(line) {
                 continue;
             }
-            let wake = self.wake.clone();
-            let job = Job::new(line, move |_, _| {
-                // One that is not heard yet is as good as another one.
-                let _is_awake_already = wake.try_send(());
-            });
-            let job = job.with_context(|| format!("cannot schedule \"{line}\""))?;
-            let id = self.scheduler.add(job).await.with_context(|| format!("cannot schedule \"{line}\""))?;
-            self.jobs.insert(line.to_owned(), id);
+            let mut jobs = Vec::new();
+            for line in with_one_day(line) {
+                jobs.push(self.add(&line).await.with_context(|| format!("cannot schedule \"{line}\""))?);
+            }
+            self.jobs.insert(line.to_owned(), jobs);
         }
         Ok(())
+    }
+
+    async fn add(&self, line: &str) -> Result<Uuid, JobSchedulerError> {
+        let wake = self.wake.clone();
+        let job = Job::new(line, move |_, _| {
+            // One that is not heard yet is as good as another one.
+            let _is_awake_already = wake.try_send(());
+        })?;
+        self.scheduler.add(job).await
     }
 }

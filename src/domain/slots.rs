@@ -13,6 +13,9 @@ pub struct Cron {
 
 const FIELDS: [&str; 6] = ["seconds", "minutes", "hours", "day of month", "month", "day of week"];
 
+/// Where the two days stand among them.
+const DAYS: [usize; 2] = [3, 5];
+
 impl Cron {
     /// Reads six fields (seconds first) or the five of a crontab (at second 0). The error shows which field is wrong.
     pub fn parse(text: &str) -> Result<Cron, String> {
@@ -61,15 +64,29 @@ fn parser_accepts(line: &str) -> Result<croner::Cron, String> {
     if line.split([' ', ',']).any(str::is_empty) {
         return Err("an entry of the list is empty".to_owned());
     }
-    // crontab(5): where both days are given, either of them is enough; a field that begins with a star gives none.
-    let days = [3, 5].map(|place| line.split(' ').nth(place).unwrap_or_default());
-    let both_needed = days.iter().any(|day| day.starts_with('*'));
     CronParser::builder()
         .seconds(Seconds::Required)
-        .dom_and_dow(both_needed)
+        .dom_and_dow(!either_day_is_enough(line))
         .build()
         .parse(line)
         .map_err(|error| error.to_string())
+}
+
+/// crontab(5): where both days are given, either of them is enough; a field that begins with a star gives none.
+fn either_day_is_enough(line: &str) -> bool {
+    DAYS.iter().all(|place| line.split(' ').nth(*place).is_some_and(|day| !day.starts_with('*')))
+}
+
+/// The lines whose slots together are those of this one, for a scheduler that wants both days where both are given.
+pub fn with_one_day(line: &str) -> Vec<String> {
+    if !either_day_is_enough(line) {
+        return vec![line.to_owned()];
+    }
+    let without = |place| {
+        let fields = line.split(' ').enumerate().map(|(number, field)| if number == place { "*" } else { field });
+        fields.collect::<Vec<_>>().join(" ")
+    };
+    DAYS.map(without).into()
 }
 
 /// The first field that is refused even where all others are `*`.
@@ -93,6 +110,13 @@ mod tests {
     #[test]
     fn five_fields_start_at_second_zero() {
         assert_eq!(Cron::parse("*/15 * * * *").unwrap().line(), "0 */15 * * * *");
+    }
+
+    #[test]
+    fn either_day_is_two_lines_of_one() {
+        assert_eq!(with_one_day("0 6 1 * * *"), ["0 6 1 * * *"]);
+        assert_eq!(with_one_day("0 0 6 1 * 1"), ["0 0 6 * * 1", "0 0 6 1 * *"]);
+        assert_eq!(with_one_day("0 0 6 */2 * 1"), ["0 0 6 */2 * 1"]);
     }
 
     #[test]
