@@ -97,3 +97,49 @@ fn an_app_that_insists_on_it_gets_encrypted_tokens() {
         assert!(output.stderr.contains("answered 401"), "{}", output.stderr);
     }
 }
+
+mod needs_joserfc {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::support::from_tests_run;
+
+    #[test]
+    #[ignore = "needs the servers that tests/run brings"]
+    fn another_implementation_opens_encrypted_tokens_of_every_kind() {
+        let (key, keys) = (Rsa::generate(2048).unwrap(), Workspace::new());
+        keys.write("public.pem", std::str::from_utf8(&key.public_key_to_pem().unwrap()).unwrap());
+        keys.write("private.pem", std::str::from_utf8(&key.private_key_to_pem().unwrap()).unwrap());
+        let file = format!("encryption_key_file = {:?}", keys.path("public.pem").display().to_string());
+        let (mut tokens, mut expected) = (String::new(), Vec::new());
+        for alg in ["RSA-OAEP", "RSA1_5"] {
+            for enc in ["A128CBC-HS256", "A128GCM", "A256GCM"] {
+                let bots = bots(["support"], &format!("{file}\nencryption = \"{alg}/{enc}\""));
+                // This platform cannot open what is for another: it refuses everything, and the tokens are here.
+                let platform = SimulatedPlatform::start(&bots, |_, _| Some(Reply::errors(401, 401, "")));
+                let template = Template { platform_url: platform.url(), bots: &bots, ..Template::default() };
+                Workspace::with(&template).run(&["--once"]).expect_code(1);
+                tokens += &format!("{}\n", platform.asked()[0].headers["auth"]);
+                expected.push((alg, enc));
+            }
+        }
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/outside/cli/open_tokens.py");
+        let mut python = Command::new(from_tests_run("KORE_TREND_TEST_JOSERFC"));
+        python.arg("-Wignore").arg(script).arg(keys.path("private.pem")).arg("the secret of support, long enough");
+        let mut python = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        python.stdin.take().unwrap().write_all(tokens.as_bytes()).unwrap();
+        let output = python.wait_with_output().unwrap();
+        assert!(output.status.success(), "see above what it says");
+        let opened: Vec<[Value; 3]> =
+            output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
+        assert_eq!(opened.len(), expected.len());
+        let mut seen = BTreeSet::new();
+        for ([encryption, signature, claims], (alg, enc)) in opened.iter().zip(expected) {
+            assert_eq!((&encryption["alg"], &encryption["enc"]), (&alg.into(), &enc.into()));
+            assert_eq!((&encryption["cty"], &signature["alg"]), (&"JWT".into(), &"HS256".into()));
+            assert_eq!(claims["appId"], "cs-support");
+            assert!(seen.insert(claims["jti"].to_string()), "a jti for the second time: {claims}");
+        }
+    }
+}
