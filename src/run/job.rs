@@ -124,9 +124,12 @@ async fn run(number: usize, mut job: SeriesJob, clients: Arc<Clients>, events: m
         let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: patience(purpose) };
         let failure = match clients.platform.fetch(question, &mut requests, &clients.stop).await {
             Ok(fetched) => {
+                // On the heap, for of many series only a few have an answer while the others wait for theirs.
                 let confirmed = match &clients.verifier {
-                    Some(verifier) => verifier.window(&job.series, &encoder, window, fetched, &clients.writer).await,
-                    None => export(&job, &encoder, window, fetched, stored.as_mut(), &clients).await,
+                    Some(verifier) => {
+                        Box::pin(verifier.window(&job.series, &encoder, window, fetched, &clients.writer)).await
+                    }
+                    None => Box::pin(export(&job, &encoder, window, fetched, stored.as_mut(), &clients)).await,
                 };
                 match confirmed {
                     Ok(confirmed) => {
