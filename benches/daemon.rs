@@ -81,7 +81,7 @@ fn memory(tls: bool) {
     let (folder, _services) = workspace(NEVER);
     let daemon = run(&folder);
     let address = address(&daemon.logs("listening on", 1));
-    daemon.logs("tick ended", 1);
+    daemon.logs("tick finished", 1);
     println!("  after the first tick:      {}", daemon.memory());
     std::thread::sleep(Duration::from_secs(30));
     println!("  30 s later:                {}", daemon.memory());
@@ -98,7 +98,7 @@ fn memory(tls: bool) {
 
     let (folder, _services) = workspace("cron = \"*/2 * * * * *\"\nspread = \"0s\"");
     let daemon = run(&folder);
-    daemon.logs("tick ended", 21);
+    daemon.logs("tick finished", 21);
     println!("  after 20 more ticks:       {}", daemon.memory());
 }
 
@@ -114,12 +114,12 @@ fn steady(refresh_days: u32) {
     let setting = Setting { bots: 250, channels, latency: Duration::ZERO, tls: false, lines: &lines };
     let services = Services::start(folder.path(), &setting);
     let daemon = Daemon::start(folder.path(), Vec::new());
-    daemon.logs("tick ended", 1);
-    daemon.logs("tick ended", 1);
+    daemon.logs("tick finished", 1);
+    daemon.logs("tick finished", 1);
     let written = |line: &str| println!("  {line}\n    {} KiB to the database so far", services.database.bytes() >> 10);
     for _ in 0..3 {
         let before = daemon.processor();
-        written(&daemon.logs("tick ended", 1));
+        written(&daemon.logs("tick finished", 1));
         println!("    processor {:.0} ms", (daemon.processor() - before).as_secs_f64() * 1e3);
     }
     println!("  {}", daemon.memory());
@@ -137,7 +137,7 @@ fn many(bots: usize) {
     let begun = Instant::now();
     let daemon = Daemon::start(folder.path(), Vec::new());
     let address = address(&daemon.logs("listening on", 1));
-    daemon.logs("tick ended", 1);
+    daemon.logs("tick finished", 1);
     println!("  tick: {:.1?}, {:.1?} of the processor", begun.elapsed(), daemon.processor());
     println!("  memory: {}", daemon.memory());
     for entry in std::fs::read_dir(folder.path().join("state")).unwrap() {
@@ -183,7 +183,7 @@ fn start(case: &Start) {
     let run = || Daemon::start(folder.path(), environment(folder.path()));
     if has_state {
         let daemon = run();
-        daemon.logs("tick ended", 1);
+        daemon.logs("tick finished", 1);
         daemon.end();
     }
     let mut took: Vec<Duration> = (0..15)

@@ -64,9 +64,7 @@ impl Service {
         timeout: Duration,
         variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<Service, SetupError> {
-        let proxy = Proxy::of(url, variable)?;
-        let is_encrypted = url.scheme() == "https" || proxy.as_ref().is_some_and(Proxy::is_encrypted);
-        Ok(Service { tls: connector(is_encrypted)?, proxy, timeout })
+        Ok(Service { tls: connector()?, proxy: Proxy::of(url, variable)?, timeout })
     }
 
     /// The client for requests of our own; so many connections are kept for the next one.
@@ -119,11 +117,8 @@ impl Service {
 }
 
 /// One TLS set-up and one trust store, the system's, for the life of the process: reading the certificates costs more
-/// than a thousand requests do. On a way without encryption there is nothing to trust.
-fn connector(is_encrypted: bool) -> Result<TlsConnector, native_tls::Error> {
-    if !is_encrypted {
-        return TlsConnector::builder().disable_built_in_roots(true).build();
-    }
+/// than a thousand requests do.
+fn connector() -> Result<TlsConnector, native_tls::Error> {
     static SHARED: OnceLock<TlsConnector> = OnceLock::new();
     if let Some(connector) = SHARED.get() {
         return Ok(connector.clone());

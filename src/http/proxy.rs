@@ -74,11 +74,6 @@ impl Proxy {
         Ok(Some(found))
     }
 
-    /// Whether the way to the proxy itself is encrypted.
-    pub(super) fn is_encrypted(&self) -> bool {
-        self.0.uri().scheme_str() == Some("https")
-    }
-
     /// As reqwest wants it.
     pub(super) fn for_reqwest(&self) -> Result<reqwest::Proxy, reqwest::Error> {
         let proxy = reqwest::Proxy::all(self.0.uri().to_string())?;
