@@ -284,7 +284,9 @@ fn an_outage_of_the_database_is_one_line_however_many_series_it_stops() {
 fn what_the_database_has_confirmed_is_not_written_again() {
     let scene = Scene::new(FakeInfluxDb::accepting(), "");
     let config = scene.workspace.read("config.toml");
-    scene.workspace.write("config.toml", &config.replace("[schedule]", &format!("[schedule]\n{EVERY_SECOND}")));
+    scene
+        .workspace
+        .write("config.toml", &config.replace("[schedule]", &format!("[schedule]\n{EVERY_SECOND}\nrefresh_days = 10")));
     let daemon = Daemon::start(&scene.workspace);
     daemon.wait_until_ready();
     daemon.wait_for_ticks(3);
