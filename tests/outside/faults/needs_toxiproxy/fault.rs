@@ -93,12 +93,9 @@ fn weather_a_fault(side: &Side, scene: &Scene, fault: &Fault) {
     assert_eq!(daemon.failing(), [Some(0.0); 2]);
     let ends = if matches!(fault.comes, Comes::Nothing) { 0 } else { INTERVALS.len() };
     let over = |words| lines_with(&daemon.log()[well..], words).len();
-    assert_eq!(
-        over("recovered after") + INTERVALS.len() * over("is available again after"),
-        ends,
-        "each or both: {}",
-        daemon.log()
-    );
+    let ended = || over("recovered after") + INTERVALS.len() * over("is available again after");
+    wait_for("the end of each failure, or of all", || (ended() >= ends).then_some(()));
+    assert_eq!(ended(), ends, "each or both: {}", daemon.log());
     daemon.size().is_about(before, "afterwards");
     scene.keeps_secrets(&daemon.everything());
     drop(shown);
@@ -108,8 +105,12 @@ fn weather_a_fault(side: &Side, scene: &Scene, fault: &Fault) {
 /// One line for each series after so many bytes of the log, however many ticks failed; `/readyz` says the same.
 #[track_caller]
 fn is_said_once(daemon: &Daemon, well: usize, words: &[&str]) {
+    // The metrics follow each series at once; the lines come when the tick is over.
+    let errors = wait_for("each series' line", || {
+        Some(daemon.errors_after(well)).filter(|errors| errors.values().all(|lines| !lines.is_empty()))
+    });
     let log = daemon.log();
-    for (interval, lines) in daemon.errors_after(well) {
+    for (interval, lines) in errors {
         assert_eq!(lines.len(), 1, "{interval} in\n{log}");
         let bot = format!("bot=\"{BOT}\"");
         let of_one = [bot.as_str(), "channel=\"all\"", "days=2"];

@@ -54,13 +54,13 @@ fn wait_for_outage(daemon: &Daemon, bots: &[&str], words: &[&str]) {
     assert_eq!(daemon.get("/healthz").status, 200, "the daemon itself is well");
     let page = daemon.get("/").body;
     for (bot, told) in bots.iter().zip(told) {
-        let errors = errors_of(daemon, bot);
+        // The metrics follow each series at once; the lines come when the tick is over.
+        let says_all = |line: &String| words.iter().all(|word| line.contains(word));
+        wait_for(&format!("a line with {words:?} of {bot} in\n{}", daemon.log()), || {
+            errors_of(daemon, bot).last().is_some_and(says_all).then_some(())
+        });
         let told = format!("{}; {}", told["error"].as_str().unwrap(), told["advice"].as_str().unwrap());
-        for word in words {
-            assert!(told.contains(word), "no {word:?} in {told}");
-            let line = errors.last().unwrap_or_else(|| panic!("nothing of {bot} in {}", daemon.log()));
-            assert!(line.contains(word), "no {word:?} in {line}");
-        }
+        assert!(words.iter().all(|word| told.contains(word)), "no {words:?} in {told}");
         assert!(page.contains(bot) && page.contains("failing"), "{page}");
     }
 }
@@ -82,9 +82,10 @@ fn wait_for_recovery(daemon: &Daemon, bots: &[&str], outages: usize) {
         let errors = errors_of(daemon, bot);
         assert_eq!(errors.iter().filter(|line| !lasting(line)).count(), outages, "{}", daemon.log());
         let of_bot = |line: &String| line.contains("recovered after") && line.contains(&format!("bot=\"{bot}\""));
-        let ends = daemon.logged(" after ").into_iter();
-        let ends = ends.filter(|line| of_bot(line) || line.contains("is available again after"));
-        assert_eq!(ends.count(), outages, "{}", daemon.log());
+        let is_end = |line: &String| of_bot(line) || line.contains("is available again after");
+        let ends = || daemon.logged(" after ").iter().filter(|line| is_end(line)).count();
+        wait_for(&format!("{outages} lines that {bot} is well again"), || (ends() >= outages).then_some(()));
+        assert_eq!(ends(), outages, "{}", daemon.log());
     }
 }
 
