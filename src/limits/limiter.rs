@@ -14,7 +14,7 @@ pub use super::usage::{Budget, Purpose};
 use super::usage::{HOUR, MARGIN, Usage};
 use crate::config::Limits;
 use crate::domain::series::stable_hash;
-use crate::shutdown::{Stop, Stopped};
+use crate::shutdown::Stop;
 
 /// Another process's request is known by when it began; this much later its answer is taken to have come.
 const OTHERS_TRAVEL_TIME: Duration = Duration::from_secs(2);
@@ -105,38 +105,42 @@ impl Limiter {
     ///
     /// If the program is shutting down, or the platform denies the bot for too long.
     pub async fn acquire(&self, wish: Wish<'_>, in_flight: &InFlight, stop: &Stop) -> Result<Permit, NotAsked> {
+        tokio::select! {
+            biased;
+            () = stop.told() => Err(NotAsked::Stopped),
+            permit = self.wait(wish, in_flight) => permit.map_err(NotAsked::Denied),
+        }
+    }
+
+    /// The same without an end; the error is for how long the platform has denied the bot.
+    async fn wait(&self, wish: Wish<'_>, in_flight: &InFlight) -> Result<Permit, Duration> {
         let key = stable_hash(wish.bot_id);
         let bot = self.bot(key);
-        let wait = async {
-            let _first = bot.queues[wish.purpose as usize].lock().await;
-            loop {
-                let changed = bot.changed.notified();
-                match self.turn(key, &bot, wish, false) {
-                    Turn::NotBefore(then) => tokio::select! {
-                        () = tokio::time::sleep_until(then) => {}
-                        () = changed => {}
-                    },
-                    Turn::AfterAnother => changed.await,
-                    Turn::InVain(lasted) => return Err(NotAsked::Denied(lasted)),
-                    Turn::Now => {
-                        let (answer, room) = in_flight.take().await;
-                        match self.turn(key, &bot, wish, true) {
-                            Turn::Now => {
-                                let (bot, began) = (Arc::clone(&bot), Instant::now());
-                                let request = Request { bot, key, purpose: wish.purpose, began, _room: room };
-                                return Ok(Permit { answer, request });
-                            }
-                            // Another process has the ledger for a moment.
-                            Turn::NotBefore(then) if then <= Instant::now() + BUSY => {
-                                tokio::time::sleep_until(then).await;
-                            }
-                            _ => {}
+        let _first = bot.queues[wish.purpose as usize].lock().await;
+        loop {
+            let changed = bot.changed.notified();
+            match self.turn(key, &bot, wish, false) {
+                Turn::NotBefore(then) => tokio::select! {
+                    () = tokio::time::sleep_until(then) => {}
+                    () = changed => {}
+                },
+                Turn::AfterAnother => changed.await,
+                Turn::InVain(lasted) => return Err(lasted),
+                Turn::Now => {
+                    let (answer, room) = in_flight.take().await;
+                    match self.turn(key, &bot, wish, true) {
+                        Turn::Now => {
+                            let (bot, began) = (Arc::clone(&bot), Instant::now());
+                            let request = Request { bot, key, purpose: wish.purpose, began, _room: room };
+                            return Ok(Permit { answer, request });
                         }
+                        // Another process has the ledger for a moment.
+                        Turn::NotBefore(then) if then <= Instant::now() + BUSY => tokio::time::sleep_until(then).await,
+                        _ => {}
                     }
                 }
             }
-        };
-        stop.or(wait).await.unwrap_or_else(|Stopped| Err(NotAsked::Stopped))
+        }
     }
 
     /// The request was denied: the bot is left alone, by other processes as well. Returns for how long, if that is a step

@@ -85,6 +85,14 @@ pub struct Fetched {
     pub permit: Option<AnswerPermit>,
 }
 
+/// The right to ask, or why there is none.
+#[derive(Debug)]
+pub struct Turn {
+    /// Since when somebody wants to ask.
+    wanted_at: Instant,
+    permit: Result<Permit, FetchError>,
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub enum FetchError {
@@ -129,11 +137,27 @@ impl Client {
     ///
     /// The last failure, or that the program is shutting down while this waited; a request in flight is finished first.
     pub async fn fetch(&self, question: Question<'_>, requests: &mut u64, stop: &Stop) -> Result<Fetched, FetchError> {
-        let bot = &question.series.bot;
-        let (wanted_at, mut pauses) = (Instant::now(), backoff::pauses(question.tries));
+        let turn = self.turn(question, Instant::now(), stop).await;
+        self.fetch_from(turn, question, requests, stop).await
+    }
+
+    /// The same from the bot's first turn on: of many series most wait for theirs, in as little memory as that takes.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::fetch`].
+    pub async fn fetch_from(
+        &self,
+        first: Turn,
+        question: Question<'_>,
+        requests: &mut u64,
+        stop: &Stop,
+    ) -> Result<Fetched, FetchError> {
+        let Turn { wanted_at, mut permit } = first;
+        let mut pauses = backoff::pauses(question.tries);
         let mut refused = None;
         loop {
-            let Permit { answer: permit, request } = match self.turn(question, wanted_at, stop).await {
+            let Permit { answer: room, request } = match permit {
                 Ok(permit) => permit,
                 Err(FetchError::Failed(Failure::RateLimited(lasted))) => {
                     return Err(FetchError::Failed(refused.unwrap_or(Failure::RateLimited(lasted))));
@@ -141,23 +165,24 @@ impl Client {
                 Err(error) => return Err(error),
             };
             *requests += 1;
-            // On the heap, for of many series only a few make a request while the others wait.
-            let answered = Box::pin(self.timed(question)).await;
+            let answered = self.timed(question).await;
             if answered.as_ref().err().is_none_or(Failure::is_malformed) {
                 self.lasting.limiter.answered(&request);
             }
             let failure = match answered {
-                Ok(fetched) => return Ok(Fetched { permit, ..fetched }),
+                Ok(fetched) => return Ok(Fetched { permit: room, ..fetched }),
                 Err(failure) => failure,
             };
-            drop(permit);
-            tracing::debug!(bot = bot.name, channel = question.series.channel, days = %question.window, "{failure}");
+            drop(room);
+            let Series { bot, channel, .. } = question.series;
+            tracing::debug!(bot = bot.name, channel, days = %question.window, "{failure}");
             if let Some(cause) = self.outage.cause_since(wanted_at) {
                 return Err(FetchError::Failed(Failure::Away(cause)));
             }
             match verdict(&failure, question.window.days()) {
                 Verdict::Throttled(delay) => {
                     self.denied(&bot.name, &request, delay);
+                    drop(request);
                     refused = Some(failure);
                 }
                 Verdict::Retry(least) => {
@@ -169,22 +194,22 @@ impl Client {
                 }
                 Verdict::Narrow | Verdict::GiveUp => return Err(FetchError::Failed(failure)),
             }
+            permit = self.turn(question, wanted_at, stop).await.permit;
         }
     }
 
-    /// Waits for the right to ask, unless it shows that the platform is away.
-    async fn turn(&self, question: Question<'_>, wanted_at: Instant, stop: &Stop) -> Result<Permit, FetchError> {
+    /// Waits for the right to ask, unless it shows that the platform is away since this was wanted.
+    pub async fn turn(&self, question: Question<'_>, wanted_at: Instant, stop: &Stop) -> Turn {
         let wish = Wish { bot_id: &question.series.bot.id, purpose: question.purpose, patience: question.patience };
-        let failure = tokio::select! {
+        let permit = tokio::select! {
             biased;
-            cause = self.outage.shows(wanted_at) => Failure::Away(cause),
-            turn = self.lasting.limiter.acquire(wish, &self.in_flight, stop) => match turn {
-                Ok(permit) => return Ok(permit),
-                Err(NotAsked::Stopped) => return Err(FetchError::Stopped),
-                Err(NotAsked::Denied(lasted)) => Failure::RateLimited(lasted),
-            }
+            cause = self.outage.shows(wanted_at) => Err(FetchError::Failed(Failure::Away(cause))),
+            turn = self.lasting.limiter.acquire(wish, &self.in_flight, stop) => turn.map_err(|denied| match denied {
+                NotAsked::Stopped => FetchError::Stopped,
+                NotAsked::Denied(lasted) => FetchError::Failed(Failure::RateLimited(lasted)),
+            })
         };
-        Err(FetchError::Failed(failure))
+        Turn { wanted_at, permit }
     }
 
     /// The bot is left alone. The request counts as one in flight until now, so that the next one of this bot waits.

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use crate::database::line_protocol::Encoder;
 use crate::database::writer::{Parcel, WriteError};
@@ -21,7 +22,7 @@ use crate::domain::series::{Series, Window, day_after};
 use crate::domain::target::Target;
 use crate::limits::limiter::Purpose;
 use crate::observe::status::recent::DAYS;
-use crate::platform::client::{Client, FetchError, Fetched, Question, patience};
+use crate::platform::client::{Client, FetchError, Fetched, Question, Turn, patience};
 use crate::platform::failure::Failure;
 use crate::platform::verdict::{Verdict, verdict};
 use crate::run::verifier::Verifier;
@@ -96,7 +97,11 @@ pub fn start(jobs: Vec<SeriesJob>, clients: Arc<Clients>) -> mpsc::Receiver<Told
         let mut numbers = std::collections::HashMap::new();
         for (number, job) in jobs.into_iter().enumerate() {
             let window = job.windows.front().copied();
-            let task = tasks.spawn(run(number, job, Arc::clone(&clients), sender.clone()));
+            let live = job.live.as_ref();
+            let stored = live.map(|live| clients.stored.take(&job.series.key(), &live.target, live.beside));
+            let events = sender.clone();
+            let course = Box::new(Course { number, job, stored, encoder: None, requests: 0, events });
+            let task = tasks.spawn(run(course, Arc::clone(&clients)));
             numbers.insert(task.id(), (number, window));
         }
         drop(clients);
@@ -111,49 +116,75 @@ pub fn start(jobs: Vec<SeriesJob>, clients: Arc<Clients>) -> mpsc::Receiver<Told
     events
 }
 
-async fn run(number: usize, mut job: SeriesJob, clients: Arc<Clients>, events: mpsc::Sender<Told>) {
-    let encoder = Arc::new(Encoder::new(&job.series));
-    let mut requests = 0;
-    let mut stored = job.live.as_ref().map(|live| clients.stored.take(&job.series.key(), &live.target, live.beside));
+/// A series on its way through its windows. On the heap, as is the work on a window: of many series only a few work while
+/// the others wait for their turn, which must not take the memory of work.
+#[derive(Debug)]
+struct Course {
+    number: usize,
+    job: SeriesJob,
+    stored: Option<LiveBuckets>,
+    encoder: Option<Arc<Encoder>>,
+    requests: u64,
+    events: mpsc::Sender<Told>,
+}
+
+async fn run(mut course: Box<Course>, clients: Arc<Clients>) {
     let last = loop {
-        let Some(window) = job.windows.pop_front() else { break SeriesEvent::Done };
+        let Some(window) = course.job.windows.pop_front() else { break SeriesEvent::Done };
         if clients.stop.is_told() {
-            break SeriesEvent::Stopped(requests);
+            break SeriesEvent::Stopped(course.requests);
         }
-        let purpose = clients.purpose;
-        let question = Question { series: &job.series, window, purpose, tries: TRIES, patience: patience(purpose) };
-        let failure = match clients.platform.fetch(question, &mut requests, &clients.stop).await {
-            Ok(fetched) => {
-                // On the heap, for of many series only a few have an answer while the others wait for theirs.
-                let confirmed = match &clients.verifier {
-                    Some(verifier) => {
-                        Box::pin(verifier.window(&job.series, &encoder, window, fetched, &clients.writer)).await
-                    }
-                    None => Box::pin(export(&job, &encoder, window, fetched, stored.as_mut(), &clients)).await,
-                };
-                match confirmed {
-                    Ok(confirmed) => {
-                        let confirmed = Confirmed { requests: std::mem::take(&mut requests), ..confirmed };
-                        let _nobody_listens = events.send((number, SeriesEvent::Confirmed(confirmed))).await;
-                        continue;
-                    }
-                    Err(error) => failure::database(&error),
-                }
-            }
-            Err(FetchError::Stopped) => break SeriesEvent::Stopped(requests),
-            Err(FetchError::Failed(failure)) => {
-                if job.goes_on_after(window, &failure) {
-                    continue;
-                }
-                failure::platform(&failure)
-            }
-        };
-        break SeriesEvent::Failed { failure, window, requests };
+        let question = clients.question(&course.job.series, window);
+        let turn = clients.platform.turn(question, Instant::now(), &clients.stop).await;
+        if let Some(last) = Box::pin(course.window(window, turn, &clients)).await {
+            break last;
+        }
     };
+    let Course { number, job, stored, events, .. } = *course;
     if let (Some(live), Some(stored)) = (job.live, stored) {
         clients.stored.put(job.series.key(), live.target, live.beside, stored);
     }
     let _nobody_listens = events.send((number, last)).await;
+}
+
+impl Course {
+    /// Fetches a window and has it written; tells what ends the series, if something does.
+    async fn window(&mut self, window: Window, turn: Turn, clients: &Clients) -> Option<SeriesEvent> {
+        let Course { number, job, stored, encoder, requests, events } = self;
+        let encoder = encoder.get_or_insert_with(|| Arc::new(Encoder::new(&job.series)));
+        let question = clients.question(&job.series, window);
+        let failure = match clients.platform.fetch_from(turn, question, requests, &clients.stop).await {
+            Ok(fetched) => {
+                let confirmed = match &clients.verifier {
+                    Some(verifier) => verifier.window(&job.series, encoder, window, fetched, &clients.writer).await,
+                    None => export(job, encoder, window, fetched, stored.as_mut(), clients).await,
+                };
+                match confirmed {
+                    Ok(confirmed) => {
+                        let confirmed = Confirmed { requests: std::mem::take(requests), ..confirmed };
+                        let _nobody_listens = events.send((*number, SeriesEvent::Confirmed(confirmed))).await;
+                        return None;
+                    }
+                    Err(error) => failure::database(&error),
+                }
+            }
+            Err(FetchError::Stopped) => return Some(SeriesEvent::Stopped(*requests)),
+            Err(FetchError::Failed(failure)) => {
+                if job.goes_on_after(window, &failure) {
+                    return None;
+                }
+                failure::platform(&failure)
+            }
+        };
+        Some(SeriesEvent::Failed { failure, window, requests: *requests })
+    }
+}
+
+impl Clients {
+    fn question<'a>(&self, series: &'a Series, window: Window) -> Question<'a> {
+        let purpose = self.purpose;
+        Question { series, window, purpose, tries: TRIES, patience: patience(purpose) }
+    }
 }
 
 impl SeriesJob {

@@ -2,13 +2,13 @@
 //!
 //! Labels are those of the contract. A series that a reload removes takes its metrics along.
 
+mod exported;
 mod process;
 mod text;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,35 +18,27 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::exported::{Exported, OfBot, OfSeries};
 pub use self::text::CONTENT_TYPE;
 use crate::domain::series::SeriesKey;
 use crate::observe::liveness::Liveness;
 
-/// What tells the samples of one metric apart: names and values of so many labels.
-type Labels<const N: usize> = [(&'static str, String); N];
+/// Name and value of the only label of a metric.
+type Label = [(&'static str, &'static str); 1];
 
 /// The metrics and the registry that holds them.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: Family<Labels<2>, Counter>,
+    exported: Exported,
     request_duration: Histogram,
-    throttled: Family<Labels<1>, Counter>,
-    points_written: Family<Labels<3>, Counter>,
-    writes: Family<Labels<1>, Counter>,
-    points_dropped: Family<Labels<2>, Counter>,
-    last_point: Family<Labels<3>, Gauge>,
-    watermark: Family<Labels<3>, Gauge>,
-    series_failing: Family<Labels<3>, Gauge>,
-    budget_used: Family<Labels<2>, Gauge<f64, AtomicU64>>,
+    writes: Family<Label, Counter>,
     last_tick: Gauge<f64, AtomicU64>,
     tick_duration: Histogram,
     ticks_skipped: Counter,
     config_last_reload_successful: Gauge,
     state_failing: Gauge,
     tasks: Gauge,
-    /// The bots that are exported, with every status that a request of each ever had.
-    bots: Mutex<BTreeMap<String, BTreeSet<String>>>,
 }
 
 /// Who counts what happens, and who watches over what is under way.
@@ -124,38 +116,19 @@ impl Metrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(process::Process::new(started)));
         let own = registry.sub_registry_with_prefix("kore_trend");
-        let version: Family<Labels<1>, Gauge> = register(own, "build_info", "Version of the running program; always 1");
-        version.get_or_create(&[("version", env!("CARGO_PKG_VERSION").to_owned())]).set(1);
+        let version: Family<Label, Gauge> = register(own, "build_info", "Version of the running program; always 1");
+        version.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        let exported = Exported::default();
+        own.register_collector(Box::new(exported.clone()));
         let metrics = Metrics {
-            requests: register(own, "requests", "Requests to the platform, by HTTP status or kind of failure"),
+            exported,
             request_duration: in_seconds(
                 own,
                 "request_duration",
                 "Time of a request to the platform, from sending it to its last byte",
                 Histogram::new(REQUEST_SECONDS),
             ),
-            throttled: register(own, "throttled", "Responses that rate limited the bot"),
-            points_written: register(own, "points_written", "Points that the database confirmed"),
             writes: register(own, "writes", "Writes to the database, by how they ended"),
-            points_dropped: register(own, "points_dropped", "Points from the platform that were not stored, by reason"),
-            last_point: in_seconds(
-                own,
-                "last_point_timestamp",
-                "Timestamp of the newest point that the database confirmed since the start",
-                Family::default(),
-            ),
-            watermark: in_seconds(
-                own,
-                "watermark_timestamp",
-                "First instant of the last day that is complete and confirmed",
-                Family::default(),
-            ),
-            series_failing: register(own, "series_failing", "Whether the last tick of the series failed (0 or 1)"),
-            budget_used: register(
-                own,
-                "budget_used_ratio",
-                "Fraction of the bot's request limit used, by rolling window",
-            ),
             last_tick: in_seconds(own, "last_tick_timestamp", "When the last tick ended", Gauge::default()),
             tick_duration: in_seconds(
                 own,
@@ -175,101 +148,74 @@ impl Metrics {
             ),
             state_failing: register(own, "state_failing", "Whether the state folder cannot be written (0 or 1)"),
             tasks: register(own, "tasks", "Live asynchronous tasks"),
-            bots: Mutex::default(),
             registry,
         };
         metrics.config_last_reload_successful.set(1);
         for result in [Write::Success, Write::Refused, Write::Failure] {
-            metrics.writes.get_or_create(&[("result", result.name().to_owned())]).inc_by(0);
+            metrics.writes.get_or_create(&[("result", result.name())]).inc_by(0);
         }
         metrics
     }
 
     /// A series is exported from now on: what counts begins at zero.
     pub fn add(&self, series: &SeriesKey) {
-        self.bots().entry(series.bot.clone()).or_default();
-        self.points_written.get_or_create(&of_series(series)).inc_by(0);
-        self.series_failing.get_or_create(&of_series(series)).set(0);
-        self.throttled.get_or_create(&of_bot(&series.bot)).inc_by(0);
-        for reason in Dropped::ALL {
-            self.dropped(&series.bot, reason, 0);
-        }
+        let mut exported = self.exported.lock();
+        exported.bots.entry(series.bot.clone()).or_default();
+        exported.series.insert(series.clone(), OfSeries::default());
     }
 
     /// A series is no longer exported.
     pub fn remove(&self, series: &SeriesKey) {
-        let labels = of_series(series);
-        self.points_written.remove(&labels);
-        self.last_point.remove(&labels);
-        self.watermark.remove(&labels);
-        self.series_failing.remove(&labels);
+        self.exported.lock().series.remove(series);
     }
 
     /// A bot is no longer exported. What a request of it that is under way brings is not counted.
     pub fn remove_bot(&self, bot: &str) {
-        for status in self.bots().remove(bot).unwrap_or_default() {
-            self.requests.remove(&of_bot_and(bot, "status", &status));
-        }
-        self.throttled.remove(&of_bot(bot));
-        for reason in Dropped::ALL {
-            self.points_dropped.remove(&of_bot_and(bot, "reason", reason.name()));
-        }
-        for window in ["minute", "hour"] {
-            self.budget_used.remove(&of_bot_and(bot, "window", window));
-        }
+        self.exported.lock().bots.remove(bot);
     }
 
     /// A request ended, with this status or what came instead.
     pub fn asked(&self, bot: &str, status: String, took: Duration) {
         self.request_duration.observe(took.as_secs_f64());
-        let mut bots = self.bots();
-        let Some(statuses) = bots.get_mut(bot) else { return };
-        self.requests.get_or_create(&of_bot_and(bot, "status", &status)).inc();
-        statuses.insert(status);
+        self.of_bot(bot, |of| *of.requests.entry(status).or_default() += 1);
     }
 
     /// The platform said that the bot is asked too often.
     pub fn throttled(&self, bot: &str) {
-        if self.bots().contains_key(bot) {
-            self.throttled.get_or_create(&of_bot(bot)).inc();
-        }
+        self.of_bot(bot, |of| of.throttled += 1);
     }
 
     /// A write ended.
     pub fn wrote(&self, result: Write) {
-        self.writes.get_or_create(&[("result", result.name().to_owned())]).inc();
+        self.writes.get_or_create(&[("result", result.name())]).inc();
     }
 
     /// The database confirmed so many points, the newest of them at `newest` (Unix seconds).
     pub fn confirmed(&self, series: &SeriesKey, points: usize, newest: Option<i64>) {
-        let labels = of_series(series);
-        self.points_written.get_or_create(&labels).inc_by(points as u64);
-        if let Some(newest) = newest {
-            let gauge = self.last_point.get_or_create(&labels);
-            gauge.set(gauge.get().max(newest));
-        }
+        self.of_series(series, |of| {
+            of.points_written += points as u64;
+            of.last_point = of.last_point.max(newest);
+        });
     }
 
     /// So many points are not in the database.
     pub fn dropped(&self, bot: &str, reason: Dropped, points: usize) {
-        self.points_dropped.get_or_create(&of_bot_and(bot, "reason", reason.name())).inc_by(points as u64);
+        self.of_bot(bot, |of| of.dropped[reason as usize] += points as u64);
     }
 
     /// The last day that is complete and confirmed began at this instant.
     pub fn watermark(&self, series: &SeriesKey, at: Timestamp) {
-        self.watermark.get_or_create(&of_series(series)).set(at.as_second());
+        self.of_series(series, |of| of.watermark = Some(at.as_second()));
     }
 
     /// Whether the last tick of a series failed.
     pub fn failing(&self, series: &SeriesKey, failing: bool) {
-        self.series_failing.get_or_create(&of_series(series)).set(i64::from(failing));
+        self.of_series(series, |of| of.is_failing = failing);
     }
 
     /// How much of a bot's minute and hour is used, 1 being all of it.
     pub fn budget(&self, bot: &str, minute: f64, hour: f64) {
-        for (window, used) in [("minute", minute), ("hour", hour)] {
-            self.budget_used.get_or_create(&of_bot_and(bot, "window", window)).set(used);
-        }
+        self.of_bot(bot, |of| of.budget_used = Some([minute, hour]));
     }
 
     /// A tick ended.
@@ -305,22 +251,14 @@ impl Metrics {
         text::text(&self.registry)
     }
 
-    fn bots(&self) -> MutexGuard<'_, BTreeMap<String, BTreeSet<String>>> {
-        self.bots.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What is not exported is not counted.
+    fn of_bot(&self, bot: &str, count: impl FnOnce(&mut OfBot)) {
+        self.exported.lock().bots.get_mut(bot).map(count);
     }
-}
 
-fn of_bot(bot: &str) -> Labels<1> {
-    [("bot", bot.to_owned())]
-}
-
-fn of_bot_and(bot: &str, name: &'static str, value: &str) -> Labels<2> {
-    [("bot", bot.to_owned()), (name, value.to_owned())]
-}
-
-fn of_series(series: &SeriesKey) -> Labels<3> {
-    let SeriesKey { bot, channel, interval, .. } = series;
-    [("bot", bot.clone()), ("channel", channel.clone()), ("interval", interval.name().to_owned())]
+    fn of_series(&self, series: &SeriesKey, count: impl FnOnce(&mut OfSeries)) {
+        self.exported.lock().series.get_mut(series).map(count);
+    }
 }
 
 fn register<M>(registry: &mut Registry, name: &str, help: &str) -> M

@@ -71,12 +71,15 @@ impl SeriesStatus {
         metrics.dropped(&bot.name, Dropped::Retention, confirmed.beyond_retention);
         metrics.dropped(&bot.name, Dropped::ForgottenDay, confirmed.forgotten.buckets);
         self.newest_point = self.newest_point.max(confirmed.newest);
-        // A clock that is wrong must not make the pictures forget.
-        let today = confirmed.platform_today.unwrap_or_else(|| calendar::today(&bot.time_zone, now));
-        let recent = self.recent.get_or_insert_with(|| Box::new(Recent::until(today)));
-        recent.move_to(today);
-        for (day, hour, users) in &confirmed.recent {
-            recent.set(*day, *hour, *users);
+        // A backfill brings none, and of many series there is no room for pictures that nobody looks at.
+        if !confirmed.recent.is_empty() {
+            // A clock that is wrong must not make the pictures forget.
+            let today = confirmed.platform_today.unwrap_or_else(|| calendar::today(&bot.time_zone, now));
+            let recent = self.recent.get_or_insert_with(|| Box::new(Recent::until(today)));
+            recent.move_to(today);
+            for (day, hour, users) in &confirmed.recent {
+                recent.set(*day, *hour, *users);
+            }
         }
         self.say_retention(confirmed.beyond_retention);
         self.say_oddity(confirmed.oddity.as_ref(), confirmed.window);
