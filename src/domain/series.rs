@@ -34,6 +34,13 @@ impl Bot {
             })
         })
     }
+
+    /// Whether this is a series of the bot.
+    pub fn exports(&self, key: &SeriesKey) -> bool {
+        (self.name.as_str(), self.id.as_str()) == (key.bot.as_str(), key.bot_id.as_str())
+            && self.channels.contains(&key.channel)
+            && self.intervals.contains(&key.interval)
+    }
 }
 
 impl Series {

@@ -1,5 +1,7 @@
 //! Cron lines, with five fields as in crontab(5), or six with seconds first.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use croner::parser::{CronParser, Seconds};
 use jiff::Timestamp;
@@ -8,7 +10,7 @@ use jiff::Timestamp;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cron {
     line: String,
-    schedule: croner::Cron,
+    schedule: Arc<croner::Cron>,
 }
 
 const FIELDS: [&str; 6] = ["seconds", "minutes", "hours", "day of month", "month", "day of week"];
@@ -32,7 +34,7 @@ impl Cron {
         schedule
             .find_next_occurrence(&DateTime::<Utc>::UNIX_EPOCH, true)
             .map_err(|_| "no date ever matches".to_owned())?;
-        Ok(Cron { line, schedule })
+        Ok(Cron { line, schedule: Arc::new(schedule) })
     }
 
     /// The six fields.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::Context;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,6 +12,7 @@ use super::{Env, RunError, cannot_record, clients, limiter, say_forgotten, say_l
 use crate::config::Config;
 use crate::database::influxdb::retention::{Retention, in_days};
 use crate::database::read::Reader;
+use crate::domain::bot::Bot;
 use crate::domain::calendar;
 use crate::domain::series::{Series, SeriesKey, Window, day_after};
 use crate::domain::words::counted;
@@ -42,10 +42,11 @@ pub async fn backfill(
         (false, false) => BackfillProgress::load(&config.state_dir, range)?,
         _ => BackfillProgress::new(range),
     };
-    let mut today_of: HashMap<SeriesKey, Date> = HashMap::new();
-    for series in config.bots.iter().flat_map(|bot| bot.series()) {
-        today_of.insert(series.key(), calendar::today(&series.bot.time_zone, now));
-    }
+    let configured: HashMap<&str, &Bot> = config.bots.iter().map(|bot| (bot.name.as_str(), &**bot)).collect();
+    let today_of = |key: &SeriesKey| {
+        let bot = configured.get(key.bot.as_str()).filter(|bot| bot.exports(key))?;
+        Some(calendar::today(&bot.time_zone, now))
+    };
     let max_days = config.platform.max_days_per_request;
     let mut jobs: Vec<SeriesJob> = series
         .into_iter()
@@ -85,7 +86,7 @@ pub async fn backfill(
     }
     env.board.say_outages((env.clock)());
     say_forgotten(&run.rows);
-    let is_done = |key: &SeriesKey| today_of.get(key).is_none_or(|today| progress.is_done(key, *today));
+    let is_done = |key: &SeriesKey| today_of(key).is_none_or(|today| progress.is_done(key, today));
     let is_early = |row: &&mut Row| row.outcome() == Outcome::Complete && !is_done(&row.series().key());
     let too_early: Vec<&mut Row> = run.rows.iter_mut().filter(is_early).collect();
     if !too_early.is_empty() {
@@ -94,7 +95,7 @@ pub async fn backfill(
     too_early.into_iter().for_each(|row| row.end(Outcome::Unfinished, 0));
     if save {
         let folder = &config.state_dir;
-        if progress.is_complete(|key| today_of.get(key).copied()) {
+        if progress.is_complete(today_of) {
             backfill::forget(folder).with_context(|| cannot_record(folder))?;
         } else {
             progress.save(folder).await.with_context(|| cannot_record(folder))?;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -60,10 +60,9 @@ pub fn load<T: DeserializeOwned>(path: &Path, version: u64) -> io::Result<Loaded
 ///
 /// Where the disk is full or the folder cannot be written; the old content then stands.
 pub fn replace<T: Serialize>(path: &Path, version: u64, content: &T) -> io::Result<()> {
-    let mut text = serde_json::to_vec_pretty(&Document { version, content })?;
-    text.push(b'\n');
     let temporary = temporary(path);
-    let replaced = write_anew(&temporary, &text).and_then(|()| fs::rename(&temporary, path));
+    let replaced =
+        write_anew(&temporary, &Document { version, content }).and_then(|()| fs::rename(&temporary, path));
     if replaced.is_err() {
         // It is in nobody's way; the disk may want its space.
         let _not_there = fs::remove_file(&temporary);
@@ -92,16 +91,18 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Writes a file that is not there, or that a killed process left, and waits until it is on the disk.
-fn write_anew(path: &Path, text: &[u8]) -> io::Result<()> {
+/// Writes a file that is not there, or that a killed process left, and waits until it is on the disk. The text is never
+/// in memory as a whole: of many series it is large.
+fn write_anew(path: &Path, document: &impl Serialize) -> io::Result<()> {
     if let Err(error) = fs::remove_file(path)
         && error.kind() != io::ErrorKind::NotFound
     {
         return Err(error);
     }
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
+    let mut file = BufWriter::new(File::options().write(true).create_new(true).mode(0o600).open(path)?);
+    serde_json::to_writer_pretty(&mut file, document)?;
+    file.write_all(b"\n")?;
+    file.into_inner()?.sync_all()
 }
 
 /// Waits until it is on the disk that a file of this name was made, renamed or removed.

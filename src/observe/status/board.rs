@@ -65,21 +65,25 @@ impl Board {
         let mut known = self.lock();
         let mut before = std::mem::take(&mut known.series);
         let mut new = Vec::new();
-        for series in series {
-            let key = series.key();
-            let status = match before.remove(&key) {
-                // The bot may have another secret or zone now.
-                Some(mut status) => {
-                    status.series = series.clone();
-                    status
-                }
-                None => {
-                    new.push(key.clone());
-                    SeriesStatus::new(series.clone())
-                }
-            };
-            known.series.insert(key, status);
-        }
+        // Collected, not inserted one after the other, which would leave half of each node empty.
+        known.series = series
+            .iter()
+            .map(|series| {
+                let key = series.key();
+                let status = match before.remove(&key) {
+                    // The bot may have another secret or zone now.
+                    Some(mut status) => {
+                        status.series = series.clone();
+                        status
+                    }
+                    None => {
+                        new.push(key.clone());
+                        SeriesStatus::new(series.clone())
+                    }
+                };
+                (key, status)
+            })
+            .collect();
         self.forget(before.into_keys().collect(), &known);
         let Known { series, outages, .. } = &mut *known;
         outages.keep_only(|key| series.contains_key(key));
