@@ -120,7 +120,7 @@ impl Daemon {
     /// A panic ended this bot's tick: the state of its series is unknown.
     fn fail(&self, bot: &str, error: JoinError) {
         let now = (self.env.clock)();
-        let failure = job::defect(error);
+        let failure = Box::new(job::defect(error));
         for series in self.series.get(bot).into_iter().flatten() {
             let today = calendar::today(&series.bot.time_zone, now);
             let window = Window { first: today, last: today };

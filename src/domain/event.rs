@@ -5,15 +5,15 @@ use jiff::civil::Date;
 use crate::domain::flatten::Forgotten;
 use crate::domain::series::Window;
 
-/// What may happen to a series.
+/// What may happen to a series. Small, for it waits in queues that have room for many.
 #[derive(Clone, Debug)]
 pub enum SeriesEvent {
     /// A window is confirmed by the database.
-    Confirmed(Confirmed),
+    Confirmed(Box<Confirmed>),
     /// The series ended early.
     Failed {
         /// Why.
-        failure: SeriesFailure,
+        failure: Box<SeriesFailure>,
         /// The window it was at.
         window: Window,
         /// Requests since the last event.

@@ -109,7 +109,7 @@ pub fn start(jobs: Vec<SeriesJob>, clients: Arc<Clients>) -> mpsc::Receiver<Told
         while let Some(ended) = tasks.join_next().await {
             let Err(error) = ended else { continue };
             let Some((number, Some(window))) = numbers.get(&error.id()).copied() else { continue };
-            let event = SeriesEvent::Failed { failure: defect(error), window, requests: 0 };
+            let event = SeriesEvent::Failed { failure: Box::new(defect(error)), window, requests: 0 };
             let _nobody_listens = sender.send((number, event)).await;
         }
     });
@@ -162,7 +162,8 @@ impl Course {
                 match confirmed {
                     Ok(confirmed) => {
                         let confirmed = Confirmed { requests: std::mem::take(requests), ..confirmed };
-                        let _nobody_listens = events.send((*number, SeriesEvent::Confirmed(confirmed))).await;
+                        let event = SeriesEvent::Confirmed(Box::new(confirmed));
+                        let _nobody_listens = events.send((*number, event)).await;
                         return None;
                     }
                     Err(error) => failure::database(&error),
@@ -176,7 +177,7 @@ impl Course {
                 failure::platform(&failure)
             }
         };
-        Some(SeriesEvent::Failed { failure, window, requests: *requests })
+        Some(SeriesEvent::Failed { failure: Box::new(failure), window, requests: *requests })
     }
 }
 

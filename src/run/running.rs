@@ -130,7 +130,8 @@ impl RunningJobs {
             let denied_for = self.clients.platform.denied_for(&row.series().bot.id);
             let Some(lasted) = denied_for.filter(|lasted| *lasted >= LONGEST_SILENCE) else { continue };
             let Some(window) = unfinished.take() else { continue };
-            let event = SeriesEvent::Failed { failure: failure::rate_limited(lasted), window, requests: 0 };
+            let failure = Box::new(failure::rate_limited(lasted));
+            let event = SeriesEvent::Failed { failure, window, requests: 0 };
             self.board.saw(row.series(), &event, (self.clock)());
             self.say_due.get_or_insert_with(|| Instant::now() + SAY_AFTER);
         }

@@ -61,8 +61,7 @@ pub fn load<T: DeserializeOwned>(path: &Path, version: u64) -> io::Result<Loaded
 /// Where the disk is full or the folder cannot be written; the old content then stands.
 pub fn replace<T: Serialize>(path: &Path, version: u64, content: &T) -> io::Result<()> {
     let temporary = temporary(path);
-    let replaced =
-        write_anew(&temporary, &Document { version, content }).and_then(|()| fs::rename(&temporary, path));
+    let replaced = write_anew(&temporary, &Document { version, content }).and_then(|()| fs::rename(&temporary, path));
     if replaced.is_err() {
         // It is in nobody's way; the disk may want its space.
         let _not_there = fs::remove_file(&temporary);

@@ -136,7 +136,7 @@ impl Board {
     /// The figures of the last days that an earlier process knew.
     pub fn restore(&self, mut figures: BTreeMap<SeriesKey, Recent>) {
         for (key, status) in &mut self.lock().series {
-            status.recent = status.recent.take().or_else(|| figures.remove(key).map(Box::new));
+            status.recent = status.recent.take().or_else(|| figures.remove(key).map(Arc::new));
         }
     }
 

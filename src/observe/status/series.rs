@@ -1,5 +1,7 @@
 //! What is known of one series, and what of it is said in the log.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -19,7 +21,8 @@ pub(super) struct SeriesStatus {
     pub(super) last_failure: Option<FailureView>,
     newest_point: Option<i64>,
     progress: Option<Progress>,
-    pub(super) recent: Option<Box<Recent>>,
+    /// Shared with what is shown of it.
+    pub(super) recent: Option<Arc<Recent>>,
     /// Oddities, hours that never were and what is not retained come again with every answer, and are said once.
     told_oddity: Option<String>,
     told_nonexistent: Option<Date>,
@@ -75,7 +78,7 @@ impl SeriesStatus {
         if !confirmed.recent.is_empty() {
             // A clock that is wrong must not make the pictures forget.
             let today = confirmed.platform_today.unwrap_or_else(|| calendar::today(&bot.time_zone, now));
-            let recent = self.recent.get_or_insert_with(|| Box::new(Recent::until(today)));
+            let recent = Arc::make_mut(self.recent.get_or_insert_with(|| Arc::new(Recent::until(today))));
             recent.move_to(today);
             for (day, hour, users) in &confirmed.recent {
                 recent.set(*day, *hour, *users);
@@ -135,8 +138,6 @@ impl SeriesStatus {
     /// What the status page shows of it.
     pub(super) fn view(&self, now: Timestamp) -> SeriesView {
         let today = calendar::today(&self.series.bot.time_zone, now);
-        let mut recent = self.recent.as_deref().cloned().unwrap_or_else(|| Recent::until(today));
-        recent.move_to(today);
         let owed = self.progress.map_or(0, |progress| days_between(progress.next(), today));
         SeriesView {
             channel: self.series.channel.clone(),
@@ -146,7 +147,8 @@ impl SeriesStatus {
             watermark: self.progress.and_then(|progress| progress.through),
             owed_days: u32::try_from(owed).unwrap_or(0),
             last_failure: self.last_failure.clone(),
-            recent,
+            today,
+            recent: self.recent.clone(),
         }
     }
 }

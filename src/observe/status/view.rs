@@ -1,5 +1,6 @@
 //! How things are at one moment, ready to be shown: plain values, and the one sentence that sums them up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -76,8 +77,19 @@ pub struct SeriesView {
     pub owed_days: u32,
     /// The last failure since the start, also one that is over.
     pub last_failure: Option<FailureView>,
-    /// Its figures of the last days.
-    pub recent: Recent,
+    /// Today in the bot's zone.
+    pub today: Date,
+    /// Its figures of the last days, as far as they are known.
+    pub recent: Option<Arc<Recent>>,
+}
+
+impl SeriesView {
+    /// Its figures of the days that end today, for a picture: of many series few have one.
+    pub fn recent(&self) -> Recent {
+        let mut recent = self.recent.as_deref().cloned().unwrap_or_else(|| Recent::until(self.today));
+        recent.move_to(self.today);
+        recent
+    }
 }
 
 /// How a series is.
@@ -180,7 +192,8 @@ pub(crate) fn test_view(now: Timestamp) -> View {
         watermark: None,
         owed_days: 0,
         last_failure: None,
-        recent: Recent::until(now.to_zoned(jiff::tz::TimeZone::UTC).date()),
+        today: now.to_zoned(jiff::tz::TimeZone::UTC).date(),
+        recent: None,
     };
     let bot = |name: &str, condition| BotView {
         name: name.to_owned(),

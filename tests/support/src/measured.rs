@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use super::program;
 
 /// Longer than anything takes that is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// The daemon, running; killed when dropped.
 pub struct Daemon {

@@ -1,5 +1,6 @@
 //! Views as the status page may be asked to show them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -75,8 +76,7 @@ pub fn all_failing() -> View {
 pub fn nothing_yet() -> View {
     let mut view = demo();
     for series in view.bots.iter_mut().flat_map(|bot| &mut bot.series) {
-        *series = SeriesView { recent: series.recent.clone(), ..blank(&series.channel, series.interval) };
-        series.recent = Recent::until(series.recent.days().last().unwrap().0);
+        *series = SeriesView { today: series.today, ..blank(&series.channel, series.interval) };
     }
     view.started = before(1);
     view.ticks.clear();
@@ -194,7 +194,8 @@ pub fn blank(channel: &str, interval: Interval) -> SeriesView {
         watermark: None,
         owed_days: 7,
         last_failure: None,
-        recent: Recent::until(now().to_zoned(TimeZone::UTC).date()),
+        today: now().to_zoned(TimeZone::UTC).date(),
+        recent: None,
     }
 }
 
@@ -224,7 +225,7 @@ fn with_figures(bot: &str, zone: &str, mut series: SeriesView) -> SeriesView {
         Interval::Hourly => local.timestamp().as_second() / 3600 * 3600 - 3600,
         Interval::Daily => local.yesterday().unwrap().start_of_day().unwrap().timestamp().as_second(),
     };
-    series.recent = recent;
+    (series.today, series.recent) = (local.date(), Some(Arc::new(recent)));
     series.condition = Condition::Well;
     series.newest_point = Some(Timestamp::from_second(newest).unwrap());
     series.watermark = Some(day_after(local.date(), -1));

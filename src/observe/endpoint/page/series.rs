@@ -54,13 +54,14 @@ pub(super) fn card(
 ) -> Markup {
     let (class, sign, state) = condition(series.condition, now);
     let (what, age) = freshness(bot, series, now);
+    let recent = series.recent();
     html! {
         article {
             h4 { (cut(&series.channel, CHANNEL)) " " small { (series.interval) } }
             p class={ "state " (class) } { span aria-hidden="true" { (sign) } " " (state) }
-            (PreEscaped(picture(&series.recent, series.interval, now.to_zoned(zone(bot)).datetime(), axes)))
+            (PreEscaped(picture(&recent, series.interval, now.to_zoned(zone(bot)).datetime(), axes)))
             dl {
-                @if let Some(busiest) = busiest(&series.recent, series.interval) { (fact("Busiest", busiest)) }
+                @if let Some(busiest) = busiest(&recent, series.interval) { (fact("Busiest", busiest)) }
                 (fact(&format!("Newest {what}"), age))
                 (fact("Complete", series.watermark.map_or("no day yet".to_owned(), |day| format!("through {day}"))))
                 (fact("Owed", owed(series.owed_days)))
