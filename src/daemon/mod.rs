@@ -55,7 +55,10 @@ struct Daemon {
     wakeups: Wakeups,
     tracker: TickTracker,
     running: JoinSet<Ticked>,
-    tasks: HashMap<Id, RunningTick>,
+    /// By the bot's name.
+    ticks: HashMap<String, RunningTick>,
+    /// The bot of each task among those that run.
+    bots: HashMap<Id, String>,
     /// The configuration or its secrets, while they are read again; one at a time.
     reading: JoinSet<Reread>,
     /// Whether the last beat found something stuck.
@@ -102,7 +105,8 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
         wakeups,
         tracker: TickTracker::default(),
         running: JoinSet::new(),
-        tasks: HashMap::new(),
+        ticks: HashMap::new(),
+        bots: HashMap::new(),
         reading: JoinSet::new(),
         is_stuck: false,
         env,

@@ -21,7 +21,6 @@ use crate::run::{self, Ticked, job};
 pub(super) struct RunningTick {
     /// The tick it takes part in.
     tick: Number,
-    bot: String,
     /// What it began with.
     config: Arc<Config>,
     /// Ticks of the bot that were skipped meanwhile. The next one asks for everything that is owed, so nothing is lost.
@@ -47,7 +46,7 @@ impl Daemon {
         let mut bots: Vec<String> =
             self.env.board.not_well().into_iter().map(|series| series.bot.name.clone()).collect();
         bots.dedup();
-        bots.retain(|bot| self.tasks.values().all(|running| running.bot != *bot));
+        bots.retain(|bot| !self.ticks.contains_key(bot));
         let starts = bots.into_iter().map(|bot| (bot, Duration::ZERO)).collect();
         self.tracker.open((self.env.clock)(), starts);
     }
@@ -60,7 +59,7 @@ impl Daemon {
             let tick = self.tracker.fall_out(tick);
             return self.tick_over(tick);
         };
-        if let Some(running) = self.tasks.values_mut().find(|running| running.bot == bot) {
+        if let Some(running) = self.ticks.get_mut(&bot) {
             running.skipped += 1;
             self.env.watch.metrics.skipped();
             if running.skipped == 1 {
@@ -73,9 +72,10 @@ impl Daemon {
         self.env.board.set_running(&bot, true);
         let (config, clients) = (Arc::clone(&self.config), Arc::clone(&self.clients));
         let (watermarks, env) = (Arc::clone(&self.watermarks), self.env.clone());
-        let running = RunningTick { tick, bot, config: Arc::clone(&config), skipped: 0 };
+        let running = RunningTick { tick, config: Arc::clone(&config), skipped: 0 };
         let id = self.running.spawn(async move { run::tick(&config, series, &watermarks, clients, &env).await }).id();
-        self.tasks.insert(id, running);
+        self.bots.insert(id, bot.clone());
+        self.ticks.insert(bot, running);
     }
 
     /// A writer that has ended, which only a bug brings about, is replaced.
@@ -95,7 +95,8 @@ impl Daemon {
             Ok((id, ticked)) => (id, Ok(ticked)),
             Err(error) => (error.id(), Err(error)),
         };
-        let Some(RunningTick { tick, bot, config, skipped }) = self.tasks.remove(&id) else { return };
+        let Some(bot) = self.bots.remove(&id) else { return };
+        let Some(RunningTick { tick, config, skipped }) = self.ticks.remove(&bot) else { return };
         let ticked = ticked.unwrap_or_else(|error| {
             self.fail(&bot, error);
             Ticked { rows: Vec::new(), was_left: false }

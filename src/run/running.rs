@@ -20,9 +20,7 @@ use crate::run::job::{self, Clients, SeriesJob, Told};
 use crate::run::progress::ProgressReport;
 use crate::run::summary::{Outcome, Row};
 use crate::shutdown::Stop;
-
-/// How often progress is made durable while jobs run, at most.
-const SAVE_EVERY: Duration = Duration::from_secs(2);
+use crate::state::rest_after_save;
 
 /// How long a failure that may stop others, too, waits for them before it is said.
 const SAY_AFTER: Duration = Duration::from_secs(60);
@@ -44,6 +42,10 @@ pub(super) struct RunningJobs {
     look_due: Instant,
     progress: ProgressReport,
     save_due: Option<Instant>,
+    /// Since when progress is being made durable, if it is.
+    saving_since: Option<Instant>,
+    /// For how long it then is not again.
+    rest: Duration,
     say_due: Option<Instant>,
     deadline: Option<Instant>,
     stop: Stop,
@@ -82,6 +84,8 @@ impl RunningJobs {
             events: job::start(jobs, Arc::clone(&clients)),
             clients,
             save_due: None,
+            saving_since: None,
+            rest: rest_after_save(Duration::ZERO),
             say_due: None,
             deadline: None,
             stop: env.stop.clone(),
@@ -94,6 +98,9 @@ impl RunningJobs {
 
     /// The next news, or `None` when all jobs have ended, or the grace after a stop has.
     pub(super) async fn next(&mut self) -> Option<(usize, News)> {
+        if let Some(since) = self.saving_since.take() {
+            self.rest = rest_after_save(since.elapsed());
+        }
         loop {
             let stop_not_seen = self.deadline.is_none();
             let later = Instant::now() + Duration::from_secs(3600);
@@ -104,6 +111,7 @@ impl RunningJobs {
                 },
                 () = sleep_until(self.save_due.unwrap_or(later)), if self.save_due.is_some() => {
                     self.save_due = None;
+                    self.saving_since = Some(Instant::now());
                     return Some((0, News::SaveNow));
                 }
                 () = sleep_until(self.say_due.unwrap_or(later)), if self.say_due.is_some() => {
@@ -140,7 +148,7 @@ impl RunningJobs {
     fn take(&mut self, number: usize, event: SeriesEvent) -> News {
         let row = &mut self.rows[number];
         let bot = Arc::clone(&row.series().bot);
-        self.save_due.get_or_insert_with(|| Instant::now() + SAVE_EVERY);
+        self.save_due.get_or_insert_with(|| Instant::now() + self.rest);
         self.progress.line();
         self.board.saw(row.series(), &event, (self.clock)());
         if !matches!(event, SeriesEvent::Confirmed(_)) {

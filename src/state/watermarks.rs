@@ -4,22 +4,20 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::domain::plan::Progress;
 use crate::domain::series::SeriesKey;
 use crate::domain::target::Target;
 use crate::state::atomic::{self, Loaded};
+use crate::state::rest_after_save;
 
 const VERSION: u64 = 1;
-
-/// How often the file is written while series come further, at most.
-const SAVE_EVERY: Duration = Duration::from_secs(2);
 
 /// The progress of every series that was ever exported from this state folder. Ticks share it; whoever runs them also
 /// runs [`keep_saving`](Watermarks::keep_saving), and saves once more at the end.
@@ -175,10 +173,11 @@ impl Watermarks {
                 () = something_to_save => {}
             }
             // Not to be cut off: whoever saves next must know what came of it.
+            let began = Instant::now();
             report(self.save().await);
             tokio::select! {
                 () = &mut done => return,
-                () = tokio::time::sleep(SAVE_EVERY) => {}
+                () = tokio::time::sleep(rest_after_save(began.elapsed())) => {}
             }
         }
     }
@@ -201,6 +200,8 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use jiff::civil::date;
 
     use super::*;
