@@ -111,7 +111,7 @@ fn check_lines(series: &Series, points: &[Point], tags: &BTreeMap<&str, &str>) {
 
 /// Through the compressor and back.
 fn unpacked(parts: &[Vec<u8>]) -> String {
-    let packed = gzip::pack(parts.iter().cloned()).unwrap();
+    let packed = gzip::Packer::default().pack(parts.iter().cloned()).unwrap();
     let mut text = String::new();
     GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
     text

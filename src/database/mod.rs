@@ -25,6 +25,7 @@ use bytes::Bytes;
 pub use self::failure::{Refusal, WriteFailure};
 use self::file::LineFile;
 use self::influxdb::InfluxDbSink;
+use self::influxdb::gzip::Packer;
 use crate::config::Destination;
 
 /// A place that takes line protocol.
@@ -80,9 +81,9 @@ impl Sink {
     /// # Errors
     ///
     /// If they cannot be compressed.
-    pub fn pack(&self, lines: impl Iterator<Item = Vec<u8>>) -> Result<Bytes, WriteFailure> {
+    pub fn pack(&self, lines: impl Iterator<Item = Vec<u8>>, packer: &mut Packer) -> Result<Bytes, WriteFailure> {
         match self {
-            Sink::InfluxDb(database) => database.pack(lines).map_err(|error| WriteFailure::Io(error.to_string())),
+            Sink::InfluxDb(database) => database.pack(lines, packer),
             Sink::File(_) | Sink::Other(_) => Ok(plain(lines)),
         }
     }

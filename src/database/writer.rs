@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::influxdb::gzip::Packer;
 pub use super::parcel::{Parcel, WriteError, Written};
 use super::pieces::{self, ENOUGH_LINES, Piece};
 use super::wordings::Meaning;
@@ -31,7 +32,7 @@ pub type Expected = Box<dyn Fn() -> usize + Send + Sync>;
 /// Starts the writer. It ends when the last sender is dropped.
 pub fn start(sink: Sink, expected: Expected, watch: Watch, stop: Stop) -> mpsc::Sender<Parcel> {
     let (sender, receiver) = mpsc::channel(64);
-    let writer = Writer { sink, expected, watch, stop, away_until: None };
+    let writer = Writer { sink, expected, watch, stop, away_until: None, packer: Packer::default() };
     tokio::spawn(writer.run(receiver));
     sender
 }
@@ -44,6 +45,7 @@ struct Writer {
     /// Until when the database counts as away, because the last write failed in spite of all tries. Until then a write
     /// is tried once, so that many series do not wait one after the other.
     away_until: Option<Instant>,
+    packer: Packer,
 }
 
 /// What is known of one parcel so far.
@@ -119,7 +121,7 @@ impl Writer {
 
     /// Returns the number of tries.
     async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<u32, WriteFailure> {
-        let lines = self.sink.pack(pieces::encode(pieces, batch))?;
+        let lines = self.sink.pack(pieces::encode(pieces, batch), &mut self.packer)?;
         let is_away = self.away_until.is_some_and(|until| Instant::now() < until);
         let mut pauses = backoff::pauses(if is_away { 1 } else { backoff::TRIES });
         let mut tries = 0;

@@ -96,7 +96,7 @@ fn ask(process: Process, request: RequestBuilder) -> Asked {
                 let mut body = Bytes::from(body);
                 if compresses {
                     response = response.header(header::CONTENT_ENCODING, "gzip");
-                    body = gzip::pack(std::iter::once(body.to_vec())).unwrap();
+                    body = gzip::Packer::default().pack(std::iter::once(body.to_vec())).unwrap();
                 }
                 let body = match cut_off {
                     true => Body::wrap(Broken(Some(body.slice(..body.len() / 2)), std::io::ErrorKind::Other)),

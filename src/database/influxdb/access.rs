@@ -2,6 +2,7 @@
 
 use super::InfluxDbSink;
 use super::generation::Generation;
+use super::gzip::Packer;
 use crate::database::WriteFailure;
 use crate::database::wordings::Meaning;
 
@@ -30,8 +31,7 @@ impl InfluxDbSink {
             return self.databases().await;
         }
         const QUESTION: &[u8] = b"# no point, only a question\n";
-        let body =
-            self.pack(std::iter::once(QUESTION.to_vec())).map_err(|error| WriteFailure::Io(error.to_string()))?;
+        let body = self.pack(std::iter::once(QUESTION.to_vec()), &mut Packer::default())?;
         match self.write(body).await {
             Ok(()) => Ok(Access::Granted),
             // The database says that there is no point in it, after it looked at the token.

@@ -17,6 +17,7 @@ use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
+use self::gzip::Packer;
 use self::types::FieldTypes;
 use super::WriteFailure;
 use super::failure::Refusal;
@@ -50,8 +51,15 @@ impl InfluxDbSink {
     }
 
     /// The body of a write of these lines, whose timestamps are seconds.
-    pub(super) fn pack(&self, lines: impl Iterator<Item = Vec<u8>>) -> std::io::Result<Bytes> {
-        if self.database.gzip { gzip::pack(lines) } else { Ok(super::plain(lines)) }
+    pub(super) fn pack(
+        &self,
+        lines: impl Iterator<Item = Vec<u8>>,
+        packer: &mut Packer,
+    ) -> Result<Bytes, WriteFailure> {
+        if !self.database.gzip {
+            return Ok(super::plain(lines));
+        }
+        packer.pack(lines).map_err(|error| WriteFailure::Io(error.to_string()))
     }
 
     /// Writes what [`pack`](InfluxDbSink::pack) returned.
