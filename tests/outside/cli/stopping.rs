@@ -76,7 +76,8 @@ fn a_backfill_finishes_what_is_in_hand_and_continues_behind_it() {
     let mut running = backfill();
     interrupt(&mut running, "TERM", &platform, 2);
     gate.open();
-    running.finish().expect_code(1);
+    let said = running.finish().expect_code(1).stderr;
+    assert!(said.contains("run the same command again to continue"), "{said}");
     assert_eq!(platform.asked().len(), 2);
     let state: serde_json::Value = serde_json::from_str(&workspace.read("state/backfill.json")).unwrap();
     assert_eq!(state["series"][0]["through"], day(-5).to_string(), "{state}");
