@@ -12,7 +12,12 @@ pub struct InFlight {
     /// From the request until the points are written: bounds the memory when the database is slow.
     answers: Arc<Semaphore>,
     most_answers: usize,
+    /// Series whose bots may be asked and that wait for room: more of them would only take memory.
+    places: Arc<Semaphore>,
 }
+
+/// Held by a series that is about to ask for the first time, until it may or its bot's limits hold it up.
+pub type Place = OwnedSemaphorePermit;
 
 /// Held from before a request until the points of its answer are written.
 pub type AnswerPermit = OwnedSemaphorePermit;
@@ -25,7 +30,13 @@ impl InFlight {
             requests: Arc::new(Semaphore::new(concurrency)),
             answers: Arc::new(Semaphore::new(most_answers)),
             most_answers,
+            places: Arc::new(Semaphore::new(4 * concurrency)),
         }
+    }
+
+    /// A place among those who wait for room, as soon as there is one.
+    pub async fn place(&self) -> Option<Place> {
+        Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
     /// Answers that are asked for or not yet written.

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use super::denial::{Denial, Turn};
-use super::in_flight::{AnswerPermit, InFlight};
+use super::in_flight::{AnswerPermit, InFlight, Place};
 use super::ledger::{Entry, Event, Ledger};
 pub use super::usage::{Budget, Purpose};
 use super::usage::{HOUR, MARGIN, Usage};
@@ -99,27 +99,45 @@ impl Limiter {
         self.ledger.as_ref().is_some_and(|ledger| lock(ledger).is_failing())
     }
 
-    /// Waits for the bot's turn and for room among the requests of all bots, in the order of asking.
+    /// Waits for the bot's turn and for room among the requests of all bots, in the order of asking. A place is given up
+    /// as soon as the bot's own limits, or another request of it, hold this one up.
     ///
     /// # Errors
     ///
     /// If the program is shutting down, or the platform denies the bot for too long.
-    pub async fn acquire(&self, wish: Wish<'_>, in_flight: &InFlight, stop: &Stop) -> Result<Permit, NotAsked> {
+    pub async fn acquire(
+        &self,
+        wish: Wish<'_>,
+        in_flight: &InFlight,
+        place: Option<Place>,
+        stop: &Stop,
+    ) -> Result<Permit, NotAsked> {
         tokio::select! {
             biased;
             () = stop.told() => Err(NotAsked::Stopped),
-            permit = self.wait(wish, in_flight) => permit.map_err(NotAsked::Denied),
+            permit = self.wait(wish, in_flight, place) => permit.map_err(NotAsked::Denied),
         }
     }
 
     /// The same without an end; the error is for how long the platform has denied the bot.
-    async fn wait(&self, wish: Wish<'_>, in_flight: &InFlight) -> Result<Permit, Duration> {
+    async fn wait(&self, wish: Wish<'_>, in_flight: &InFlight, mut place: Option<Place>) -> Result<Permit, Duration> {
         let key = stable_hash(wish.bot_id);
         let bot = self.bot(key);
-        let _first = bot.queues[wish.purpose as usize].lock().await;
+        let queue = &bot.queues[wish.purpose as usize];
+        let _first = match queue.try_lock() {
+            Ok(first) => first,
+            Err(_) => {
+                drop(place.take());
+                queue.lock().await
+            }
+        };
         loop {
             let changed = bot.changed.notified();
-            match self.turn(key, &bot, wish, false) {
+            let turn = self.turn(key, &bot, wish, false);
+            if turn != Turn::Now {
+                drop(place.take());
+            }
+            match turn {
                 Turn::NotBefore(then) => tokio::select! {
                     () = tokio::time::sleep_until(then) => {}
                     () = changed => {}

@@ -21,7 +21,7 @@ async fn arrivals(limiter: Arc<Limiter>, purpose: Purpose, count: usize, travel:
         let (limiter, in_flight) = (Arc::clone(&limiter), in_flight.clone());
         let way = Duration::from_millis(travel[number % travel.len()]);
         tasks.spawn(async move {
-            let permit = limiter.acquire(wish("st-1", purpose), &in_flight, &Stop::never()).await.unwrap();
+            let permit = limiter.acquire(wish("st-1", purpose), &in_flight, None, &Stop::never()).await.unwrap();
             tokio::time::sleep(way).await;
             let arrived = Instant::now();
             tokio::time::sleep(Duration::from_millis(way.as_millis() as u64 / 3)).await;
@@ -96,7 +96,7 @@ fn a_denied_bot_is_left_alone_by_all_its_series_and_others_are_not() {
         let limiter = Limiter::new(LIMITS, None);
         let (in_flight, stop, start) = (InFlight::new(8), Stop::never(), Instant::now());
         let acquire = async |bot: &str| {
-            let permit = limiter.acquire(wish(bot, Purpose::Live), &in_flight, &stop).await;
+            let permit = limiter.acquire(wish(bot, Purpose::Live), &in_flight, None, &stop).await;
             permit.map(|permit| permit.request)
         };
         let denied = acquire("st-1").await.unwrap();
@@ -129,7 +129,7 @@ fn a_denied_hour_costs_few_requests_and_a_tick_gives_up_after_ten_minutes() {
                 tasks.spawn(async move {
                     let (in_flight, stop) = (InFlight::new(1), Stop::never());
                     loop {
-                        let acquired = limiter.acquire(wish("st-1", Purpose::Live), &in_flight, &stop);
+                        let acquired = limiter.acquire(wish("st-1", Purpose::Live), &in_flight, None, &stop);
                         let request = match acquired.await {
                             Ok(permit) => permit.request,
                             Err(reason) => return reason,
@@ -159,9 +159,9 @@ fn a_denied_hour_costs_few_requests_and_a_tick_gives_up_after_ten_minutes() {
 fn a_stop_ends_the_waiting() {
     in_virtual_time(async {
         let limiter = Limiter::new(Limits { per_minute: 1, ..LIMITS }, None);
-        drop(limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(1), &Stop::never()).await);
+        drop(limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(1), None, &Stop::never()).await);
         let stop = Stop::after(tokio::time::sleep(Duration::from_secs(1)));
-        let stopped = limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(1), &stop).await;
+        let stopped = limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(1), None, &stop).await;
         assert_eq!(stopped.err(), Some(NotAsked::Stopped));
     });
 }
@@ -185,7 +185,7 @@ fn ten_restarts_in_an_hour_share_one_budget() {
         for _ in 0..10 {
             let limiter = Limiter::new(limits, Some(Ledger::open(folder.path(), virtual_clock).unwrap()));
             let stop = Stop::after(tokio::time::sleep(Duration::from_secs(61)));
-            while let Ok(permit) = limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(8), &stop).await {
+            while let Ok(permit) = limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(8), None, &stop).await {
                 made += 1;
                 drop(permit);
             }
@@ -200,10 +200,10 @@ fn a_pause_outlives_a_restart() {
     in_virtual_time(async {
         let limiter = || Limiter::new(LIMITS, Some(Ledger::open(folder.path(), virtual_clock).unwrap()));
         let (in_flight, start, first) = (InFlight::new(1), Instant::now(), limiter());
-        let permit = first.acquire(wish("st-1", Purpose::Live), &in_flight, &Stop::never()).await.unwrap();
+        let permit = first.acquire(wish("st-1", Purpose::Live), &in_flight, None, &Stop::never()).await.unwrap();
         first.denied(&permit.request, None);
         drop((permit, first));
-        drop(limiter().acquire(wish("st-1", Purpose::Live), &in_flight, &Stop::never()).await.unwrap());
+        drop(limiter().acquire(wish("st-1", Purpose::Live), &in_flight, None, &Stop::never()).await.unwrap());
         assert!(start.elapsed() >= MINUTE);
     });
 }
@@ -220,4 +220,36 @@ fn processes_side_by_side_share_one_budget_however_long_their_requests_travel() 
         all.sort();
         assert_eq!(most_within(&all, MINUTE), 4);
     });
+}
+
+/// How many places are free.
+async fn free_places(in_flight: &InFlight) -> usize {
+    let mut places = Vec::new();
+    while let Ok(place) = tokio::time::timeout(Duration::from_millis(1), in_flight.place()).await {
+        places.push(place);
+    }
+    places.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_is_kept_while_there_is_no_room_and_given_up_for_the_bots_own_limits() {
+    let limiter = Arc::new(Limiter::new(Limits { per_minute: 1, ..LIMITS }, None));
+    let in_flight = InFlight::new(1);
+    let all = free_places(&in_flight).await;
+    let ask = |bot: &'static str, place: Option<Place>| {
+        let (limiter, in_flight) = (Arc::clone(&limiter), in_flight.clone());
+        tokio::spawn(async move {
+            limiter.acquire(wish(bot, Purpose::Live), &in_flight, place, &Stop::never()).await.unwrap()
+        })
+    };
+    let first = ask("st-1", in_flight.place().await).await.unwrap();
+    assert_eq!(free_places(&in_flight).await, all, "it may ask");
+    let second = ask("st-2", in_flight.place().await);
+    assert_eq!(free_places(&in_flight).await, all - 1, "there is no room");
+    let behind = [ask("st-2", in_flight.place().await), ask("st-1", in_flight.place().await)];
+    assert_eq!(free_places(&in_flight).await, all - 1, "one is behind the second, one behind the limit");
+    drop(first);
+    drop(second.await.unwrap());
+    assert_eq!(free_places(&in_flight).await, all);
+    behind.into_iter().for_each(|task| task.abort());
 }

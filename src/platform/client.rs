@@ -21,7 +21,7 @@ use crate::domain::backoff;
 use crate::domain::clock::Clock;
 use crate::domain::series::{Series, Window};
 use crate::http::{LONGEST_ANSWER, Service, SetupError, TransportError, receive, transport_error};
-use crate::limits::in_flight::{AnswerPermit, InFlight};
+use crate::limits::in_flight::{AnswerPermit, InFlight, Place};
 use crate::limits::limiter::{Limiter, NotAsked, Permit, Purpose, Request, Wish};
 use crate::observe::metrics::Watch;
 use crate::shutdown::{Stop, Stopped};
@@ -137,7 +137,7 @@ impl Client {
     ///
     /// The last failure, or that the program is shutting down while this waited; a request in flight is finished first.
     pub async fn fetch(&self, question: Question<'_>, requests: &mut u64, stop: &Stop) -> Result<Fetched, FetchError> {
-        let turn = self.turn(question, Instant::now(), stop).await;
+        let turn = self.turn(question, Instant::now(), None, stop).await;
         self.fetch_from(turn, question, requests, stop).await
     }
 
@@ -194,17 +194,18 @@ impl Client {
                 }
                 Verdict::Narrow | Verdict::GiveUp => return Err(FetchError::Failed(failure)),
             }
-            permit = self.turn(question, wanted_at, stop).await.permit;
+            permit = self.turn(question, wanted_at, None, stop).await.permit;
         }
     }
 
-    /// Waits for the right to ask, unless it shows that the platform is away since this was wanted.
-    pub async fn turn(&self, question: Question<'_>, wanted_at: Instant, stop: &Stop) -> Turn {
+    /// Waits for the right to ask, unless it shows that the platform is away since this was wanted. Who waits for room has
+    /// a place, if one is given.
+    pub async fn turn(&self, question: Question<'_>, wanted_at: Instant, place: Option<Place>, stop: &Stop) -> Turn {
         let wish = Wish { bot_id: &question.series.bot.id, purpose: question.purpose, patience: question.patience };
         let permit = tokio::select! {
             biased;
             cause = self.outage.shows(wanted_at) => Err(FetchError::Failed(Failure::Away(cause))),
-            turn = self.lasting.limiter.acquire(wish, &self.in_flight, stop) => turn.map_err(|denied| match denied {
+            turn = self.lasting.limiter.acquire(wish, &self.in_flight, place, stop) => turn.map_err(|denied| match denied {
                 NotAsked::Stopped => FetchError::Stopped,
                 NotAsked::Denied(lasted) => FetchError::Failed(Failure::RateLimited(lasted)),
             })

@@ -1,13 +1,13 @@
 //! Runs a plan: one task per series, its windows in order. What happens is told as events, for whoever keeps the
 //! watermarks, the summary and the progress bar.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use jiff::civil::Date;
 use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::database::line_protocol::Encoder;
@@ -20,6 +20,7 @@ use crate::domain::live_buckets::LiveBuckets;
 use crate::domain::plan;
 use crate::domain::series::{Series, Window, day_after};
 use crate::domain::target::Target;
+use crate::limits::in_flight::Place;
 use crate::limits::limiter::Purpose;
 use crate::observe::status::recent::DAYS;
 use crate::platform::client::{Client, FetchError, Fetched, Question, Turn, patience};
@@ -92,28 +93,43 @@ pub fn defect(ended: JoinError) -> SeriesFailure {
 /// Once the program is shutting down, waiting gives way at once; requests and writes in hand are finished.
 pub fn start(jobs: Vec<SeriesJob>, clients: Arc<Clients>) -> mpsc::Receiver<Told> {
     let (sender, events) = mpsc::channel(256);
-    tokio::spawn(async move {
-        let mut tasks = JoinSet::new();
-        let mut numbers = std::collections::HashMap::new();
-        for (number, job) in jobs.into_iter().enumerate() {
-            let window = job.windows.front().copied();
-            let live = job.live.as_ref();
-            let stored = live.map(|live| clients.stored.take(&job.series.key(), &live.target, live.beside));
-            let events = sender.clone();
-            let course = Box::new(Course { number, job, stored, encoder: None, requests: 0, events });
-            let task = tasks.spawn(run(course, Arc::clone(&clients)));
-            numbers.insert(task.id(), (number, window));
-        }
-        drop(clients);
-        // A defect that shows in one series must not take the others along.
-        while let Some(ended) = tasks.join_next().await {
-            let Err(error) = ended else { continue };
-            let Some((number, Some(window))) = numbers.get(&error.id()).copied() else { continue };
-            let event = SeriesEvent::Failed { failure: Box::new(defect(error)), window, requests: 0 };
-            let _nobody_listens = sender.send((number, event)).await;
-        }
-    });
+    tokio::spawn(run_all(jobs, clients, sender));
     events
+}
+
+/// A job begins when there is a place for it: thousands that wait for the same few requests would only take memory.
+async fn run_all(jobs: Vec<SeriesJob>, clients: Arc<Clients>, events: mpsc::Sender<Told>) {
+    let wanted_at = Instant::now();
+    let (mut tasks, mut running) = (JoinSet::new(), HashMap::new());
+    for (number, job) in jobs.into_iter().enumerate() {
+        let first = Some((wanted_at, clients.platform.in_flight().place().await));
+        let window = job.windows.front().copied();
+        let live = job.live.as_ref();
+        let stored = live.map(|live| clients.stored.take(&job.series.key(), &live.target, live.beside));
+        let course = Course { number, job, stored, first, encoder: None, requests: 0, events: events.clone() };
+        let task = tasks.spawn(run(Box::new(course), Arc::clone(&clients)));
+        running.insert(task.id(), (number, window));
+        while let Some(ended) = tasks.try_join_next_with_id() {
+            ended_by(ended, &mut running, &events).await;
+        }
+    }
+    drop(clients);
+    while let Some(ended) = tasks.join_next_with_id().await {
+        ended_by(ended, &mut running, &events).await;
+    }
+}
+
+/// A defect that shows in one series must not take the others along.
+async fn ended_by(
+    ended: Result<(Id, ()), JoinError>,
+    running: &mut HashMap<Id, (usize, Option<Window>)>,
+    events: &mpsc::Sender<Told>,
+) {
+    let id = ended.as_ref().map_or_else(JoinError::id, |(id, ())| *id);
+    let job = running.remove(&id);
+    let (Err(error), Some((number, Some(window)))) = (ended, job) else { return };
+    let event = SeriesEvent::Failed { failure: Box::new(defect(error)), window, requests: 0 };
+    let _nobody_listens = events.send((number, event)).await;
 }
 
 /// A series on its way through its windows. On the heap, as is the work on a window: of many series only a few work while
@@ -123,6 +139,8 @@ struct Course {
     number: usize,
     job: SeriesJob,
     stored: Option<LiveBuckets>,
+    /// Since when its first window is wanted, and its place until that may be asked for.
+    first: Option<(Instant, Option<Place>)>,
     encoder: Option<Arc<Encoder>>,
     requests: u64,
     events: mpsc::Sender<Told>,
@@ -134,8 +152,9 @@ async fn run(mut course: Box<Course>, clients: Arc<Clients>) {
         if clients.stop.is_told() {
             break SeriesEvent::Stopped(course.requests);
         }
+        let (wanted_at, place) = course.first.take().unwrap_or_else(|| (Instant::now(), None));
         let question = clients.question(&course.job.series, window);
-        let turn = clients.platform.turn(question, Instant::now(), &clients.stop).await;
+        let turn = clients.platform.turn(question, wanted_at, place, &clients.stop).await;
         if let Some(last) = Box::pin(course.window(window, turn, &clients)).await {
             break last;
         }
@@ -150,7 +169,7 @@ async fn run(mut course: Box<Course>, clients: Arc<Clients>) {
 impl Course {
     /// Fetches a window and has it written; tells what ends the series, if something does.
     async fn window(&mut self, window: Window, turn: Turn, clients: &Clients) -> Option<SeriesEvent> {
-        let Course { number, job, stored, encoder, requests, events } = self;
+        let Course { number, job, stored, encoder, requests, events, .. } = self;
         let encoder = encoder.get_or_insert_with(|| Arc::new(Encoder::new(&job.series)));
         let question = clients.question(&job.series, window);
         let failure = match clients.platform.fetch_from(turn, question, requests, &clients.stop).await {
