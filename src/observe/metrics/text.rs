@@ -1,7 +1,7 @@
 //! Prometheus' text format. The library writes OpenMetrics; what differs is how a counter is announced: by the name of its
 //! samples, so that every tool finds its type and help.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
@@ -10,30 +10,52 @@ use prometheus_client::registry::Registry;
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Writes what the registry holds.
-pub(super) fn text(registry: &Registry) -> Result<String, std::fmt::Error> {
-    let mut text = String::with_capacity(16 << 10);
+pub(super) fn text(registry: &Registry) -> Result<String, fmt::Error> {
+    let mut text = Text::default();
     encode(&mut text, registry)?;
-    as_prometheus(&text)
+    Ok(text.plain)
 }
 
-/// `# HELP` comes before `# TYPE`, so the former waits for the latter to know the name.
-fn as_prometheus(text: &str) -> Result<String, std::fmt::Error> {
-    let mut plain = String::with_capacity(text.len());
-    let mut help = None;
-    for line in text.lines() {
+/// Takes OpenMetrics in and holds Prometheus' format, line by line: with many series the text is large, and there is one
+/// of it.
+#[derive(Default)]
+struct Text {
+    plain: String,
+    /// What has come of the current line.
+    line: String,
+    /// The words of the last `# HELP`, which waits for `# TYPE` to know its name.
+    help: Option<String>,
+}
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for part in text.split_inclusive('\n') {
+            self.line.push_str(part);
+            if part.ends_with('\n') {
+                self.end_line()?;
+                self.line.clear();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Text {
+    fn end_line(&mut self) -> fmt::Result {
+        let line = self.line.trim_end_matches('\n');
         if let Some(about) = line.strip_prefix("# HELP ") {
-            help = about.split_once(' ');
+            self.help = about.split_once(' ').map(|(_, words)| words.to_owned());
         } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|about| about.split_once(' ')) {
             let suffix = if kind == "counter" { "_total" } else { "" };
-            if let Some((_, words)) = help.take() {
-                writeln!(plain, "# HELP {name}{suffix} {words}")?;
+            if let Some(words) = self.help.take() {
+                writeln!(self.plain, "# HELP {name}{suffix} {words}")?;
             }
-            writeln!(plain, "# TYPE {name}{suffix} {kind}")?;
+            writeln!(self.plain, "# TYPE {name}{suffix} {kind}")?;
         } else if !line.starts_with('#') {
-            writeln!(plain, "{line}")?;
+            self.plain.push_str(&self.line);
         }
+        Ok(())
     }
-    Ok(plain)
 }
 
 #[cfg(test)]
@@ -46,6 +68,12 @@ mod tests {
                     # HELP b Others.\n# TYPE b gauge\nb{c=\"# d\"} 2\n# EOF\n";
         let plain = "# HELP a_seconds_total Some words.\n# TYPE a_seconds_total counter\na_seconds_total 1\n\
                      # HELP b Others.\n# TYPE b gauge\nb{c=\"# d\"} 2\n";
-        assert_eq!(as_prometheus(open).unwrap(), plain);
+        for size in [1, 7, open.len()] {
+            let mut text = Text::default();
+            for part in open.as_bytes().chunks(size) {
+                text.write_str(std::str::from_utf8(part).unwrap()).unwrap();
+            }
+            assert_eq!(text.plain, plain, "in parts of {size} bytes");
+        }
     }
 }
