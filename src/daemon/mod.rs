@@ -116,7 +116,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     }
     daemon.export_these(loaded.series).await;
     daemon.env.board.restore(memory::load(&daemon.config.state_dir));
-    let status = daemon.admin.view().sentence();
+    let status = daemon.admin.sentence();
     daemon.manager.ready(status);
     daemon.log.set_lasting(true);
     daemon.say_schedule();
@@ -192,7 +192,7 @@ impl Daemon {
             return;
         }
         if self.env.board.take_news() {
-            let status = self.admin.view().sentence();
+            let status = self.admin.sentence();
             self.manager.status(status);
         }
         self.reread_secrets_if_denied();

@@ -106,7 +106,7 @@ impl Daemon {
                 self.env.board.reloaded(problems.into_iter().map(|(_, key)| key).collect());
             }
         }
-        let status = self.admin.view().sentence();
+        let status = self.admin.sentence();
         self.manager.ready(status);
     }
 

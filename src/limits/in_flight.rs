@@ -12,7 +12,7 @@ pub struct InFlight {
     /// From the request until the points are written: bounds the memory when the database is slow.
     answers: Arc<Semaphore>,
     most_answers: usize,
-    /// Series whose bots may be asked and that wait for room: more of them would only take memory.
+    /// Series that wait for room, one for each bot that may be asked: more of them would only take memory.
     places: Arc<Semaphore>,
 }
 

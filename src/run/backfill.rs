@@ -87,7 +87,8 @@ pub async fn backfill(
     env.board.say_outages((env.clock)());
     say_forgotten(&run.rows);
     if save && env.stop.is_told() && run.rows.iter().any(|row| row.outcome() == Outcome::Unfinished) {
-        tracing::info!("interrupted: run the same command again to continue where it stopped");
+        let how = if restart { "without --restart " } else { "" };
+        tracing::info!("interrupted: run the same command again {how}to continue where it stopped");
     }
     let is_done = |key: &SeriesKey| today_of(key).is_none_or(|today| progress.is_done(key, today));
     let is_early = |row: &&mut Row| row.outcome() == Outcome::Complete && !is_done(&row.series().key());

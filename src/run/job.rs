@@ -97,16 +97,18 @@ pub fn start(jobs: Vec<SeriesJob>, clients: Arc<Clients>) -> mpsc::Receiver<Told
     events
 }
 
-/// A job begins when there is a place for it: thousands that wait for the same few requests would only take memory.
+/// A job begins when there is a place for it: those of thousands of bots that wait for the same few requests would only
+/// take memory.
 async fn run_all(jobs: Vec<SeriesJob>, clients: Arc<Clients>, events: mpsc::Sender<Told>) {
     let wanted_at = Instant::now();
     let (mut tasks, mut running) = (JoinSet::new(), HashMap::new());
     for (number, job) in jobs.into_iter().enumerate() {
-        let first = Some((wanted_at, clients.platform.in_flight().place().await));
         let window = job.windows.front().copied();
+        let place = if window.is_some() { clients.platform.in_flight().place().await } else { None };
         let live = job.live.as_ref();
         let stored = live.map(|live| clients.stored.take(&job.series.key(), &live.target, live.beside));
-        let course = Course { number, job, stored, first, encoder: None, requests: 0, events: events.clone() };
+        let (first, told) = (Some((wanted_at, place)), events.clone());
+        let course = Course { number, job, stored, first, encoder: None, requests: 0, events: told };
         let task = tasks.spawn(run(Box::new(course), Arc::clone(&clients)));
         running.insert(task.id(), (number, window));
         while let Some(ended) = tasks.try_join_next_with_id() {

@@ -22,13 +22,15 @@ impl Packer {
     ///
     /// If the compressor fails; it has not been seen to.
     pub fn pack(&mut self, parts: impl Iterator<Item = Vec<u8>>) -> Result<Bytes, CompressError> {
-        let compress = self.0.get_or_insert_with(|| Compress::new_gzip(Compression::fast(), WINDOW_BITS));
+        // One that failed half way is not used again.
+        let mut compress = self.0.take().unwrap_or_else(|| Compress::new_gzip(Compression::fast(), WINDOW_BITS));
         compress.reset();
         let mut packed = Vec::new();
         for part in parts {
-            feed(compress, &part, FlushCompress::None, &mut packed)?;
+            feed(&mut compress, &part, FlushCompress::None, &mut packed)?;
         }
-        feed(compress, &[], FlushCompress::Finish, &mut packed)?;
+        feed(&mut compress, &[], FlushCompress::Finish, &mut packed)?;
+        self.0 = Some(compress);
         Ok(packed.into())
     }
 }

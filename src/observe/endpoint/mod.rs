@@ -49,6 +49,11 @@ impl Admin {
     pub fn view(&self) -> View {
         self.board.view(&self.limiter, self.started, self.simulated, (self.clock)())
     }
+
+    /// The same in one sentence.
+    pub fn sentence(&self) -> String {
+        self.board.sentence(&self.limiter, (self.clock)())
+    }
 }
 
 /// Serves on this listener until what is returned is dropped.

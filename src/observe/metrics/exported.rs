@@ -29,7 +29,7 @@ pub(super) struct OfBot {
     /// By HTTP status or kind of failure.
     pub(super) requests: BTreeMap<String, u64>,
     pub(super) throttled: u64,
-    /// In the order of [`Dropped::ALL`].
+    /// By reason.
     pub(super) dropped: [u64; Dropped::ALL.len()],
     /// Of the minute and of the hour, 1 being all of it.
     pub(super) budget_used: Option<[f64; 2]>,
@@ -69,8 +69,8 @@ impl Collector for Exported {
             "points_dropped",
             "Points from the platform that were not stored, by reason.",
             bots.iter().flat_map(|(bot, of)| {
-                let reasons = Dropped::ALL.into_iter().zip(of.dropped);
-                reasons.map(move |(reason, points)| (of_bot_and(bot, "reason", reason.name()), points))
+                let points = |reason| of.dropped[reason as usize];
+                Dropped::ALL.map(|reason| (of_bot_and(bot, "reason", reason.name()), points(reason)))
             }),
         )?;
         metrics.gauge(

@@ -1,4 +1,4 @@
-//! Every metric of the program: its name, its help text and its unit stand here and nowhere else.
+//! Every metric of the program: its name, its help text and its unit stand in this module and nowhere else.
 //!
 //! Labels are those of the contract. A series that a reload removes takes its metrics along.
 

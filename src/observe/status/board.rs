@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::outages::Outages;
 use super::recent::Recent;
+use super::sentence::{Circumstances, Standing, sentence};
 use super::series::SeriesStatus;
 use super::view::{BotView, Condition, NextTick, TickView, Used, View};
 use crate::domain::event::SeriesEvent;
@@ -274,6 +275,24 @@ impl Board {
                 .clone()
                 .or_else(|| limiter.has_unwritten().then(|| "requests cannot be recorded".to_owned())),
         }
+    }
+
+    /// The sentence of such a view.
+    pub fn sentence(&self, limiter: &Limiter, now: Timestamp) -> String {
+        let known = self.lock();
+        let standings = known.series.iter().map(|(key, status)| {
+            let SeriesKey { bot, channel, interval, .. } = key;
+            Standing { bot, channel, interval: *interval, condition: status.condition }
+        });
+        sentence(
+            standings,
+            Circumstances {
+                now,
+                next: known.next.first().map(|next| next.at),
+                is_state_failing: known.state_problem.is_some() || limiter.has_unwritten(),
+                is_reload_refused: !known.refused_reload.is_empty(),
+            },
+        )
     }
 
     /// Brings the gauges of each bot's budget up to date, and that of the state folder, which is written with each

@@ -5,6 +5,7 @@ pub mod board;
 pub mod memory;
 mod outages;
 pub mod recent;
+pub mod sentence;
 mod series;
 mod trouble;
 pub mod view;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp};
 
 use super::recent::Recent;
+use super::sentence::{Circumstances, Standing, sentence};
 use crate::domain::series::Interval;
 
 /// Everything that the status page shows. Holds no secret, no address and no path.
@@ -148,36 +149,21 @@ pub struct NextTick {
 impl View {
     /// How things are in one sentence, without a full stop.
     pub fn sentence(&self) -> String {
-        let series = || self.bots.iter().flat_map(|bot| bot.series.iter().map(move |series| (bot, series)));
-        let all = series().count();
-        let failing: Vec<_> =
-            series().filter(|(_, series)| matches!(series.condition, Condition::Failing { .. })).collect();
-        let pending = series().filter(|(_, series)| series.condition == Condition::Pending).count();
-        let next =
-            self.next.first().map_or_else(String::new, |next| format!(", next tick at {}", self.clock_time(next.at)));
-        let things = match failing.as_slice() {
-            [] if all == 0 => "no series to export".to_owned(),
-            [] if pending == all => format!("none of {all} series fetched yet"),
-            [] if pending > 0 => format!("{} of {all} series up to date, {pending} not fetched yet", all - pending),
-            [] => format!("all {all} series up to date"),
-            [(bot, series)] => {
-                let (name, channel, interval) = (&bot.name, &series.channel, series.interval);
-                format!("1 of {all} series failing ({name}/{channel} {interval})")
-            }
-            [(bot, series), ..] => {
-                let (name, channel, interval) = (&bot.name, &series.channel, series.interval);
-                format!("{} of {all} series failing ({name}/{channel} {interval} and others)", failing.len())
-            }
-        };
-        let state = if self.state_problem.is_some() { ", state folder not writable" } else { "" };
-        let reload = if self.refused_reload.is_empty() { "" } else { ", last reload refused" };
-        format!("{things}{state}{reload}{next}")
-    }
-
-    /// Hours, minutes and seconds in UTC, with the date where it is more than a day away.
-    fn clock_time(&self, at: Timestamp) -> String {
-        let is_near = at.duration_since(self.now) <= SignedDuration::from_hours(24);
-        at.strftime(if is_near { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M:%S UTC" }).to_string()
+        let standings = self.bots.iter().flat_map(|bot| {
+            bot.series.iter().map(|series| {
+                let SeriesView { channel, interval, condition, .. } = series;
+                Standing { bot: &bot.name, channel, interval: *interval, condition: *condition }
+            })
+        });
+        sentence(
+            standings,
+            Circumstances {
+                now: self.now,
+                next: self.next.first().map(|next| next.at),
+                is_state_failing: self.state_problem.is_some(),
+                is_reload_refused: !self.refused_reload.is_empty(),
+            },
+        )
     }
 }
 

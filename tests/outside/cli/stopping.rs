@@ -64,6 +64,30 @@ fn a_run_finishes_what_is_in_hand_and_the_next_one_does_the_rest() {
     }
 }
 
+/// More bots than there are places for while one of them is asked.
+#[test]
+fn series_that_had_not_begun_are_not_finished_either() {
+    let names: Vec<String> = (0..12).map(|number| format!("bot-{number}")).collect();
+    let bots = bots(names.iter().map(String::as_str), "");
+    let gate = Gate::closed();
+    let closed = gate.clone();
+    let platform =
+        SimulatedPlatform::start(&bots, move |_, number| (number == 1).then(|| Reply::own().behind(&closed)));
+    let template =
+        Template { platform_url: platform.url(), platform: "concurrency = 1", bots: &bots, ..Template::default() };
+    let workspace = Workspace::with(&template);
+    let mut running = workspace.start(&["--once"]);
+    interrupt(&mut running, "TERM", &platform, 1);
+    gate.open();
+    let said = running.finish().expect_code(1).stdout;
+    assert!(said.contains("1 of 12 series"), "{said}");
+    assert_eq!(said.matches("not finished").count(), 11, "{said}");
+    assert_eq!(platform.asked().len(), 1, "nothing new is begun");
+
+    workspace.run(&["--once"]).expect_code(0);
+    assert_eq!(platform.asked().len(), 12 + 1, "each of the others once, and the live days of the first again");
+}
+
 #[test]
 fn a_backfill_finishes_what_is_in_hand_and_continues_behind_it() {
     let (platform, gate, workspace) = start("", 2);

@@ -11,6 +11,7 @@ mod reply;
 
 use std::net::SocketAddrV4;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use axum::extract::Request;
 use axum::http::header::DATE;
@@ -49,10 +50,12 @@ struct Inner {
 struct Flight {
     now: usize,
     most: usize,
+    /// The time of all answers together, from the head of a request on.
+    spent: Duration,
 }
 
 /// One of them; lands when dropped, also where the client hangs up.
-struct InFlight(Arc<Mutex<Flight>>);
+struct InFlight(Arc<Mutex<Flight>>, Instant);
 
 impl SimulatedPlatform {
     /// Knows these bots, and answers with their final figures unless `script` answers first. The script sees the
@@ -126,6 +129,11 @@ impl SimulatedPlatform {
         (flight.now, flight.most)
     }
 
+    /// How long it took over all of its answers, one after the other: more than the latency that was wished for.
+    pub fn spent(&self) -> Duration {
+        self.inner.flight.lock().unwrap().spent
+    }
+
     /// Forgets the requests so far.
     pub fn forget(&self) {
         self.inner.asked.lock().unwrap().clear();
@@ -170,13 +178,15 @@ impl InFlight {
             flight.now += 1;
             flight.most = flight.most.max(flight.now);
         }
-        InFlight(flight)
+        InFlight(flight, Instant::now())
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.lock().unwrap().now -= 1;
+        let mut flight = self.0.lock().unwrap();
+        flight.now -= 1;
+        flight.spent += self.1.elapsed();
     }
 }
 

@@ -1,0 +1,67 @@
+//! The one sentence that sums up how things are: for the status page, for one bot of it, and for the service manager,
+//! which wants it too often for a whole [`View`](super::view::View) of many series to be made for it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::view::Condition;
+use crate::domain::series::Interval;
+
+/// How one series is.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// The bot's configured name.
+    pub bot: &'a str,
+    /// Which channel.
+    pub channel: &'a str,
+    /// Hourly or daily.
+    pub interval: Interval,
+    /// How its last tick ended.
+    pub condition: Condition,
+}
+
+/// What else there is to say.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances {
+    /// When this is.
+    pub now: Timestamp,
+    /// When the next tick is due, if one is.
+    pub next: Option<Timestamp>,
+    /// Whether the state folder cannot be written.
+    pub is_state_failing: bool,
+    /// Whether the last reload was refused.
+    pub is_reload_refused: bool,
+}
+
+/// How things are in one sentence, without a full stop.
+pub fn sentence<'a>(series: impl Iterator<Item = Standing<'a>>, circumstances: Circumstances) -> String {
+    let (mut all, mut pending, mut failing, mut first) = (0_usize, 0_usize, 0_usize, None);
+    for standing in series {
+        all += 1;
+        pending += usize::from(standing.condition == Condition::Pending);
+        if matches!(standing.condition, Condition::Failing { .. }) {
+            failing += 1;
+            first.get_or_insert(standing);
+        }
+    }
+    let things = match first {
+        Some(Standing { bot, channel, interval, .. }) => {
+            let others = if failing > 1 { " and others" } else { "" };
+            format!("{failing} of {all} series failing ({bot}/{channel} {interval}{others})")
+        }
+        None if all == 0 => "no series to export".to_owned(),
+        None if pending == all => format!("none of {all} series fetched yet"),
+        None if pending > 0 => format!("{} of {all} series up to date, {pending} not fetched yet", all - pending),
+        None => format!("all {all} series up to date"),
+    };
+    let Circumstances { now, next, is_state_failing, is_reload_refused } = circumstances;
+    let state = if is_state_failing { ", state folder not writable" } else { "" };
+    let reload = if is_reload_refused { ", last reload refused" } else { "" };
+    let next = next.map(|next| format!(", next tick at {}", clock_time(next, now))).unwrap_or_default();
+    format!("{things}{state}{reload}{next}")
+}
+
+/// Hours, minutes and seconds in UTC, with the date where it is more than a day away.
+fn clock_time(at: Timestamp, now: Timestamp) -> String {
+    let is_near = at.duration_since(now) <= SignedDuration::from_hours(24);
+    at.strftime(if is_near { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M:%S UTC" }).to_string()
+}
