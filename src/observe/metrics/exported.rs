@@ -26,8 +26,8 @@ pub(super) struct Counts {
 /// What is counted of a bot.
 #[derive(Debug, Default)]
 pub(super) struct OfBot {
-    /// By HTTP status or kind of failure.
-    pub(super) requests: BTreeMap<String, u64>,
+    /// By HTTP status or kind of failure, of which there are few.
+    pub(super) requests: Vec<(String, u64)>,
     pub(super) throttled: u64,
     /// By reason.
     pub(super) dropped: [u64; Dropped::ALL.len()],

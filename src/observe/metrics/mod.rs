@@ -157,11 +157,15 @@ impl Metrics {
         metrics
     }
 
-    /// A series is exported from now on: what counts begins at zero.
-    pub fn add(&self, series: &SeriesKey) {
+    /// These series are exported from now on: what counts begins at zero.
+    pub fn add(&self, series: Vec<SeriesKey>) {
         let mut exported = self.exported.lock();
-        exported.bots.entry(series.bot.clone()).or_default();
-        exported.series.insert(series.clone(), OfSeries::default());
+        for key in &series {
+            if !exported.bots.contains_key(&key.bot) {
+                exported.bots.insert(key.bot.clone(), OfBot::default());
+            }
+        }
+        exported.series.append(&mut series.into_iter().map(|key| (key, OfSeries::default())).collect());
     }
 
     /// A series is no longer exported.
@@ -177,7 +181,10 @@ impl Metrics {
     /// A request ended, with this status or what came instead.
     pub fn asked(&self, bot: &str, status: String, took: Duration) {
         self.request_duration.observe(took.as_secs_f64());
-        self.of_bot(bot, |of| *of.requests.entry(status).or_default() += 1);
+        self.of_bot(bot, |of| match of.requests.iter_mut().find(|(known, _)| *known == status) {
+            Some((_, requests)) => *requests += 1,
+            None => of.requests.push((status, 1)),
+        });
     }
 
     /// The platform said that the bot is asked too often.
@@ -291,7 +298,7 @@ mod tests {
     async fn a_series_that_is_removed_takes_its_metrics_along() {
         let metrics = Metrics::new(Timestamp::UNIX_EPOCH);
         for key in [key("sales"), key("support")] {
-            metrics.add(&key);
+            metrics.add(vec![key.clone()]);
             metrics.asked(&key.bot, "200".to_owned(), Duration::from_millis(70));
             metrics.confirmed(&key, 5, Some(7200));
             metrics.confirmed(&key, 5, Some(3600));

@@ -89,9 +89,7 @@ impl Board {
         let Known { series, outages, .. } = &mut *known;
         outages.keep_only(|key| series.contains_key(key));
         // Only now, for a bot whose id was corrected has the labels of the one that is gone.
-        for key in new {
-            self.metrics.add(&key);
-        }
+        self.metrics.add(new);
     }
 
     fn forget(&self, gone: Vec<SeriesKey>, known: &Known) {
