@@ -9,8 +9,33 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEnc
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
-use super::Dropped;
 use crate::domain::series::SeriesKey;
+
+/// Why points were not written although the platform sent them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// Daylight saving skipped their hour.
+    NonexistentHour,
+    /// They are older than what the database retains.
+    Retention,
+    /// The platform may have deleted the day, for it reports zeros only.
+    ForgottenDay,
+    /// The database refused them.
+    Refused,
+}
+
+impl Dropped {
+    const ALL: [Dropped; 4] = [Dropped::NonexistentHour, Dropped::Retention, Dropped::ForgottenDay, Dropped::Refused];
+
+    fn name(self) -> &'static str {
+        match self {
+            Dropped::NonexistentHour => "nonexistent_hour",
+            Dropped::Retention => "retention",
+            Dropped::ForgottenDay => "forgotten_day",
+            Dropped::Refused => "refused",
+        }
+    }
+}
 
 /// One entry for each bot and each series: a family of the library for each metric would hold their names as often.
 #[derive(Clone, Debug, Default)]

@@ -18,6 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+pub use self::exported::Dropped;
 use self::exported::{Exported, OfBot, OfSeries};
 pub use self::text::CONTENT_TYPE;
 use crate::domain::series::SeriesKey;
@@ -54,32 +55,6 @@ impl Watch {
     /// All metrics, at zero. `started` is when the process did.
     pub fn new(started: Timestamp) -> Watch {
         Watch { metrics: Arc::new(Metrics::new(started)), liveness: Liveness::default() }
-    }
-}
-
-/// Why points were not written although the platform sent them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dropped {
-    /// Daylight saving skipped their hour.
-    NonexistentHour,
-    /// They are older than what the database retains.
-    Retention,
-    /// The platform may have deleted the day, for it reports zeros only.
-    ForgottenDay,
-    /// The database refused them.
-    Refused,
-}
-
-impl Dropped {
-    const ALL: [Dropped; 4] = [Dropped::NonexistentHour, Dropped::Retention, Dropped::ForgottenDay, Dropped::Refused];
-
-    fn name(self) -> &'static str {
-        match self {
-            Dropped::NonexistentHour => "nonexistent_hour",
-            Dropped::Retention => "retention",
-            Dropped::ForgottenDay => "forgotten_day",
-            Dropped::Refused => "refused",
-        }
     }
 }
 

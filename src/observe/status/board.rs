@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::condition::{Circumstances, Condition, Standing, sentence};
 use super::outages::Outages;
 use super::recent::Recent;
-use super::sentence::{Circumstances, Standing, sentence};
 use super::series::SeriesStatus;
-use super::view::{BotView, Condition, NextTick, TickView, Used, View};
+use super::view::{BotView, NextTick, TickView, Used, View};
 use crate::domain::event::SeriesEvent;
 use crate::domain::plan::Progress;
 use crate::domain::series::{Interval, Series, SeriesKey};

@@ -2,10 +2,10 @@
 //! checks. Every event of a run passes through the [`board`], whatever the mode.
 
 pub mod board;
+pub mod condition;
 pub mod memory;
 mod outages;
 pub mod recent;
-pub mod sentence;
 mod series;
 mod trouble;
 pub mod view;

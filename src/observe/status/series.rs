@@ -5,8 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::condition::Condition;
 use super::recent::Recent;
-use super::view::{Condition, FailureView, SeriesView};
+use super::view::{FailureView, SeriesView};
 use crate::domain::calendar;
 use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
 use crate::domain::plan::Progress;

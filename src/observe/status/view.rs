@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::condition::{Circumstances, Condition, Standing, sentence};
 use super::recent::Recent;
-use super::sentence::{Circumstances, Standing, sentence};
 use crate::domain::series::Interval;
 
 /// Everything that the status page shows. Holds no secret, no address and no path.
@@ -91,20 +91,6 @@ impl SeriesView {
         recent.move_to(self.today);
         recent
     }
-}
-
-/// How a series is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// No tick of it has ended since the start.
-    Pending,
-    /// Its last tick did all that was owed.
-    Well,
-    /// Its last tick failed; it has failed since then.
-    Failing {
-        /// When the first of the failures in a row was.
-        since: Timestamp,
-    },
 }
 
 /// A failure in words.

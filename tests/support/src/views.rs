@@ -7,10 +7,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use kore_trend_exporter::demo::figures;
 use kore_trend_exporter::domain::series::{Interval, day_after};
+use kore_trend_exporter::observe::status::condition::Condition;
 use kore_trend_exporter::observe::status::recent::{DAYS, Recent};
-use kore_trend_exporter::observe::status::view::{
-    BotView, Condition, FailureView, NextTick, SeriesView, TickView, Used, View,
-};
+use kore_trend_exporter::observe::status::view::{BotView, FailureView, NextTick, SeriesView, TickView, Used, View};
 
 /// A time of every view.
 pub const NOW: &str = "2026-11-22T21:56:32Z";

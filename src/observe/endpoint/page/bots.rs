@@ -9,7 +9,8 @@ use super::series::{card, freshness, is_failing, owed, row};
 use super::text::{bot_link, clean};
 use super::words::{counted, grouped, rough};
 use crate::domain::series::Interval;
-use crate::observe::status::view::{BotView, Condition, SeriesView, Used};
+use crate::observe::status::condition::Condition;
+use crate::observe::status::view::{BotView, SeriesView, Used};
 
 /// Bytes kept for what stands around lists: headings, the legend, the sentence on what is left out.
 const AROUND: usize = 2000;

@@ -7,7 +7,8 @@ use maud::{Markup, PreEscaped, html};
 
 use super::series::{failure, full_name, is_failing};
 use super::words::{ago, counted, minute};
-use crate::observe::status::view::{BotView, Condition, FailureView, SeriesView};
+use crate::observe::status::condition::Condition;
+use crate::observe::status::view::{BotView, FailureView, SeriesView};
 
 /// Series that are named in one entry.
 const NAMED: usize = 12;

@@ -17,7 +17,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use self::series::is_failing;
 use self::text::cut;
 use self::words::{counted, minute, rough, second, seconds_between};
-use crate::observe::status::view::{BotView, Condition, View};
+use crate::observe::status::condition::Condition;
+use crate::observe::status::view::{BotView, View};
 
 /// The page is shorter than so many bytes.
 pub const LIMIT: usize = 60 * 1024;

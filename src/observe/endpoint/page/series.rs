@@ -9,7 +9,8 @@ use super::text::{bot_link, cut};
 use super::words::{ago, counted, minute, rough, seconds_between};
 use crate::config;
 use crate::domain::series::Interval;
-use crate::observe::status::view::{BotView, Condition, FailureView, SeriesView};
+use crate::observe::status::condition::Condition;
+use crate::observe::status::view::{BotView, FailureView, SeriesView};
 
 /// Characters of a channel's name that are shown.
 const CHANNEL: usize = 60;

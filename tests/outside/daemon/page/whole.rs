@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use kore_trend_exporter::observe::endpoint::page::{LIMIT, render};
-use kore_trend_exporter::observe::status::view::{Condition, FailureView, View};
+use kore_trend_exporter::observe::status::condition::Condition;
+use kore_trend_exporter::observe::status::view::{FailureView, View};
 
 use super::document::Document;
 use crate::support::views;

@@ -1,12 +1,25 @@
-//! The one sentence that sums up how things are: for the status page, for one bot of it, and for the service manager,
-//! which wants it too often for a whole [`View`](super::view::View) of many series to be made for it.
+//! How a series is, and in one sentence how all of them are: for the status page, for one bot of it, and for the service
+//! manager, which wants it too often for all that the page shows of many series to be gathered for it.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::view::Condition;
 use crate::domain::series::Interval;
 
-/// How one series is.
+/// How a series is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// No tick of it has ended since the start.
+    Pending,
+    /// Its last tick did all that was owed.
+    Well,
+    /// Its last tick failed; it has failed since then.
+    Failing {
+        /// When the first of the failures in a row was.
+        since: Timestamp,
+    },
+}
+
+/// One series, and how it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'a> {
     /// The bot's configured name.
