@@ -42,10 +42,6 @@ pub(super) struct RunningJobs {
     look_due: Instant,
     progress: ProgressReport,
     save_due: Option<Instant>,
-    /// Since when progress is being made durable, if it is.
-    saving_since: Option<Instant>,
-    /// For how long it then is not again.
-    rest: Duration,
     say_due: Option<Instant>,
     deadline: Option<Instant>,
     stop: Stop,
@@ -84,8 +80,6 @@ impl RunningJobs {
             events: job::start(jobs, Arc::clone(&clients)),
             clients,
             save_due: None,
-            saving_since: None,
-            rest: rest_after_save(Duration::ZERO),
             say_due: None,
             deadline: None,
             stop: env.stop.clone(),
@@ -98,9 +92,6 @@ impl RunningJobs {
 
     /// The next news, or `None` when all jobs have ended, or the grace after a stop has.
     pub(super) async fn next(&mut self) -> Option<(usize, News)> {
-        if let Some(since) = self.saving_since.take() {
-            self.rest = rest_after_save(since.elapsed());
-        }
         loop {
             let stop_not_seen = self.deadline.is_none();
             let later = Instant::now() + Duration::from_secs(3600);
@@ -111,7 +102,6 @@ impl RunningJobs {
                 },
                 () = sleep_until(self.save_due.unwrap_or(later)), if self.save_due.is_some() => {
                     self.save_due = None;
-                    self.saving_since = Some(Instant::now());
                     return Some((0, News::SaveNow));
                 }
                 () = sleep_until(self.say_due.unwrap_or(later)), if self.say_due.is_some() => {
@@ -146,9 +136,10 @@ impl RunningJobs {
     }
 
     fn take(&mut self, number: usize, event: SeriesEvent) -> News {
+        let rest = rest_after_save(self.rows.len());
         let row = &mut self.rows[number];
         let bot = Arc::clone(&row.series().bot);
-        self.save_due.get_or_insert_with(|| Instant::now() + self.rest);
+        self.save_due.get_or_insert_with(|| Instant::now() + rest);
         self.progress.line();
         self.board.saw(row.series(), &event, (self.clock)());
         if !matches!(event, SeriesEvent::Confirmed(_)) {

@@ -8,8 +8,8 @@ pub mod backfill;
 pub mod beside;
 pub mod watermarks;
 
-/// How long progress is not saved again after that took so long: with many series the file is large, and saving it is to
-/// take a twentieth of the time; a disk that takes seconds is still written to after 30.
-pub fn rest_after_save(took: Duration) -> Duration {
-    (19 * took).clamp(Duration::from_secs(2), Duration::from_secs(30))
+/// How long progress of so many series is not saved again: their file takes longer to write the more there are, and a tick
+/// lasts longer, but saving is to cost the same part of it. What is lost in a crash is asked for again.
+pub fn rest_after_save(series: usize) -> Duration {
+    Duration::from_secs((series as u64 / 500).clamp(2, 30))
 }

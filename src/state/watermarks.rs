@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use crate::domain::plan::Progress;
 use crate::domain::series::SeriesKey;
@@ -173,11 +172,11 @@ impl Watermarks {
                 () = something_to_save => {}
             }
             // Not to be cut off: whoever saves next must know what came of it.
-            let began = Instant::now();
             report(self.save().await);
+            let rest = rest_after_save(self.lock().by_key.len());
             tokio::select! {
                 () = &mut done => return,
-                () = tokio::time::sleep(rest_after_save(began.elapsed())) => {}
+                () = tokio::time::sleep(rest) => {}
             }
         }
     }
