@@ -13,3 +13,15 @@ pub mod watermarks;
 pub fn rest_after_save(series: usize) -> Duration {
     Duration::from_secs((series as u64 / 500).clamp(2, 30))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_of_many_series_is_saved_less_often() {
+        for (series, seconds) in [(0, 2), (1, 2), (1_000, 2), (5_000, 10), (10_000, 20), (1_000_000, 30)] {
+            assert_eq!(rest_after_save(series).as_secs(), seconds, "{series}");
+        }
+    }
+}
