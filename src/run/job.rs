@@ -108,8 +108,8 @@ async fn run_all(jobs: Vec<SeriesJob>, clients: Arc<Clients>, events: mpsc::Send
         let live = job.live.as_ref();
         let stored = live.map(|live| clients.stored.take(&job.series.key(), &live.target, live.beside));
         let (first, told) = (Some((wanted_at, place)), events.clone());
-        let course = Course { number, job, stored, first, encoder: None, requests: 0, events: told };
-        let task = tasks.spawn(run(Box::new(course), Arc::clone(&clients)));
+        let series_task = SeriesTask { number, job, stored, first, encoder: None, requests: 0, events: told };
+        let task = tasks.spawn(run(Box::new(series_task), Arc::clone(&clients)));
         running.insert(task.id(), (number, window));
         while let Some(ended) = tasks.try_join_next_with_id() {
             ended_by(ended, &mut running, &events).await;
@@ -137,7 +137,7 @@ async fn ended_by(
 /// A series on its way through its windows. On the heap, as is the work on a window: of many series only a few work while
 /// the others wait for their turn, which must not take the memory of work.
 #[derive(Debug)]
-struct Course {
+struct SeriesTask {
     number: usize,
     job: SeriesJob,
     stored: Option<LiveBuckets>,
@@ -148,30 +148,30 @@ struct Course {
     events: mpsc::Sender<Told>,
 }
 
-async fn run(mut course: Box<Course>, clients: Arc<Clients>) {
+async fn run(mut series_task: Box<SeriesTask>, clients: Arc<Clients>) {
     let last = loop {
-        let Some(window) = course.job.windows.pop_front() else { break SeriesEvent::Done };
+        let Some(window) = series_task.job.windows.pop_front() else { break SeriesEvent::Done };
         if clients.stop.is_told() {
-            break SeriesEvent::Stopped(course.requests);
+            break SeriesEvent::Stopped(series_task.requests);
         }
-        let (wanted_at, place) = course.first.take().unwrap_or_else(|| (Instant::now(), None));
-        let question = clients.question(&course.job.series, window);
+        let (wanted_at, place) = series_task.first.take().unwrap_or_else(|| (Instant::now(), None));
+        let question = clients.question(&series_task.job.series, window);
         let turn = clients.platform.turn(question, wanted_at, place, &clients.stop).await;
-        if let Some(last) = Box::pin(course.window(window, turn, &clients)).await {
+        if let Some(last) = Box::pin(series_task.window(window, turn, &clients)).await {
             break last;
         }
     };
-    let Course { number, job, stored, events, .. } = *course;
+    let SeriesTask { number, job, stored, events, .. } = *series_task;
     if let (Some(live), Some(stored)) = (job.live, stored) {
         clients.stored.put(job.series.key(), live.target, live.beside, stored);
     }
     let _nobody_listens = events.send((number, last)).await;
 }
 
-impl Course {
+impl SeriesTask {
     /// Fetches a window and has it written; tells what ends the series, if something does.
     async fn window(&mut self, window: Window, turn: Turn, clients: &Clients) -> Option<SeriesEvent> {
-        let Course { number, job, stored, encoder, requests, events, .. } = self;
+        let SeriesTask { number, job, stored, encoder, requests, events, .. } = self;
         let encoder = encoder.get_or_insert_with(|| Arc::new(Encoder::new(&job.series)));
         let question = clients.question(&job.series, window);
         let failure = match clients.platform.fetch_from(turn, question, requests, &clients.stop).await {

@@ -48,8 +48,11 @@ fn feed(
         let status = compress.compress_vec(input, packed, flush)?;
         let taken = usize::try_from(compress.total_in() - before).unwrap_or(input.len());
         input = input.get(taken..).unwrap_or_default();
-        let is_finish = matches!(flush, FlushCompress::Finish);
-        if if is_finish { status == Status::StreamEnd } else { input.is_empty() } {
+        let is_done = match flush {
+            FlushCompress::Finish => status == Status::StreamEnd,
+            _ => input.is_empty(),
+        };
+        if is_done {
             return Ok(());
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::condition::{Circumstances, Condition, Standing, sentence};
+use super::condition::{Condition, ProcessState, SeriesCondition, sentence};
 use super::outages::Outages;
 use super::recent::Recent;
 use super::series::SeriesStatus;
@@ -278,13 +278,13 @@ impl Board {
     /// The sentence of such a view.
     pub fn sentence(&self, limiter: &Limiter, now: Timestamp) -> String {
         let known = self.lock();
-        let standings = known.series.iter().map(|(key, status)| {
+        let conditions = known.series.iter().map(|(key, status)| {
             let SeriesKey { bot, channel, interval, .. } = key;
-            Standing { bot, channel, interval: *interval, condition: status.condition }
+            SeriesCondition { bot, channel, interval: *interval, condition: status.condition }
         });
         sentence(
-            standings,
-            Circumstances {
+            conditions,
+            ProcessState {
                 now,
                 next: known.next.first().map(|next| next.at),
                 is_state_failing: known.state_problem.is_some() || limiter.has_unwritten(),

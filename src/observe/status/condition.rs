@@ -21,7 +21,7 @@ pub enum Condition {
 
 /// One series, and how it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Standing<'a> {
+pub struct SeriesCondition<'a> {
     /// The bot's configured name.
     pub bot: &'a str,
     /// Which channel.
@@ -34,7 +34,7 @@ pub struct Standing<'a> {
 
 /// What else there is to say.
 #[derive(Clone, Copy, Debug)]
-pub struct Circumstances {
+pub struct ProcessState {
     /// When this is.
     pub now: Timestamp,
     /// When the next tick is due, if one is.
@@ -46,18 +46,18 @@ pub struct Circumstances {
 }
 
 /// How things are in one sentence, without a full stop.
-pub fn sentence<'a>(series: impl Iterator<Item = Standing<'a>>, circumstances: Circumstances) -> String {
+pub fn sentence<'a>(series: impl Iterator<Item = SeriesCondition<'a>>, process: ProcessState) -> String {
     let (mut all, mut pending, mut failing, mut first) = (0_usize, 0_usize, 0_usize, None);
-    for standing in series {
+    for series in series {
         all += 1;
-        pending += usize::from(standing.condition == Condition::Pending);
-        if matches!(standing.condition, Condition::Failing { .. }) {
+        pending += usize::from(series.condition == Condition::Pending);
+        if matches!(series.condition, Condition::Failing { .. }) {
             failing += 1;
-            first.get_or_insert(standing);
+            first.get_or_insert(series);
         }
     }
     let things = match first {
-        Some(Standing { bot, channel, interval, .. }) => {
+        Some(SeriesCondition { bot, channel, interval, .. }) => {
             let others = if failing > 1 { " and others" } else { "" };
             format!("{failing} of {all} series failing ({bot}/{channel} {interval}{others})")
         }
@@ -66,7 +66,7 @@ pub fn sentence<'a>(series: impl Iterator<Item = Standing<'a>>, circumstances: C
         None if pending > 0 => format!("{} of {all} series up to date, {pending} not fetched yet", all - pending),
         None => format!("all {all} series up to date"),
     };
-    let Circumstances { now, next, is_state_failing, is_reload_refused } = circumstances;
+    let ProcessState { now, next, is_state_failing, is_reload_refused } = process;
     let state = if is_state_failing { ", state folder not writable" } else { "" };
     let reload = if is_reload_refused { ", last reload refused" } else { "" };
     let next = next.map(|next| format!(", next tick at {}", clock_time(next, now))).unwrap_or_default();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use super::condition::{Circumstances, Condition, Standing, sentence};
+use super::condition::{Condition, ProcessState, SeriesCondition, sentence};
 use super::recent::Recent;
 use crate::domain::series::Interval;
 
@@ -135,15 +135,15 @@ pub struct NextTick {
 impl View {
     /// How things are in one sentence, without a full stop.
     pub fn sentence(&self) -> String {
-        let standings = self.bots.iter().flat_map(|bot| {
+        let conditions = self.bots.iter().flat_map(|bot| {
             bot.series.iter().map(|series| {
                 let SeriesView { channel, interval, condition, .. } = series;
-                Standing { bot: &bot.name, channel, interval: *interval, condition: *condition }
+                SeriesCondition { bot: &bot.name, channel, interval: *interval, condition: *condition }
             })
         });
         sentence(
-            standings,
-            Circumstances {
+            conditions,
+            ProcessState {
                 now: self.now,
                 next: self.next.first().map(|next| next.at),
                 is_state_failing: self.state_problem.is_some(),

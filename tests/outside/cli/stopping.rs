@@ -90,23 +90,30 @@ fn series_that_had_not_begun_are_not_finished_either() {
 
 #[test]
 fn a_backfill_finishes_what_is_in_hand_and_continues_behind_it() {
+    continues_behind_it(&[], "run the same command again to continue");
+    continues_behind_it(&["--restart"], "run the same command again without --restart to continue");
+}
+
+/// A backfill that begins with these arguments, is told to end, and says this.
+#[track_caller]
+fn continues_behind_it(arguments: &[&str], says: &str) {
     let (platform, gate, workspace) = start("", 2);
     let range = format!("{}..{}", day(-8), day(-1));
-    let backfill = || {
+    let backfill = |arguments: &[&str]| {
         let mut command = workspace.command();
-        command.args(["--backfill", &range]).env("KORE_TREND__PLATFORM__MAX_DAYS_PER_REQUEST", "2");
+        command.args(["--backfill", &range]).args(arguments).env("KORE_TREND__PLATFORM__MAX_DAYS_PER_REQUEST", "2");
         Running::start(command)
     };
-    let mut running = backfill();
+    let mut running = backfill(arguments);
     interrupt(&mut running, "TERM", &platform, 2);
     gate.open();
     let said = running.finish().expect_code(1).stderr;
-    assert!(said.contains("run the same command again to continue"), "{said}");
+    assert!(said.contains(says), "{said}");
     assert_eq!(platform.asked().len(), 2);
     let state: serde_json::Value = serde_json::from_str(&workspace.read("state/backfill.json")).unwrap();
     assert_eq!(state["series"][0]["through"], day(-5).to_string(), "{state}");
 
-    backfill().finish().expect_code(0);
+    backfill(&[]).finish().expect_code(0);
     assert!(has_arrived(&workspace, "all", -8));
     let first_days: Vec<_> = platform.asked().iter().map(|asked| asked.window().unwrap().first).collect();
     assert_eq!(first_days, [day(-8), day(-6), day(-4), day(-2)], "each once");
