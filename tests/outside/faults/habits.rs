@@ -173,8 +173,17 @@ fn what_was_too_much_once_makes_later_windows_no_narrower() {
 
 #[test]
 fn a_platform_that_hangs_is_away_for_all_series() {
-    let channels: Vec<String> = (0..40).map(|number| format!("channel-{number}")).collect();
-    let bots = bots(["one", "two"], &format!("channels = {channels:?}"));
+    is_away_for_all_series(2, 40);
+    // Most of their series have not begun when it shows.
+    is_away_for_all_series(80, 1);
+}
+
+/// 80 series in all.
+#[track_caller]
+fn is_away_for_all_series(bots: usize, channels: usize) {
+    let names: Vec<String> = (0..bots).map(|number| format!("bot-{number}")).collect();
+    let channels: Vec<String> = (0..channels).map(|number| format!("channel-{number}")).collect();
+    let bots = crate::support::workspace::bots(names.iter().map(String::as_str), &format!("channels = {channels:?}"));
     let platform = Options::new(&bots).habits(Habits { hangs: true, ..Habits::default() }).start();
     let lines = "timeout = \"1s\"\nper_minute = 1000";
     let template = Template { platform_url: platform.url(), platform: lines, bots: &bots, ..Template::default() };
