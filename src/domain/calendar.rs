@@ -7,7 +7,7 @@
 
 use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::domain::series::day_after;
 
@@ -33,11 +33,9 @@ pub struct Day {
 pub fn day(zone: &TimeZone, date: Date) -> Day {
     let mut hours: [Option<Span>; 24] = [None; 24];
     for segment in segments(zone, date) {
+        let begin = |hour: i64| Timestamp::from_second(segment.midnight + 3600 * hour).unwrap_or(Timestamp::MAX);
         for (hour, span) in (0_i64..).zip(hours.iter_mut()) {
-            let start = segment.midnight.saturating_add(SignedDuration::from_hours(hour));
-            let end = segment.midnight.saturating_add(SignedDuration::from_hours(hour + 1));
-            let (Ok(start), Ok(end)) = (start, end) else { continue };
-            let (start, end) = (start.max(segment.from), end.min(segment.until));
+            let (start, end) = (begin(hour).max(segment.from), begin(hour + 1).min(segment.until));
             if start < end {
                 *span = Some(match *span {
                     None => Span { start, end },
@@ -60,9 +58,9 @@ pub fn today(zone: &TimeZone, now: Timestamp) -> Date {
 }
 
 /// A stretch of time without a clock change, seen from one date: `midnight` is when that date's 00:00 would be on the
-/// clock that rules from `from` until `until`.
+/// clock that rules from `from` until `until`, in Unix seconds.
 struct Segment {
-    midnight: Timestamp,
+    midnight: i64,
     from: Timestamp,
     until: Timestamp,
 }
@@ -81,7 +79,8 @@ fn segments(zone: &TimeZone, date: Date) -> impl Iterator<Item = Segment> {
         let change = changes.next();
         let until = change.as_ref().map_or(end, |change| change.timestamp().min(end));
         // Where time itself ends before the date begins, no instant is on it.
-        let segment = Segment { midnight: midnight(offset, 0).unwrap_or(end), from, until };
+        let midnight = midnight(offset, 0).map_or(Timestamp::MAX.as_second() + 1, Timestamp::as_second);
+        let segment = Segment { midnight, from, until };
         from = until;
         if let Some(change) = change {
             offset = change.offset();
@@ -92,6 +91,7 @@ fn segments(zone: &TimeZone, date: Date) -> impl Iterator<Item = Segment> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use jiff::civil::date;
 
     use super::*;

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use memchr::memmem;
 use reqwest::header::RETRY_AFTER;
 
 use super::answer::{Answer, parse_v1, parse_v2};
@@ -95,8 +96,7 @@ fn has_figures(body: &[u8]) -> bool {
 
 /// Whether the body may have this key.
 fn has(body: &[u8], key: &str) -> bool {
-    let key = format!("\"{key}\"");
-    body.windows(key.len()).any(|text| text == key.as_bytes())
+    memmem::find(body, format!("\"{key}\"").as_bytes()).is_some()
 }
 
 /// The words of `{"errors":[{"msg":"…","code":4002}]}`, whatever type the code has, and of one without its list.
