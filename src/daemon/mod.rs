@@ -191,7 +191,7 @@ impl Daemon {
         if is_stopping {
             return;
         }
-        if self.env.board.take_news() {
+        if self.env.board.take_news(&self.admin.limiter) {
             let status = self.admin.sentence();
             self.manager.status(status);
         }

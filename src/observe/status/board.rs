@@ -36,6 +36,8 @@ struct Known {
     running: BTreeSet<String>,
     refused_reload: Vec<String>,
     state_problem: Option<String>,
+    /// Whether requests could not be recorded when somebody asked for news.
+    has_unwritten: bool,
     /// Whether credentials were not accepted since somebody asked.
     denied: bool,
     /// Whether anything has changed since somebody asked.
@@ -128,8 +130,10 @@ impl Board {
     }
 
     /// Whether anything has changed for the worse or the better since this was asked last.
-    pub fn take_news(&self) -> bool {
-        std::mem::take(&mut self.lock().has_news)
+    pub fn take_news(&self, limiter: &Limiter) -> bool {
+        let mut known = self.lock();
+        let before = std::mem::replace(&mut known.has_unwritten, limiter.has_unwritten());
+        std::mem::take(&mut known.has_news) || known.has_unwritten != before
     }
 
     /// The figures of the last days that an earlier process knew.
@@ -310,5 +314,31 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Limits;
+    use crate::limits::ledger::Ledger;
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_cannot_be_recorded_are_news_and_so_is_their_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path(), || Timestamp::UNIX_EPOCH).unwrap();
+        let limits = Limits { per_minute: 60, per_hour: 1800, backfill_share: 0.5 };
+        let limiter = Limiter::new(limits, Some(ledger));
+        let board = Board::new(Arc::new(Metrics::new(Timestamp::UNIX_EPOCH)));
+        assert!(!board.take_news(&limiter));
+        let in_the_way = File::open(folder.path().join("requests.lock")).unwrap();
+        in_the_way.lock().unwrap();
+        limiter.look_at_others();
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        limiter.look_at_others();
+        assert_eq!([board.take_news(&limiter), board.take_news(&limiter)], [true, false]);
     }
 }
