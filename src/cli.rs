@@ -164,10 +164,6 @@ impl Arguments {
                 return Err(UsageError(format!("{flag} requires {mode}")));
             }
         }
-        let shard = match self.shard {
-            Some(shard) => Some(shard),
-            None => shard_of_job(environment)?,
-        };
         let config = self.config.or_else(|| environment.raw("KORE_TREND_CONFIG").map(PathBuf::from));
         let source = match config {
             Some(path) => Source::File(path),
@@ -183,6 +179,12 @@ impl Arguments {
             (None, None, None) if self.once => Mode::Once { dry_run },
             (None, None, None) if self.check => Mode::Check,
             (None, None, None) => Mode::Daemon,
+        };
+        let shard = match (self.shard, mode) {
+            (Some(shard), _) => Some(shard),
+            // What explains the program does so whatever the environment says.
+            (None, Mode::Completions(_) | Mode::Man) => None,
+            (None, _) => shard_of_job(environment)?,
         };
         // The earliest zone of the world: what lies after its today does so everywhere.
         mode.range_is_sensible(calendar::today(&TimeZone::fixed(Offset::constant(14)), now))?;
