@@ -15,7 +15,7 @@ use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Url, redirect};
 
 pub use self::proxy::{PROXY_PASSWORD, Proxy, ProxyError, is_loopback};
-pub use self::reply::{LONGEST_ANSWER, LONGEST_REFUSAL, Reply, TransportError, receive, says_nothing, transport_error};
+pub use self::reply::{LONGEST_ANSWER, Reply, TransportError, receive, says_nothing, transport_error};
 
 /// How long a connection may be idle and be used again. By the next tick the name may lead elsewhere, where the old
 /// address still answers; and a proxy between may have forgotten the connection.

@@ -74,7 +74,8 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     // From here on a signal to reload is heard, not deadly.
     let hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let started = (env.clock)();
-    let config = Arc::new(loaded.config.clone());
+    let Loaded { config, series } = loaded;
+    let config = Arc::new(config);
     let _lock = run::take_folder(&config.state_dir)?;
     let watermarks = Arc::new(Watermarks::load(&config.state_dir, started, true)?);
     let limiter = run::limiter(&config, &env)?;
@@ -114,7 +115,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     if let Some(address) = daemon.config.admin {
         daemon.serving = Some(daemon.listen(address).await?);
     }
-    daemon.export_these(loaded.series).await;
+    daemon.export_these(series).await;
     daemon.env.board.restore(memory::load(&daemon.config.state_dir));
     let status = daemon.admin.sentence();
     daemon.manager.ready(status);
