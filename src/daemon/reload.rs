@@ -112,7 +112,9 @@ impl Daemon {
 
     /// Only secrets are re-read; everything else waits for SIGHUP.
     async fn take_over_secrets(&mut self, found: &Secrets) {
-        let Some(config) = self.config.with_secrets(found) else { return };
+        let Some(mut config) = self.config.with_secrets(found) else { return };
+        // They were said when the configuration was read.
+        config.warnings.clear();
         tracing::info!("credentials were rejected; loaded the changed ones");
         let taken = match self.launch.selection.choose(&config) {
             Ok(series) => self.take_over(Loaded { config, series }).await,
