@@ -147,7 +147,7 @@ impl Fault {
                 }
                 ExitCode::from(WRONG_CONFIGURATION)
             }
-            Fault::Launch(error @ (LaunchError::Simulation(_) | LaunchError::TooSlow(_))) => {
+            Fault::Launch(error @ (LaunchError::Simulation(_) | LaunchError::TooSlow(_) | LaunchError::Defect(_))) => {
                 tracing::error!("{error}");
                 ExitCode::from(FAILED)
             }

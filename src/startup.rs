@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::Url;
+use tokio::task::JoinError;
 
 use crate::cli::{Selection, UsageError};
 use crate::config::{self, Config, Destination, Environment, Problems, Source};
@@ -52,6 +53,9 @@ pub enum LaunchError {
     /// A file that the configuration names takes too long to read.
     #[error("reading the configuration and the files that it names took longer than {0:?}")]
     TooSlow(Duration),
+    /// Reading the configuration panicked, which only a bug brings about.
+    #[error("internal error: reading the configuration panicked, see the log for the place; please report this line")]
+    Defect(#[from] JoinError),
 }
 
 impl Launch {

@@ -24,11 +24,11 @@ use crate::startup::{LaunchError, Loaded};
 /// How long reading the configuration and what it names may take.
 const LONGEST_READ: Duration = Duration::from_secs(10);
 
-/// Read again off the loop; `None` if that took too long.
+/// Read again off the loop.
 #[expect(clippy::large_enum_variant, reason = "one at a time, made when something is read again")]
 pub(super) enum Reread {
-    Configuration(Option<Result<Config, Problems>>),
-    Secrets(Option<Result<Secrets, Problems>>),
+    Configuration(Result<Config, LaunchError>),
+    Secrets(Result<Secrets, LaunchError>),
 }
 
 /// What live ticks work with under this configuration.
@@ -36,8 +36,11 @@ pub(super) fn live_clients(config: &Config, limiter: &Arc<Limiter>, env: &Env) -
     run::clients(config, Arc::clone(limiter), Purpose::Live, env)
 }
 
-async fn off_the_loop<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::time::timeout(LONGEST_READ, tokio::task::spawn_blocking(read)).await.ok()?.ok()
+async fn off_the_loop<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Problems> + Send + 'static,
+) -> Result<T, LaunchError> {
+    let read = tokio::task::spawn_blocking(read);
+    Ok(tokio::time::timeout(LONGEST_READ, read).await.map_err(|_| LaunchError::TooSlow(LONGEST_READ))???)
 }
 
 impl Daemon {
@@ -62,24 +65,24 @@ impl Daemon {
     pub(super) async fn reread(&mut self, reread: Result<Reread, JoinError>) {
         match reread {
             Ok(Reread::Configuration(read)) => self.reload(read).await,
-            Ok(Reread::Secrets(Some(Ok(found)))) => self.take_over_secrets(&found).await,
-            Ok(Reread::Secrets(Some(Err(problems)))) => {
-                tracing::warn!("credentials were rejected and could not be re-read: {problems}");
+            Ok(Reread::Secrets(Ok(found))) => self.take_over_secrets(&found).await,
+            Ok(Reread::Secrets(Err(LaunchError::TooSlow(longest)))) => {
+                tracing::warn!("credentials were rejected and could not be re-read within {longest:?}");
             }
-            Ok(Reread::Secrets(None)) | Err(_) => {
-                tracing::warn!("credentials were rejected and could not be re-read within {LONGEST_READ:?}");
+            Ok(Reread::Secrets(Err(error))) => {
+                tracing::warn!("credentials were rejected and could not be re-read: {error}");
             }
+            Err(error) => tracing::error!("{}", LaunchError::from(error)),
         }
     }
 
     /// Takes over the configuration that was read. Bots with new or failing series are then started at once.
-    async fn reload(&mut self, read: Option<Result<Config, Problems>>) {
+    async fn reload(&mut self, read: Result<Config, LaunchError>) {
         // What is said in the log, and the part of it that anyone may see.
         let hidden = "see the log";
         let loaded = match read {
-            Some(Ok(config)) => self.launch.select(config).await,
-            Some(Err(problems)) => Err(problems.into()),
-            None => Err(LaunchError::TooSlow(LONGEST_READ)),
+            Ok(config) => self.launch.select(config).await,
+            Err(error) => Err(error),
         };
         let taken = match loaded {
             Ok(loaded) => self.take_over(loaded).await.map_err(|error| vec![(format!("{error:#}"), hidden.to_owned())]),
@@ -219,5 +222,16 @@ impl Daemon {
         let ticks = if ticks.is_empty() { "none".to_owned() } else { ticks.join(", ") };
         let bots = counted(self.series.len() as u64, "bot");
         tracing::info!("exporting {series} series of {bots}; next ticks: {ticks}{more}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_while_something_is_read_is_no_reading_that_takes_too_long() {
+        let panicked = off_the_loop::<()>(|| panic!("a bug")).await.unwrap_err();
+        assert!(panicked.to_string().contains("panicked"), "{panicked}");
     }
 }
