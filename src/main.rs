@@ -18,12 +18,11 @@ use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::ask::over_the_network;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::{Row, Summary};
-use kore_trend_exporter::run::{self as export, Env, RunError};
+use kore_trend_exporter::run::{self as export, Env};
 use kore_trend_exporter::run::{check, verify};
 use kore_trend_exporter::shutdown::Stop;
 use kore_trend_exporter::startup::{Launch, LaunchError, Loaded};
-use kore_trend_exporter::state::backfill::BackfillError;
-use kore_trend_exporter::state::watermarks::WatermarkError;
+use kore_trend_exporter::state::StateError;
 use kore_trend_exporter::{daemon, database, manual};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -37,10 +36,10 @@ const WRONG_CONFIGURATION: u8 = 78;
 /// Why the program exits without having done its work.
 enum Fault {
     Launch(LaunchError),
-    Run(RunError),
+    Run(StateError),
 }
 
-impl<E: Into<RunError>> From<E> for Fault {
+impl<E: Into<StateError>> From<E> for Fault {
     fn from(error: E) -> Self {
         Fault::Run(error.into())
     }
@@ -154,10 +153,9 @@ impl Fault {
             Fault::Run(error) => {
                 tracing::error!("{error}");
                 ExitCode::from(match error {
-                    RunError::Backfill(BackfillError::AnotherRange { .. }) => WRONG_USAGE,
-                    RunError::Watermarks(WatermarkError::Newer { .. })
-                    | RunError::Backfill(BackfillError::Newer { .. }) => WRONG_CONFIGURATION,
-                    _ => FAILED,
+                    StateError::AnotherRange(_) => WRONG_USAGE,
+                    StateError::Newer(_) => WRONG_CONFIGURATION,
+                    StateError::Other(_) => FAILED,
                 })
             }
         }

@@ -31,8 +31,9 @@ use crate::observe::endpoint::{self, Admin, Serving};
 use crate::observe::logging::Log;
 use crate::observe::status::memory;
 use crate::run::job::Clients;
-use crate::run::{self, Env, RunError, Ticked};
+use crate::run::{self, Env, Ticked};
 use crate::startup::{Launch, Loaded};
+use crate::state::StateError;
 use crate::state::watermarks::Watermarks;
 
 /// What the loop works with.
@@ -70,7 +71,7 @@ struct Daemon {
 /// # Errors
 ///
 /// If it cannot start: the state folder, the listener, the clients.
-pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(), RunError> {
+pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(), StateError> {
     // From here on a signal to reload is heard, not deadly.
     let hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let started = (env.clock)();

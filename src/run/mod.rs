@@ -44,10 +44,9 @@ use crate::run::job::{Clients, LiveDays, SeriesJob};
 use crate::run::progress::Show;
 use crate::run::summary::{Outcome, Row};
 use crate::shutdown::Stop;
-use crate::state::atomic;
-use crate::state::backfill::BackfillError;
 use crate::state::beside::{self, Beside};
-use crate::state::watermarks::{WatermarkError, Watermarks};
+use crate::state::watermarks::Watermarks;
+use crate::state::{StateError, atomic};
 
 /// What a run is given by the program's entry.
 #[derive(Clone, Debug)]
@@ -76,26 +75,12 @@ pub struct Env {
     pub stored: Arc<KnownBuckets>,
 }
 
-/// Why a run could not begin or not be recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A state file of a newer release.
-    #[error(transparent)]
-    Watermarks(#[from] WatermarkError),
-    /// A backfill that does not fit the interrupted one.
-    #[error(transparent)]
-    Backfill(#[from] BackfillError),
-    /// Anything else.
-    #[error("{0:#}")]
-    Other(#[from] anyhow::Error),
-}
-
 /// Exports everything that is owed now.
 ///
 /// # Errors
 ///
 /// If the state folder cannot be used, or the run cannot be recorded in it.
-pub async fn once(config: &Config, series: Vec<Series>, env: &Env) -> Result<Vec<Row>, RunError> {
+pub async fn once(config: &Config, series: Vec<Series>, env: &Env) -> Result<Vec<Row>, StateError> {
     let _lock = if env.dry_run { None } else { Some(take_folder(&config.state_dir)?) };
     let watermarks = Watermarks::load(&config.state_dir, (env.clock)(), !env.dry_run)?;
     let clients = clients(config, limiter(config, env)?, Purpose::Live, env)?;

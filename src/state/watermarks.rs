@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use anyhow::anyhow;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ use crate::domain::plan::Progress;
 use crate::domain::series::SeriesKey;
 use crate::domain::target::Target;
 use crate::state::atomic::{self, Loaded};
-use crate::state::rest_after_save;
+use crate::state::{StateError, rest_after_save};
 
 const VERSION: u64 = 1;
 
@@ -39,30 +40,6 @@ struct Entries {
 
 /// How far a series has come, and where its points went; older releases did not say where.
 type Kept = (Progress, Option<Target>);
-
-/// Why the watermarks cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum WatermarkError {
-    /// The system does not let the file be read or moved.
-    #[error("{} cannot be read: {error}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// A later release wrote the file.
-    #[error(
-        "{} has format version {found}, but this release supports up to {VERSION}: install the newer release, or move the \
-         file away to start from initial_days", path.display()
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-    },
-}
 
 #[derive(Serialize, Deserialize)]
 struct Content {
@@ -91,13 +68,19 @@ impl Watermarks {
     /// # Errors
     ///
     /// A file of a newer release, or one that the system withholds.
-    pub fn load(state_dir: &Path, now: Timestamp, may_write: bool) -> Result<Watermarks, WatermarkError> {
+    pub fn load(state_dir: &Path, now: Timestamp, may_write: bool) -> Result<Watermarks, StateError> {
         let path = path_in(state_dir);
-        let failed = |error| WatermarkError::Io { path: path.clone(), error };
+        let failed = |error: io::Error| anyhow!("{} cannot be read: {error}", path.display());
         let entries = match atomic::load::<Content>(&path, VERSION).map_err(failed)? {
             Loaded::Absent => BTreeMap::new(),
             Loaded::Found(content) => content.series.into_iter().map(Entry::split).collect(),
-            Loaded::Newer(found) => return Err(WatermarkError::Newer { path, found }),
+            Loaded::Newer(found) => {
+                return Err(StateError::Newer(format!(
+                    "{} has format version {found}, but this release supports up to {VERSION}: install the newer release, \
+                     or move the file away to start from initial_days",
+                    path.display()
+                )));
+            }
             Loaded::Unreadable(problem) => {
                 let (kept, moved) = match may_write {
                     true => (atomic::set_aside(&path, now).map_err(failed)?, "moved the file aside"),
@@ -277,6 +260,6 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         std::fs::write(&path, "{\"version\": 2}").unwrap();
         let error = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap_err();
-        assert!(matches!(error, WatermarkError::Newer { found: 2, .. }));
+        assert!(matches!(&error, StateError::Newer(words) if words.contains("has format version 2, but")), "{error}");
     }
 }

@@ -18,8 +18,9 @@ use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::run::job::Clients;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::Row;
-use kore_trend_exporter::run::{self, Env, RunError, Ticked};
+use kore_trend_exporter::run::{self, Env, Ticked};
 use kore_trend_exporter::shutdown::Stop;
+use kore_trend_exporter::state::StateError;
 use kore_trend_exporter::state::backfill::Range;
 use kore_trend_exporter::state::watermarks::Watermarks;
 use tokio::sync::{mpsc, oneshot};
@@ -144,7 +145,7 @@ pub(crate) async fn backfill(
     series: Vec<Series>,
     range: Range,
     stop: Stop,
-) -> Result<Vec<Row>, RunError> {
+) -> Result<Vec<Row>, StateError> {
     let env = environment(Process::Backfill, stop);
     run::backfill(&config, series, range, false, &env).await
 }
