@@ -6,6 +6,7 @@ mod exported;
 mod process;
 mod text;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -132,25 +133,16 @@ impl Metrics {
         metrics
     }
 
-    /// These series are exported from now on: what counts begins at zero.
-    pub fn add(&self, series: Vec<SeriesKey>) {
+    /// These series are exported from now on and no others: those that were before keep their counts, new ones begin at
+    /// zero. What a request of a bot that is gone brings is not counted.
+    pub fn export<'a>(&self, series: impl Iterator<Item = &'a SeriesKey> + Clone) {
         let mut exported = self.exported.lock();
-        for key in &series {
-            if !exported.bots.contains_key(&key.bot) {
-                exported.bots.insert(key.bot.clone(), OfBot::default());
-            }
-        }
-        exported.series.append(&mut series.into_iter().map(|key| (key, OfSeries::default())).collect());
-    }
-
-    /// A series is no longer exported.
-    pub fn remove(&self, series: &SeriesKey) {
-        self.exported.lock().series.remove(series);
-    }
-
-    /// A bot is no longer exported. What a request of it that is under way brings is not counted.
-    pub fn remove_bot(&self, bot: &str) {
-        self.exported.lock().bots.remove(bot);
+        let mut before = std::mem::take(&mut *exported);
+        let bots: BTreeSet<&String> = series.clone().map(|key| &key.bot).collect();
+        exported.bots =
+            bots.into_iter().map(|bot| (bot.clone(), before.bots.remove(bot).unwrap_or_default())).collect();
+        // Collected, not inserted one after the other, which would leave half of each node empty.
+        exported.series = series.map(|key| (key.clone(), before.series.remove(key).unwrap_or_default())).collect();
     }
 
     /// A request ended, with this status or what came instead.
@@ -272,17 +264,17 @@ mod tests {
     #[tokio::test]
     async fn a_series_that_is_removed_takes_its_metrics_along() {
         let metrics = Metrics::new(Timestamp::UNIX_EPOCH);
-        for key in [key("sales"), key("support")] {
-            metrics.add(vec![key.clone()]);
+        let keys = [key("sales"), key("support")];
+        metrics.export(keys.iter());
+        for key in &keys {
             metrics.asked(&key.bot, "200".to_owned(), Duration::from_millis(70));
-            metrics.confirmed(&key, 5, Some(7200));
-            metrics.confirmed(&key, 5, Some(3600));
-            metrics.watermark(&key, Timestamp::UNIX_EPOCH);
-            metrics.failing(&key, true);
+            metrics.confirmed(key, 5, Some(7200));
+            metrics.confirmed(key, 5, Some(3600));
+            metrics.watermark(key, Timestamp::UNIX_EPOCH);
+            metrics.failing(key, true);
             metrics.budget(&key.bot, 0.5, 0.25);
         }
-        metrics.remove(&key("sales"));
-        metrics.remove_bot("sales");
+        metrics.export(keys[1..].iter());
         metrics.asked("sales", "503".to_owned(), Duration::from_millis(70));
         metrics.throttled("sales");
         let text = metrics.encode().unwrap();

@@ -67,41 +67,20 @@ impl Board {
     pub fn expect(&self, series: &[Series]) {
         let mut known = self.lock();
         let mut before = std::mem::take(&mut known.series);
-        let mut new = Vec::new();
         // Collected, not inserted one after the other, which would leave half of each node empty.
         known.series = series
             .iter()
             .map(|series| {
                 let key = series.key();
-                let status = match before.remove(&key) {
-                    // The bot may have another secret or zone now.
-                    Some(mut status) => {
-                        status.series = series.clone();
-                        status
-                    }
-                    None => {
-                        new.push(key.clone());
-                        SeriesStatus::new(series.clone())
-                    }
-                };
+                let mut status = before.remove(&key).unwrap_or_else(|| SeriesStatus::new(series.clone()));
+                // The bot may have another secret or zone now.
+                status.series = series.clone();
                 (key, status)
             })
             .collect();
-        self.forget(before.into_keys().collect(), &known);
         let Known { series, outages, .. } = &mut *known;
         outages.keep_only(|key| series.contains_key(key));
-        // Only now, for a bot whose id was corrected has the labels of the one that is gone.
-        self.metrics.add(new);
-    }
-
-    fn forget(&self, gone: Vec<SeriesKey>, known: &Known) {
-        let bots: BTreeSet<&str> = known.series.keys().map(|key| key.bot.as_str()).collect();
-        for key in gone {
-            self.metrics.remove(&key);
-            if !bots.contains(key.bot.as_str()) {
-                self.metrics.remove_bot(&key.bot);
-            }
-        }
+        self.metrics.export(series.keys());
     }
 
     /// Something happened to a series. One that is not expected any more is left aside.

@@ -169,7 +169,7 @@ mod tests {
     async fn each_hour_that_never_was_is_counted_once_also_an_older_one_that_comes_later() {
         let metrics = Metrics::new(Timestamp::UNIX_EPOCH);
         let series = Series { bot: Arc::new(test_bot("a")), channel: "all".to_owned(), interval: Interval::Hourly };
-        metrics.add(vec![series.key()]);
+        metrics.export([series.key()].iter());
         let mut status = SeriesStatus::new(series);
         let (old, new) = (date(2025, 3, 30), date(2026, 3, 29));
         let counted = |day| {
