@@ -33,18 +33,6 @@ const WRONG_USAGE: u8 = 2;
 /// The configuration is wrong, or a newer release wrote the state.
 const WRONG_CONFIGURATION: u8 = 78;
 
-/// Why the program exits without having done its work.
-enum Fault {
-    Launch(LaunchError),
-    Run(StateError),
-}
-
-impl<E: Into<StateError>> From<E> for Fault {
-    fn from(error: E) -> Self {
-        Fault::Run(error.into())
-    }
-}
-
 fn main() -> ExitCode {
     panics::guard();
     let environment = Environment::of_process();
@@ -76,23 +64,28 @@ fn main() -> ExitCode {
     match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
-        Err(fault) => fault.end(),
+        Err(error) => failed(error),
     }
 }
 
 /// Runs the mode. Returns whether everything that was asked for is done.
-async fn run(invocation: Invocation, environment: Environment, console: Console, log: Log) -> Result<bool, Fault> {
+async fn run(
+    invocation: Invocation,
+    environment: Environment,
+    console: Console,
+    log: Log,
+) -> Result<bool, LaunchError> {
     let Invocation { mode, demo, source, selection, progress, log_format, .. } = invocation;
     survive_file_limits();
     let mut launch = Launch::new(source, environment, selection, demo);
-    let Loaded { config, series } = launch.load().await.map_err(Fault::Launch)?;
+    let Loaded { config, series } = launch.load().await?;
     log.set_level(config.log_level.as_deref());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let todays = series.iter().map(|series| calendar::today(&series.bot.time_zone, Timestamp::now()));
     if let Some(today) = todays.max() {
-        mode.range_is_sensible(today).map_err(|error| Fault::Launch(error.into()))?;
+        mode.range_is_sensible(today)?;
     }
     let watch = Watch::new(Timestamp::now());
     let mut around = Env {
@@ -135,31 +128,21 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
     Ok(export::is_complete(&rows))
 }
 
-impl Fault {
-    /// Logs what is wrong. Returns the exit code.
-    fn end(self) -> ExitCode {
-        match self {
-            Fault::Launch(LaunchError::Usage(error)) => wrong_usage(&error),
-            Fault::Launch(LaunchError::Configuration(Problems(problems))) => {
-                for problem in problems {
-                    tracing::error!("{problem}");
-                }
-                ExitCode::from(WRONG_CONFIGURATION)
-            }
-            Fault::Launch(error @ (LaunchError::Simulation(_) | LaunchError::TooSlow(_) | LaunchError::Defect(_))) => {
-                tracing::error!("{error}");
-                ExitCode::from(FAILED)
-            }
-            Fault::Run(error) => {
-                tracing::error!("{error}");
-                ExitCode::from(match error {
-                    StateError::AnotherRange(_) => WRONG_USAGE,
-                    StateError::Newer(_) => WRONG_CONFIGURATION,
-                    StateError::Other(_) => FAILED,
-                })
-            }
+/// Logs what is wrong. Returns the exit code.
+fn failed(error: LaunchError) -> ExitCode {
+    let code = match &error {
+        LaunchError::Usage(error) => wrong_usage(error),
+        LaunchError::State(StateError::AnotherRange(_)) => WRONG_USAGE,
+        LaunchError::Configuration(_) | LaunchError::State(StateError::Newer(_)) => WRONG_CONFIGURATION,
+        LaunchError::State(StateError::Other(_)) | LaunchError::TooSlow(_) | LaunchError::Other(_) => FAILED,
+    };
+    match error {
+        LaunchError::Configuration(Problems(problems)) => {
+            problems.iter().for_each(|problem| tracing::error!("{problem}"))
         }
+        error => tracing::error!("{error}"),
     }
+    ExitCode::from(code)
 }
 
 /// Prints the summary table and, after a demo, what to try next.
