@@ -48,6 +48,16 @@ async fn off_the_loop<T: Send + 'static>(
     Ok(read.map_err(|_| anyhow!(DEFECT))??)
 }
 
+/// Says why a configuration is refused. Returns what of that anyone may see.
+fn say_refused(error: LaunchError) -> Vec<String> {
+    let LaunchError::Configuration(Problems(problems)) = error else {
+        tracing::error!("{error}");
+        return vec!["see the log".to_owned()];
+    };
+    problems.iter().for_each(|problem| tracing::error!("{problem}"));
+    problems.into_iter().map(|problem| problem.key.unwrap_or_else(|| "the document".to_owned())).collect()
+}
+
 impl Daemon {
     /// Begins to read the configuration again.
     pub(super) fn begin_reload(&mut self) {
@@ -83,19 +93,13 @@ impl Daemon {
 
     /// Takes over the configuration that was read. Bots with new or failing series are then started at once.
     async fn reload(&mut self, read: Result<Config, LaunchError>) {
-        // What is said in the log, and the part of it that anyone may see.
-        let hidden = "see the log";
         let loaded = match read {
             Ok(config) => self.launch.select(config).await,
             Err(error) => Err(error),
         };
         let taken = match loaded {
-            Ok(loaded) => self.take_over(loaded).await.map_err(|error| vec![(format!("{error:#}"), hidden.to_owned())]),
-            Err(LaunchError::Configuration(Problems(problems))) => Err(problems
-                .into_iter()
-                .map(|problem| (problem.to_string(), problem.key.unwrap_or_else(|| "the document".to_owned())))
-                .collect()),
-            Err(error) => Err(vec![(error.to_string(), hidden.to_owned())]),
+            Ok(loaded) => self.take_over(loaded).await.map_err(LaunchError::from),
+            Err(error) => Err(error),
         };
         match taken {
             Ok(()) => {
@@ -106,12 +110,10 @@ impl Daemon {
                     self.start_unwell();
                 }
             }
-            Err(problems) => {
-                for (problem, _) in &problems {
-                    tracing::error!("{problem}");
-                }
+            Err(error) => {
+                let for_anyone = say_refused(error);
                 tracing::error!("reload refused, keeping the old configuration; fix the errors above and reload again");
-                self.env.board.reloaded(problems.into_iter().map(|(_, key)| key).collect());
+                self.env.board.reloaded(for_anyone);
             }
         }
         let status = self.admin.sentence();
