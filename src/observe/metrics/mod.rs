@@ -17,7 +17,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
 pub use self::exported::Dropped;
 use self::exported::{Exported, OfBot, OfSeries};
@@ -92,23 +92,24 @@ impl Metrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(process::Process::new(started)));
         let own = registry.sub_registry_with_prefix("kore_trend");
-        let version: Family<Label, Gauge> = register(own, "build_info", "Version of the running program; always 1");
+        let version: Family<Label, Gauge> =
+            register(own, "build_info", "Version of the running program; always 1", Family::default());
         version.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         let exported = Exported::default();
         own.register_collector(Box::new(exported.clone()));
         let metrics = Metrics {
             exported,
-            request_duration: in_seconds(
+            request_duration: register(
                 own,
-                "request_duration",
+                "request_duration_seconds",
                 "Time of a request to the platform, from sending it to its last byte",
                 Histogram::new(REQUEST_SECONDS),
             ),
-            writes: register(own, "writes", "Writes to the database, by how they ended"),
-            last_tick: in_seconds(own, "last_tick_timestamp", "When the last tick ended", Gauge::default()),
-            tick_duration: in_seconds(
+            writes: register(own, "writes", "Writes to the database, by how they ended", Family::default()),
+            last_tick: register(own, "last_tick_timestamp_seconds", "When the last tick ended", Gauge::default()),
+            tick_duration: register(
                 own,
-                "tick_duration",
+                "tick_duration_seconds",
                 "Time from when a tick was due until its last series finished",
                 Histogram::new(TICK_SECONDS),
             ),
@@ -116,14 +117,21 @@ impl Metrics {
                 own,
                 "ticks_skipped",
                 "Ticks of a bot that were skipped because its last one was still running",
+                Counter::default(),
             ),
             config_last_reload_successful: register(
                 own,
                 "config_last_reload_successful",
                 "Whether the last configuration reload succeeded (0 or 1)",
+                Gauge::default(),
             ),
-            state_failing: register(own, "state_failing", "Whether the state folder cannot be written (0 or 1)"),
-            tasks: register(own, "tasks", "Live asynchronous tasks"),
+            state_failing: register(
+                own,
+                "state_failing",
+                "Whether the state folder cannot be written (0 or 1)",
+                Gauge::default(),
+            ),
+            tasks: register(own, "tasks", "Live asynchronous tasks", Gauge::default()),
             registry,
         };
         metrics.config_last_reload_successful.set(1);
@@ -235,20 +243,11 @@ impl Metrics {
     }
 }
 
-fn register<M>(registry: &mut Registry, name: &str, help: &str) -> M
-where
-    M: prometheus_client::registry::Metric + Clone + Default,
-{
-    let metric = M::default();
-    registry.register(name, help, metric.clone());
-    metric
-}
-
-fn in_seconds<M>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M
+fn register<M>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M
 where
     M: prometheus_client::registry::Metric + Clone,
 {
-    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    registry.register(name, help, metric.clone());
     metric
 }
 
