@@ -10,7 +10,7 @@ use super::condition::{Condition, ProcessState, SeriesCondition, sentence};
 use super::outages::Outages;
 use super::recent::Recent;
 use super::series::SeriesStatus;
-use super::view::{BotView, NextTick, TickView, Used, View};
+use super::view::{BotView, NextTick, TickView, View};
 use crate::domain::event::SeriesEvent;
 use crate::domain::plan::Progress;
 use crate::domain::series::{Interval, Series, SeriesKey};
@@ -227,13 +227,11 @@ impl Board {
         for status in known.series.values() {
             let bot = &status.series.bot;
             if bots.last().is_none_or(|last| last.name != bot.name) {
-                let (limits, budget) = (limiter.limits(), limiter.usage(&bot.id));
                 bots.push(BotView {
                     name: bot.name.clone(),
-                    zone: bot.time_zone.iana_name().unwrap_or("UTC").to_owned(),
-                    minute: Used { requests: budget.minute, limit: limits.per_minute },
-                    hour: Used { requests: budget.hour, limit: limits.per_hour },
-                    paused_for: budget.paused_for,
+                    time_zone: bot.time_zone.clone(),
+                    budget: limiter.usage(&bot.id),
+                    limits: limiter.limits(),
                     running: known.running.contains(&bot.name),
                     series: Vec::new(),
                 });
