@@ -97,7 +97,7 @@ pub struct FailureView {
 }
 
 /// A tick that has ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TickView {
     /// When it was due.
     pub started: Timestamp,
