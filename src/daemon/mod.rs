@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
@@ -124,12 +124,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     daemon.say_schedule();
 
     let board = Arc::clone(&daemon.env.board);
-    let (done, until) = oneshot::channel::<()>();
-    let living = async {
-        daemon.live(hangups, woken).await;
-        drop(done);
-    };
-    tokio::join!(living, watermarks.keep_saving(async { drop(until.await) }, |saved| board.state_saved(saved)));
+    watermarks.saved_while(daemon.live(hangups, woken), |saved| board.state_saved(saved)).await;
     board.state_saved(watermarks.save().await);
     if let Err(error) = memory::save(&daemon.config.state_dir, board.figures()).await {
         tracing::debug!("failed to save the status page's figures: {error}");

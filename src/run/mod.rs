@@ -20,7 +20,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::sync::oneshot;
 
 pub use self::backfill::backfill;
 pub use self::known_buckets::KnownBuckets;
@@ -86,14 +85,8 @@ pub async fn once(config: &Config, series: Vec<Series>, env: &Env) -> Result<Vec
     let clients = clients(config, limiter(config, env)?, Purpose::Live, env)?;
     targets::say_changes(config, &series, &watermarks, (env.clock)());
     env.board.expect(&series);
-    let (done, until) = oneshot::channel::<()>();
-    let ticking = async {
-        let ticked = tick(config, series, &watermarks, clients, env).await;
-        drop(done);
-        ticked
-    };
-    let saving = watermarks.keep_saving(async { drop(until.await) }, |saved| env.board.state_saved(saved));
-    let (ticked, ()) = tokio::join!(ticking, saving);
+    let ticking = tick(config, series, &watermarks, clients, env);
+    let ticked = watermarks.saved_while(ticking, |saved| env.board.state_saved(saved)).await;
     env.board.say_outages((env.clock)());
     say_forgotten(&ticked.rows);
     if ticked.was_left {

@@ -9,7 +9,7 @@ use anyhow::anyhow;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::domain::plan::Progress;
 use crate::domain::series::SeriesKey;
@@ -19,8 +19,8 @@ use crate::state::{StateError, rest_after_save};
 
 const VERSION: u64 = 1;
 
-/// The progress of every series that was ever exported from this state folder. Ticks share it; whoever runs them also
-/// runs [`keep_saving`](Watermarks::keep_saving), and saves once more at the end.
+/// The progress of every series that was ever exported from this state folder. Ticks share it; whoever runs them
+/// does so [while they are saved](Watermarks::saved_while), and saves once more at the end.
 #[derive(Debug)]
 pub struct Watermarks {
     path: PathBuf,
@@ -140,10 +140,19 @@ impl Watermarks {
         written
     }
 
-    /// Writes the file soon after every change, and again while that fails, until `done` completes. What came of it
+    /// Does `work`, and meanwhile writes the file soon after every change, and again while that fails. What came of it
     /// goes to `report` each time.
-    pub async fn keep_saving(&self, done: impl Future<Output = ()>, report: impl Fn(io::Result<()>)) {
-        tokio::pin!(done);
+    pub async fn saved_while<T>(&self, work: impl Future<Output = T>, report: impl Fn(io::Result<()>)) -> T {
+        let (done, until) = oneshot::channel::<()>();
+        let working = async {
+            let result = work.await;
+            drop(done);
+            result
+        };
+        tokio::join!(working, self.keep_saving(until, report)).0
+    }
+
+    async fn keep_saving(&self, mut done: oneshot::Receiver<()>, report: impl Fn(io::Result<()>)) {
         loop {
             let something_to_save = async {
                 while !self.lock().changed {
@@ -151,14 +160,14 @@ impl Watermarks {
                 }
             };
             tokio::select! {
-                () = &mut done => return,
+                _ = &mut done => return,
                 () = something_to_save => {}
             }
             // Not to be cut off: whoever saves next must know what came of it.
             report(self.save().await);
             let rest = rest_after_save(self.lock().by_key.len());
             tokio::select! {
-                () = &mut done => return,
+                _ = &mut done => return,
                 () = tokio::time::sleep(rest) => {}
             }
         }
@@ -242,7 +251,7 @@ mod tests {
             // The folder is not there when it is first needed.
             std::fs::create_dir_all(&state).unwrap();
         };
-        watermarks.keep_saving(tokio::time::sleep(Duration::from_secs(60)), report).await;
+        watermarks.saved_while(tokio::time::sleep(Duration::from_secs(60)), report).await;
         assert_eq!(*reports.lock().unwrap(), [false, true]);
         let again = Watermarks::load(&state, Timestamp::UNIX_EPOCH, true).unwrap();
         assert_eq!(again.get(&key("a"), &target("one")), Some(PROGRESS));

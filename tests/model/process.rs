@@ -23,7 +23,7 @@ use kore_trend_exporter::shutdown::Stop;
 use kore_trend_exporter::state::StateError;
 use kore_trend_exporter::state::backfill::Range;
 use kore_trend_exporter::state::watermarks::Watermarks;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::history::Setup;
@@ -169,13 +169,8 @@ pub(crate) async fn daemon(config: Config, series: Vec<Series>, stop: Stop, orde
         busy: BTreeSet::new(),
     };
     daemon.export(series);
-    let (done, until) = oneshot::channel::<()>();
-    let living = async {
-        daemon.live(orders, &limiter).await;
-        drop(done);
-    };
     let board = Arc::clone(&env.board);
-    tokio::join!(living, watermarks.keep_saving(async { drop(until.await) }, |saved| board.state_saved(saved)));
+    watermarks.saved_while(daemon.live(orders, &limiter), |saved| board.state_saved(saved)).await;
     board.state_saved(watermarks.save().await);
 }
 
