@@ -75,7 +75,7 @@ async fn run(
     console: Console,
     log: Log,
 ) -> Result<bool, LaunchError> {
-    let Invocation { mode, demo, source, selection, progress, log_format, .. } = invocation;
+    let Invocation { mode, dry_run, demo, source, selection, progress, log_format, .. } = invocation;
     survive_file_limits();
     let mut launch = Launch::new(source, environment, selection, demo);
     let Loaded { config, series } = launch.load().await?;
@@ -94,7 +94,7 @@ async fn run(
         open: database::open,
         stop: Stop::after(told_to_end()),
         simulated: demo,
-        dry_run: false,
+        dry_run,
         console,
         show: if progress { Show::Bar } else { Show::Lines },
         board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
@@ -107,14 +107,8 @@ async fn run(
             daemon::run(launch, Loaded { config, series }, log, around).await?;
             return Ok(true);
         }
-        Mode::Once { dry_run } => {
-            around.dry_run = dry_run;
-            export::once(&config, series, &around).await?
-        }
-        Mode::Backfill { range, restart, dry_run } => {
-            around.dry_run = dry_run;
-            export::backfill(&config, series, range, restart, &around).await?
-        }
+        Mode::Once => export::once(&config, series, &around).await?,
+        Mode::Backfill { range, restart } => export::backfill(&config, series, range, restart, &around).await?,
         Mode::Verify { range, repair, strict } => {
             let options = verify::Options { range, repair, strict, json: log_format == Format::Json };
             return Ok(verify::run(&config, series, options, &around).await?);
@@ -122,7 +116,7 @@ async fn run(
         Mode::Check => return Ok(check::run(&config, &launch.source.name(), &series, &around).await?),
         Mode::Completions(_) | Mode::Man => return Ok(true),
     };
-    if !around.dry_run {
+    if !dry_run {
         summarize(&rows, &launch, &config);
     }
     Ok(export::is_complete(&rows))
