@@ -119,7 +119,7 @@ impl Launch {
             }
         };
         platform.set_bots(&config.bots);
-        if config.bots.iter().any(is_encrypting) {
+        if config.bots.iter().any(|bot| bot.encryption.is_some()) {
             platform.decrypt_with(own_key()?.clone());
         }
         config.platform.url = url.clone();
@@ -142,13 +142,9 @@ impl Launch {
     }
 }
 
-fn is_encrypting(bot: &Arc<Bot>) -> bool {
-    bot.encryption.is_some()
-}
-
 /// Bots that encrypt their tokens do so to the key of the simulated platform.
 fn encrypt_to_simulation(bots: &mut [Arc<Bot>]) -> io::Result<()> {
-    for bot in bots.iter_mut().filter(|bot| is_encrypting(bot)) {
+    for bot in bots.iter_mut().filter(|bot| bot.encryption.is_some()) {
         if let Some(key) = &mut Arc::make_mut(bot).encryption {
             (key.public_key, key.id) = (own_key()?.public_key()?, None);
         }
