@@ -198,7 +198,7 @@ impl Daemon {
     }
 
     async fn listen(&self, address: std::net::SocketAddr) -> Result<Serving, anyhow::Error> {
-        let listener = endpoint::bind(address).await?;
+        let listener = endpoint::bind(address)?;
         let address = listener.local_addr().unwrap_or(address);
         tracing::info!("listening on http://{address}: status page, /metrics, /healthz, /readyz");
         Ok(endpoint::serve(listener, Arc::clone(&self.admin)))
