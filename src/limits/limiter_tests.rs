@@ -137,7 +137,7 @@ fn a_denied_hour_costs_few_requests_and_a_tick_gives_up_after_ten_minutes() {
                             Ok(permit) => permit.request,
                             Err(reason) => return reason,
                         };
-                        lock(&asked).push(start.elapsed().as_secs());
+                        asked.lock().push(start.elapsed().as_secs());
                         tokio::time::sleep(Duration::from_millis(100)).await;
                         limiter.denied(&request, None);
                     }
@@ -147,14 +147,14 @@ fn a_denied_hour_costs_few_requests_and_a_tick_gives_up_after_ten_minutes() {
         };
         let gave_up = tick().await;
         assert!(gave_up.iter().all(|reason| matches!(reason, NotAsked::Denied(_))), "{gave_up:?}");
-        let first_tick = lock(&asked).clone();
+        let first_tick = asked.lock().clone();
         assert!(start.elapsed() < Duration::from_secs(600) && first_tick.len() <= 60 + 3, "{first_tick:?}");
         assert!(first_tick[first_tick.len() - 2..].windows(2).all(|two| two[1] - two[0] >= 120), "{first_tick:?}");
         tick().await;
-        assert_eq!(lock(&asked).len(), first_tick.len(), "the next tick knows the pause");
+        assert_eq!(asked.lock().len(), first_tick.len(), "the next tick knows the pause");
         tokio::time::sleep(HOUR).await;
         tick().await;
-        assert_eq!(lock(&asked).len(), first_tick.len() + 1, "one request probes for all");
+        assert_eq!(asked.lock().len(), first_tick.len() + 1, "one request probes for all");
     });
 }
 

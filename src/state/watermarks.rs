@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::anyhow;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
 
@@ -106,12 +106,12 @@ impl Watermarks {
 
     /// How far this series has come wherever its points went, and where that was.
     pub fn kept(&self, key: &SeriesKey) -> Option<(Progress, Option<Target>)> {
-        self.lock().by_key.get(key).cloned()
+        self.entries.lock().by_key.get(key).cloned()
     }
 
     /// Remembers how far this series has come at this target.
     pub fn set(&self, key: SeriesKey, progress: Progress, target: Target) {
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         let kept = (progress, Some(target));
         if entries.by_key.insert(key, kept.clone()) != Some(kept) {
             entries.changed = true;
@@ -127,7 +127,7 @@ impl Watermarks {
     pub async fn save(&self) -> io::Result<()> {
         let _one_at_a_time = self.saving.lock().await;
         let series = {
-            let mut entries = self.lock();
+            let mut entries = self.entries.lock();
             if !self.may_write || !std::mem::take(&mut entries.changed) {
                 return Ok(());
             }
@@ -136,7 +136,7 @@ impl Watermarks {
         let path = self.path.clone();
         let write = move || atomic::replace(&path, VERSION, &Content { series });
         let written = tokio::task::spawn_blocking(write).await.map_err(io::Error::other).flatten();
-        self.lock().changed |= written.is_err();
+        self.entries.lock().changed |= written.is_err();
         written
     }
 
@@ -155,7 +155,7 @@ impl Watermarks {
     async fn keep_saving(&self, mut done: oneshot::Receiver<()>, report: impl Fn(io::Result<()>)) {
         loop {
             let something_to_save = async {
-                while !self.lock().changed {
+                while !self.entries.lock().changed {
                     self.changed.notified().await;
                 }
             };
@@ -165,16 +165,12 @@ impl Watermarks {
             }
             // Not to be cut off: whoever saves next must know what came of it.
             report(self.save().await);
-            let rest = rest_after_save(self.lock().by_key.len());
+            let rest = rest_after_save(self.entries.lock().by_key.len());
             tokio::select! {
                 _ = &mut done => return,
                 () = tokio::time::sleep(rest) => {}
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -235,7 +231,7 @@ mod tests {
         watermarks.set(key("b"), Progress { through: None, ..PROGRESS }, target("one"));
         watermarks.save().await.unwrap();
         let again = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
-        assert_eq!(again.lock().by_key, watermarks.lock().by_key);
+        assert_eq!(again.entries.lock().by_key, watermarks.entries.lock().by_key);
         assert_eq!(again.kept(&SeriesKey { bot_id: "st-other".into(), ..key("a") }), None, "another bot of that name");
     }
 
@@ -247,12 +243,12 @@ mod tests {
         watermarks.set(key("a"), PROGRESS, target("one"));
         let reports = Mutex::new(Vec::new());
         let report = |result: io::Result<()>| {
-            reports.lock().unwrap().push(result.is_ok());
+            reports.lock().push(result.is_ok());
             // The folder is not there when it is first needed.
             std::fs::create_dir_all(&state).unwrap();
         };
         watermarks.saved_while(tokio::time::sleep(Duration::from_secs(60)), report).await;
-        assert_eq!(*reports.lock().unwrap(), [false, true]);
+        assert_eq!(*reports.lock(), [false, true]);
         let again = Watermarks::load(&state, Timestamp::UNIX_EPOCH, true).unwrap();
         assert_eq!(again.get(&key("a"), &target("one")), Some(PROGRESS));
     }
@@ -262,9 +258,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = path_in(folder.path());
         std::fs::write(&path, "{}").unwrap();
-        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, false).unwrap().lock().by_key.is_empty());
+        assert!(
+            Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, false).unwrap().entries.lock().by_key.is_empty()
+        );
         assert!(path.exists(), "a dry run moves nothing");
-        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap().lock().by_key.is_empty());
+        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap().entries.lock().by_key.is_empty());
         assert!(!path.exists());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         std::fs::write(&path, "{\"version\": 2}").unwrap();

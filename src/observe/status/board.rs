@@ -1,9 +1,10 @@
 //! Shared state behind the status page, `/readyz` and the metrics: written by runs and by the daemon.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::condition::{Condition, ProcessState, SeriesCondition, sentence};
@@ -65,7 +66,7 @@ impl Board {
 
     /// From now on these series are exported and no others. Those known already stay as they are.
     pub fn expect(&self, series: &[Series]) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         let mut before = std::mem::take(&mut known.series);
         // Collected, not inserted one after the other, which would leave half of each node empty.
         known.series = series
@@ -85,7 +86,7 @@ impl Board {
 
     /// Something happened to a series. One that is not expected any more is left aside.
     pub fn saw(&self, series: &Series, event: &SeriesEvent, now: Timestamp) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         if let SeriesEvent::Failed { failure, .. } = event {
             known.denied |= failure.is_denied;
         }
@@ -103,28 +104,28 @@ impl Board {
 
     /// Says which failures stop how many series, once for each. To be called when a tick is over, and now and then.
     pub fn say_outages(&self, now: Timestamp) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         let next = known.next.first().map(|next| next.at);
         known.outages.say(next, now);
     }
 
     /// Whether anything has changed for the worse or the better since this was asked last.
     pub fn take_news(&self, limiter: &Limiter) -> bool {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         let before = std::mem::replace(&mut known.has_unwritten, limiter.has_unwritten());
         std::mem::take(&mut known.has_news) || known.has_unwritten != before
     }
 
     /// The figures of the last days that an earlier process knew.
     pub fn restore(&self, mut figures: BTreeMap<SeriesKey, Recent>) {
-        for (key, status) in &mut self.lock().series {
+        for (key, status) in &mut self.known.lock().series {
             status.recent = status.recent.take().or_else(|| figures.remove(key).map(Arc::new));
         }
     }
 
     /// The figures of the last days.
     pub fn figures(&self) -> Vec<(SeriesKey, Recent)> {
-        let known = self.lock();
+        let known = self.known.lock();
         let figures =
             known.series.iter().filter_map(|(key, status)| Some((key.clone(), status.recent.as_deref()?.clone())));
         figures.collect()
@@ -132,26 +133,26 @@ impl Board {
 
     /// How far a series has come.
     pub fn set_progress(&self, key: &SeriesKey, progress: Progress) {
-        if let Some(status) = self.lock().series.get_mut(key) {
+        if let Some(status) = self.known.lock().series.get_mut(key) {
             status.set_progress(progress, &self.metrics);
         }
     }
 
     /// Whether credentials were not accepted since this was asked last.
     pub fn take_denied(&self) -> bool {
-        std::mem::take(&mut self.lock().denied)
+        std::mem::take(&mut self.known.lock().denied)
     }
 
     /// The series that are not well: no tick of them has ended, or the last one failed.
     pub fn not_well(&self) -> Vec<Series> {
-        let known = self.lock();
+        let known = self.known.lock();
         let unwell = known.series.values().filter(|status| status.condition != Condition::Well);
         unwell.map(|status| status.series.clone()).collect()
     }
 
     /// What keeps `/readyz` from being ready; nothing if all is well.
     pub fn not_ready(&self) -> Vec<NotReady> {
-        let known = self.lock();
+        let known = self.known.lock();
         let unwell = known.series.iter().filter(|(_, status)| status.condition != Condition::Well);
         unwell
             .map(|(key, status)| {
@@ -173,7 +174,7 @@ impl Board {
 
     /// A tick of a bot begins or ends.
     pub fn set_running(&self, bot: &str, running: bool) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         if running {
             known.running.insert(bot.to_owned());
         } else {
@@ -183,14 +184,14 @@ impl Board {
 
     /// A tick has ended.
     pub fn tick_ended(&self, tick: TickView) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         known.ticks.push_front(tick);
         known.ticks.truncate(TICKS);
     }
 
     /// When the next ticks are due, soonest first.
     pub fn set_next(&self, next: Vec<NextTick>) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         known.has_news |= known.next != next;
         known.next = next;
     }
@@ -198,7 +199,7 @@ impl Board {
     /// The configuration was read: accepted, or refused for these keys.
     pub fn reloaded(&self, wrong: Vec<String>) {
         self.metrics.reloaded(wrong.is_empty());
-        self.lock().refused_reload = wrong;
+        self.known.lock().refused_reload = wrong;
     }
 
     /// The state folder was written, or could not be: said when that changes.
@@ -206,7 +207,7 @@ impl Board {
         self.metrics.state_failing(saved.is_err());
         let problem = saved.as_ref().err().map(|error| error.kind().to_string());
         let before = {
-            let mut known = self.lock();
+            let mut known = self.known.lock();
             known.has_news |= known.state_problem != problem;
             std::mem::replace(&mut known.state_problem, problem)
         };
@@ -222,7 +223,7 @@ impl Board {
     /// Everything, for the status page.
     pub fn view(&self, limiter: &Limiter, started: Timestamp, simulated: bool, now: Timestamp) -> View {
         limiter.look_at_others();
-        let known = self.lock();
+        let known = self.known.lock();
         let mut bots: Vec<BotView> = Vec::new();
         for status in known.series.values() {
             let bot = &status.series.bot;
@@ -258,7 +259,7 @@ impl Board {
 
     /// The sentence of such a view.
     pub fn sentence(&self, limiter: &Limiter, now: Timestamp) -> String {
-        let known = self.lock();
+        let known = self.known.lock();
         let conditions = known.series.iter().map(|(key, status)| {
             let SeriesKey { bot, channel, interval, .. } = key;
             SeriesCondition { bot, channel, interval: *interval, condition: status.condition }
@@ -278,19 +279,15 @@ impl Board {
     /// request and not only when a series comes further.
     pub fn measure_budgets(&self, limiter: &Limiter) {
         limiter.look_at_others();
-        self.metrics.state_failing(self.lock().state_problem.is_some() || limiter.has_unwritten());
+        self.metrics.state_failing(self.known.lock().state_problem.is_some() || limiter.has_unwritten());
         let limits = limiter.limits();
         let bots: BTreeMap<String, String> =
-            self.lock().series.keys().map(|key| (key.bot.clone(), key.bot_id.clone())).collect();
+            self.known.lock().series.keys().map(|key| (key.bot.clone(), key.bot_id.clone())).collect();
         for (bot, id) in bots {
             let budget = limiter.usage(&id);
             let part = |used: u32, limit: u32| f64::from(used) / f64::from(limit.max(1));
             self.metrics.budget(&bot, part(budget.minute, limits.per_minute), part(budget.hour, limits.per_hour));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
