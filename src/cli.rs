@@ -84,6 +84,8 @@ pub struct Arguments {
 pub struct Invocation {
     /// The mode, with its own options.
     pub mode: Mode,
+    /// Whether lines go to standard output and nothing is remembered.
+    pub dry_run: bool,
     /// Whether to use the simulated platform.
     pub demo: bool,
     /// Where the configuration comes from.
@@ -104,18 +106,13 @@ pub enum Mode {
     /// The daemon: ticks on a schedule until it is shut down.
     Daemon,
     /// One tick.
-    Once {
-        /// Whether lines go to standard output and nothing is remembered.
-        dry_run: bool,
-    },
+    Once,
     /// A range of days.
     Backfill {
         /// Which days.
         range: Range,
         /// Whether the progress of an interrupted run is forgotten.
         restart: bool,
-        /// Whether lines go to standard output and nothing is remembered.
-        dry_run: bool,
     },
     /// A comparison of a range of days.
     Verify {
@@ -164,30 +161,32 @@ impl Arguments {
                 return Err(UsageError(format!("{flag} requires {mode}")));
             }
         }
-        let shard = match self.shard {
-            Some(shard) => Some(shard),
-            None => shard_of_job(environment)?,
-        };
         let config = self.config.or_else(|| environment.raw("KORE_TREND_CONFIG").map(PathBuf::from));
         let source = match config {
             Some(path) => Source::File(path),
             None if self.demo => Source::BuiltIn("the demo's configuration", demo::CONFIG),
             None => Source::default_place(),
         };
-        let dry_run = self.dry_run;
         let mode = match (self.completions, self.backfill, self.verify) {
             _ if self.man => Mode::Man,
             (Some(shell), ..) => Mode::Completions(shell),
-            (None, Some(range), _) => Mode::Backfill { range, restart: self.restart, dry_run },
+            (None, Some(range), _) => Mode::Backfill { range, restart: self.restart },
             (None, None, Some(range)) => Mode::Verify { range, repair: self.repair, strict: self.strict },
-            (None, None, None) if self.once => Mode::Once { dry_run },
+            (None, None, None) if self.once => Mode::Once,
             (None, None, None) if self.check => Mode::Check,
             (None, None, None) => Mode::Daemon,
+        };
+        let shard = match (self.shard, mode) {
+            (Some(shard), _) => Some(shard),
+            // What explains the program does so whatever the environment says.
+            (None, Mode::Completions(_) | Mode::Man) => None,
+            (None, _) => shard_of_job(environment)?,
         };
         // The earliest zone of the world: what lies after its today does so everywhere.
         mode.range_is_sensible(calendar::today(&TimeZone::fixed(Offset::constant(14)), now))?;
         Ok(Invocation {
             mode,
+            dry_run: self.dry_run,
             demo: self.demo,
             source,
             selection: Selection { bots: self.bot, channels: self.channel, shard },
@@ -228,7 +227,7 @@ impl Mode {
         let (flag, range) = match self {
             Mode::Backfill { range, .. } => ("--backfill", range),
             Mode::Verify { range, .. } => ("--verify", range),
-            Mode::Daemon | Mode::Once { .. } | Mode::Check | Mode::Completions(_) | Mode::Man => return Ok(()),
+            Mode::Daemon | Mode::Once | Mode::Check | Mode::Completions(_) | Mode::Man => return Ok(()),
         };
         let yesterday = day_after(today, -1);
         let why = match range.to {

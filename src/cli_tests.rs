@@ -22,10 +22,10 @@ fn the_flags_are_consistent() {
 fn modes_are_told_apart() {
     let mode = |arguments: &[&str]| resolve(arguments, Environment::default()).unwrap().mode;
     assert_eq!(mode(&[]), Mode::Daemon);
-    assert_eq!(mode(&["--once", "--dry-run"]), Mode::Once { dry_run: true });
+    assert_eq!(mode(&["--once", "--dry-run"]), Mode::Once);
     assert_eq!(mode(&["--check"]), Mode::Check);
     let range = Range { from: date(2026, 1, 1), to: None };
-    assert_eq!(mode(&["--backfill", "2026-01-01.."]), Mode::Backfill { range, restart: false, dry_run: false });
+    assert_eq!(mode(&["--backfill", "2026-01-01.."]), Mode::Backfill { range, restart: false });
     let verify = |repair, strict| Mode::Verify { range, repair, strict };
     assert_eq!(mode(&["--verify", "2026-01-01.."]), verify(false, false));
     assert_eq!(mode(&["--verify", "2026-01-01..", "--repair", "--strict"]), verify(true, true));

@@ -10,18 +10,21 @@ use std::ffi::OsString;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use anyhow::Context;
 use native_tls::TlsConnector;
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Url, redirect};
 
 pub use self::proxy::{PROXY_PASSWORD, Proxy, ProxyError, is_loopback};
-pub use self::reply::{LONGEST_ANSWER, LONGEST_REFUSAL, Reply, TransportError, receive, says_nothing, transport_error};
+pub use self::reply::{LONGEST_ANSWER, Reply, TransportError, receive, says_nothing, transport_error};
 
 /// How long a connection may be idle and be used again. By the next tick the name may lead elsewhere, where the old
 /// address still answers; and a proxy between may have forgotten the connection.
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+const NO_CLIENT: &str = "cannot set up the HTTP client";
 
 /// A service, and how it is reached.
 #[derive(Clone, Debug)]
@@ -31,23 +34,6 @@ pub struct Service {
     timeout: Duration,
 }
 
-/// Why a service cannot be reached at all.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// A variable of the environment names a proxy that cannot be used.
-    #[error(transparent)]
-    Proxy(#[from] ProxyError),
-    /// The system's TLS library or trust store.
-    #[error("cannot set up TLS: {0}")]
-    Tls(#[from] native_tls::Error),
-    /// The HTTP client.
-    #[error("cannot set up the HTTP client: {0}")]
-    Client(#[from] reqwest::Error),
-    /// The HTTP client within `influxdb2`.
-    #[error("cannot set up the HTTP client: {0}")]
-    InfluxDb2(#[from] reqwest_for_influxdb2::Error),
-}
-
 impl Service {
     /// The service at this address, reached through the proxy that the environment names for it, if any. One request
     /// may take `timeout`, from connecting to the last byte.
@@ -55,7 +41,7 @@ impl Service {
     /// # Errors
     ///
     /// If that proxy cannot be used, or the system's TLS library cannot be set up.
-    pub fn new(url: &Url, timeout: Duration) -> Result<Service, SetupError> {
+    pub fn new(url: &Url, timeout: Duration) -> Result<Service, anyhow::Error> {
         Service::within(url, timeout, |name| std::env::var_os(name))
     }
 
@@ -63,8 +49,9 @@ impl Service {
         url: &Url,
         timeout: Duration,
         variable: impl Fn(&str) -> Option<OsString>,
-    ) -> Result<Service, SetupError> {
-        Ok(Service { tls: connector()?, proxy: Proxy::of(url, variable)?, timeout })
+    ) -> Result<Service, anyhow::Error> {
+        let tls = connector().context("cannot set up TLS")?;
+        Ok(Service { tls, proxy: Proxy::of(url, variable)?, timeout })
     }
 
     /// The client for requests of our own; so many connections are kept for the next one.
@@ -72,7 +59,7 @@ impl Service {
     /// # Errors
     ///
     /// What the library said.
-    pub fn client(&self, most_idle: usize) -> Result<reqwest::Client, SetupError> {
+    pub fn client(&self, most_idle: usize) -> Result<reqwest::Client, anyhow::Error> {
         let mut http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("identity"))]))
@@ -86,9 +73,9 @@ impl Service {
             .pool_max_idle_per_host(most_idle)
             .no_proxy();
         if let Some(proxy) = &self.proxy {
-            http = http.proxy(proxy.for_reqwest()?);
+            http = http.proxy(proxy.for_reqwest().context(NO_CLIENT)?);
         }
-        Ok(http.build()?)
+        http.build().context(NO_CLIENT)
     }
 
     /// The same for the older reqwest that `influxdb2` is built on.
@@ -96,7 +83,7 @@ impl Service {
     /// # Errors
     ///
     /// What the library said.
-    pub fn builder_for_influxdb2(&self) -> Result<reqwest_for_influxdb2::ClientBuilder, SetupError> {
+    pub fn builder_for_influxdb2(&self) -> Result<reqwest_for_influxdb2::ClientBuilder, anyhow::Error> {
         use reqwest_for_influxdb2::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
         use reqwest_for_influxdb2::redirect;
         let http = reqwest_for_influxdb2::Client::builder()
@@ -110,7 +97,7 @@ impl Service {
             .pool_idle_timeout(LONGEST_IDLE)
             .no_proxy();
         Ok(match &self.proxy {
-            Some(proxy) => http.proxy(proxy.for_influxdb2()?),
+            Some(proxy) => http.proxy(proxy.for_influxdb2().context(NO_CLIENT)?),
             None => http,
         })
     }

@@ -6,7 +6,7 @@
 //! ```text
 //!             pure                                              effects
 //!  config ──▶ plan(progress, today) ─▶ windows ─▶ platform::client::fetch
-//!             flatten(answer, asked) ─▶ points ─▶ sink::writer
+//!             flatten(answer, asked) ─▶ points ─▶ database::writer
 //!             progress.advance(windows)   only after the write is confirmed ─▶ watermark
 //! ```
 //!

@@ -18,12 +18,11 @@ use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::platform::ask::over_the_network;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::{Row, Summary};
-use kore_trend_exporter::run::{self as export, Env, RunError};
+use kore_trend_exporter::run::{self as export, Env};
 use kore_trend_exporter::run::{check, verify};
 use kore_trend_exporter::shutdown::Stop;
 use kore_trend_exporter::startup::{Launch, LaunchError, Loaded};
-use kore_trend_exporter::state::backfill::BackfillError;
-use kore_trend_exporter::state::watermarks::WatermarkError;
+use kore_trend_exporter::state::StateError;
 use kore_trend_exporter::{daemon, database, manual};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -33,18 +32,6 @@ const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 /// The configuration is wrong, or a newer release wrote the state.
 const WRONG_CONFIGURATION: u8 = 78;
-
-/// Why the program exits without having done its work.
-enum Fault {
-    Launch(LaunchError),
-    Run(RunError),
-}
-
-impl<E: Into<RunError>> From<E> for Fault {
-    fn from(error: E) -> Self {
-        Fault::Run(error.into())
-    }
-}
 
 fn main() -> ExitCode {
     panics::guard();
@@ -77,23 +64,28 @@ fn main() -> ExitCode {
     match ended {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILED),
-        Err(fault) => fault.end(),
+        Err(error) => failed(error),
     }
 }
 
 /// Runs the mode. Returns whether everything that was asked for is done.
-async fn run(invocation: Invocation, environment: Environment, console: Console, log: Log) -> Result<bool, Fault> {
-    let Invocation { mode, demo, source, selection, progress, log_format, .. } = invocation;
+async fn run(
+    invocation: Invocation,
+    environment: Environment,
+    console: Console,
+    log: Log,
+) -> Result<bool, LaunchError> {
+    let Invocation { mode, dry_run, demo, source, selection, progress, log_format, .. } = invocation;
     survive_file_limits();
     let mut launch = Launch::new(source, environment, selection, demo);
-    let Loaded { config, series } = launch.load().await.map_err(Fault::Launch)?;
+    let Loaded { config, series } = launch.load().await?;
     log.set_level(config.log_level.as_deref());
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let todays = series.iter().map(|series| calendar::today(&series.bot.time_zone, Timestamp::now()));
     if let Some(today) = todays.max() {
-        mode.range_is_sensible(today).map_err(|error| Fault::Launch(error.into()))?;
+        mode.range_is_sensible(today)?;
     }
     let watch = Watch::new(Timestamp::now());
     let mut around = Env {
@@ -102,7 +94,7 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
         open: database::open,
         stop: Stop::after(told_to_end()),
         simulated: demo,
-        dry_run: false,
+        dry_run,
         console,
         show: if progress { Show::Bar } else { Show::Lines },
         board: Arc::new(Board::new(Arc::clone(&watch.metrics))),
@@ -115,14 +107,8 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
             daemon::run(launch, Loaded { config, series }, log, around).await?;
             return Ok(true);
         }
-        Mode::Once { dry_run } => {
-            around.dry_run = dry_run;
-            export::once(&config, series, &around).await?
-        }
-        Mode::Backfill { range, restart, dry_run } => {
-            around.dry_run = dry_run;
-            export::backfill(&config, series, range, restart, &around).await?
-        }
+        Mode::Once => export::once(&config, series, &around).await?,
+        Mode::Backfill { range, restart } => export::backfill(&config, series, range, restart, &around).await?,
         Mode::Verify { range, repair, strict } => {
             let options = verify::Options { range, repair, strict, json: log_format == Format::Json };
             return Ok(verify::run(&config, series, options, &around).await?);
@@ -130,38 +116,27 @@ async fn run(invocation: Invocation, environment: Environment, console: Console,
         Mode::Check => return Ok(check::run(&config, &launch.source.name(), &series, &around).await?),
         Mode::Completions(_) | Mode::Man => return Ok(true),
     };
-    if !around.dry_run {
+    if !dry_run {
         summarize(&rows, &launch, &config);
     }
     Ok(export::is_complete(&rows))
 }
 
-impl Fault {
-    /// Logs what is wrong. Returns the exit code.
-    fn end(self) -> ExitCode {
-        match self {
-            Fault::Launch(LaunchError::Usage(error)) => wrong_usage(&error),
-            Fault::Launch(LaunchError::Configuration(Problems(problems))) => {
-                for problem in problems {
-                    tracing::error!("{problem}");
-                }
-                ExitCode::from(WRONG_CONFIGURATION)
-            }
-            Fault::Launch(error @ (LaunchError::Simulation(_) | LaunchError::TooSlow(_))) => {
-                tracing::error!("{error}");
-                ExitCode::from(FAILED)
-            }
-            Fault::Run(error) => {
-                tracing::error!("{error}");
-                ExitCode::from(match error {
-                    RunError::Backfill(BackfillError::AnotherRange { .. }) => WRONG_USAGE,
-                    RunError::Watermarks(WatermarkError::Newer { .. })
-                    | RunError::Backfill(BackfillError::Newer { .. }) => WRONG_CONFIGURATION,
-                    _ => FAILED,
-                })
-            }
+/// Logs what is wrong. Returns the exit code.
+fn failed(error: LaunchError) -> ExitCode {
+    let code = match &error {
+        LaunchError::Usage(error) => wrong_usage(error),
+        LaunchError::State(StateError::AnotherRange(_)) => WRONG_USAGE,
+        LaunchError::Configuration(_) | LaunchError::State(StateError::Newer(_)) => WRONG_CONFIGURATION,
+        LaunchError::State(StateError::Other(_)) | LaunchError::TooSlow(_) | LaunchError::Other(_) => FAILED,
+    };
+    match error {
+        LaunchError::Configuration(Problems(problems)) => {
+            problems.iter().for_each(|problem| tracing::error!("{problem}"))
         }
+        error => tracing::error!("{error}"),
     }
+    ExitCode::from(code)
 }
 
 /// Prints the summary table and, after a demo, what to try next.

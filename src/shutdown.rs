@@ -25,11 +25,6 @@ impl Stop {
         Stop(heard)
     }
 
-    /// Never stops.
-    pub fn never() -> Stop {
-        Stop(watch::channel(false).1)
-    }
-
     /// Whether the program is to end.
     pub fn is_told(&self) -> bool {
         *self.0.borrow()
@@ -37,9 +32,8 @@ impl Stop {
 
     /// Waits until the program is to end.
     pub async fn told(&self) {
-        if self.0.clone().wait_for(|told| *told).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        let mut heard = self.0.clone();
+        let _told = heard.wait_for(|told| *told).await;
     }
 
     /// Does `work` unless the program is told to end and this grace is over, too.

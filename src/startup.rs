@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use jiff::Timestamp;
 use reqwest::Url;
 
@@ -13,6 +14,7 @@ use crate::demo::tokens::own_key;
 use crate::demo::{Behaviour, Platform};
 use crate::domain::bot::Bot;
 use crate::domain::series::Series;
+use crate::state::StateError;
 
 /// Where the configuration comes from, and which part of it is exported.
 pub struct Launch {
@@ -37,7 +39,7 @@ pub struct Loaded {
     pub series: Vec<Series>,
 }
 
-/// Why nothing can be exported.
+/// Why the program cannot do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// The configuration is wrong.
@@ -46,13 +48,18 @@ pub enum LaunchError {
     /// The command line names what the configuration does not have.
     #[error("{0}")]
     Usage(#[from] UsageError),
-    /// The simulated platform cannot be started.
-    #[error("the simulated platform cannot be started: {0}")]
-    Simulation(#[from] io::Error),
+    /// The state folder, or what stands in it, is not as it must be.
+    #[error("{0}")]
+    State(#[from] StateError),
     /// A file that the configuration names takes too long to read.
     #[error("reading the configuration and the files that it names took longer than {0:?}")]
     TooSlow(Duration),
+    /// Anything else.
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
 }
+
+const NO_SIMULATION: &str = "the simulated platform cannot be started";
 
 impl Launch {
     /// Nothing is read yet.
@@ -90,11 +97,11 @@ impl Launch {
     /// If the command line names what the configuration does not have, or the simulated platform cannot be started.
     pub async fn select(&mut self, mut config: Config) -> Result<Loaded, LaunchError> {
         if self.demo {
-            encrypt_to_simulation(&mut config.bots)?;
+            encrypt_to_simulation(&mut config.bots).context(NO_SIMULATION)?;
         }
         let series = self.selection.choose(&config)?;
         if self.demo {
-            self.simulate(&mut config).await?;
+            self.simulate(&mut config).await.context(NO_SIMULATION)?;
         }
         self.was_loaded = true;
         Ok(Loaded { config, series })
@@ -112,7 +119,7 @@ impl Launch {
             }
         };
         platform.set_bots(&config.bots);
-        if config.bots.iter().any(is_encrypting) {
+        if config.bots.iter().any(|bot| bot.encryption.is_some()) {
             platform.decrypt_with(own_key()?.clone());
         }
         config.platform.url = url.clone();
@@ -135,13 +142,9 @@ impl Launch {
     }
 }
 
-fn is_encrypting(bot: &Arc<Bot>) -> bool {
-    bot.encryption.is_some()
-}
-
 /// Bots that encrypt their tokens do so to the key of the simulated platform.
 fn encrypt_to_simulation(bots: &mut [Arc<Bot>]) -> io::Result<()> {
-    for bot in bots.iter_mut().filter(|bot| is_encrypting(bot)) {
+    for bot in bots.iter_mut().filter(|bot| bot.encryption.is_some()) {
         if let Some(key) = &mut Arc::make_mut(bot).encryption {
             (key.public_key, key.id) = (own_key()?.public_key()?, None);
         }

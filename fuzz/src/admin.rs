@@ -73,7 +73,7 @@ async fn serve() -> Endpoint {
         started: now(),
         simulated: false,
     };
-    let listener = endpoint::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let listener = endpoint::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let address = listener.local_addr().unwrap();
     Endpoint { address, liveness, _serving: endpoint::serve(listener, Arc::new(admin)) }
 }

@@ -15,8 +15,9 @@ use kore_trend_exporter::domain::plan::{Progress, Reach, tick};
 use kore_trend_exporter::domain::series::{Interval, Series, SeriesKey, Window, day_after, days_between};
 use kore_trend_exporter::domain::target::Target;
 use kore_trend_exporter::observe::status::memory;
-use kore_trend_exporter::state::backfill::{self, BackfillError, BackfillProgress, Range};
-use kore_trend_exporter::state::watermarks::{self, WatermarkError, Watermarks};
+use kore_trend_exporter::state::StateError;
+use kore_trend_exporter::state::backfill::{self, BackfillProgress, Range};
+use kore_trend_exporter::state::watermarks::{self, Watermarks};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
@@ -49,8 +50,8 @@ fn check_watermarks(folder: &Path, content: &[u8]) {
     let value: Option<Value> = serde_json::from_slice(content).ok();
     let loaded = match Watermarks::load(folder, Timestamp::UNIX_EPOCH, true) {
         Ok(loaded) => loaded,
-        Err(WatermarkError::Newer { found, .. }) => {
-            assert!(found > 1 && value.is_none_or(|value| value["version"] == found));
+        Err(StateError::Newer(words)) => {
+            assert!(value.is_none_or(|value| words.contains(&format!("has format version {}, but", value["version"]))));
             return assert_eq!(std::fs::read(&path).unwrap(), content, "it is left as it is");
         }
         Err(error) => panic!("{error}"),
@@ -105,15 +106,16 @@ fn check_backfill(folder: &Path, content: &[u8]) {
     let path = backfill::path_in(folder);
     std::fs::write(&path, content).unwrap();
     let other = Range { from: date(1970, 1, 1), to: Some(date(1970, 1, 1)) };
-    let range = match BackfillProgress::load(folder, other) {
-        Ok(_) => other,
-        Err(BackfillError::AnotherRange { unfinished }) => unfinished,
-        Err(BackfillError::Unreadable { problem, .. }) => return assert!(!problem.is_empty()),
-        Err(BackfillError::Newer { found, .. }) => return assert!(found > 1),
-        Err(error) => panic!("{error}"),
+    let words = match BackfillProgress::load(folder, other) {
+        Ok(_) => None,
+        Err(StateError::AnotherRange(words)) => Some(words),
+        Err(StateError::Newer(_)) => return,
+        Err(StateError::Other(error)) => return assert!(error.to_string().ends_with("start over with --restart")),
     };
     let Ok(value) = serde_json::from_slice::<Value>(content) else { return };
-    assert_eq!((value["from"].as_str().map(day), value["to"].as_str().map(day)), (Some(range.from), range.to));
+    let range = Range { from: value["from"].as_str().map(day).unwrap(), to: value["to"].as_str().map(day) };
+    assert_eq!(range == other, words.is_none());
+    assert!(words.is_none_or(|words| words.starts_with(&format!("a backfill of {range} was interrupted"))));
     let done: BTreeMap<SeriesKey, Option<Date>> =
         entries(&value).map(|(key, entry)| (key, entry["through"].as_str().map(day))).collect();
     let mut loaded = BackfillProgress::load(folder, range).unwrap();

@@ -25,9 +25,7 @@ pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environ
         algorithm => algorithm.unwrap_or(Algorithm::HS256),
     };
     if matches!(algorithm, Algorithm::RS256 | Algorithm::RS512) {
-        let credential = format!("{name}.private_key");
-        let places = Places { value: None, file: &key_file, credential: &credential, purpose: Purpose::Platform };
-        let pem = secrets::read(reader, &places, environment);
+        let pem = secrets::read(reader, &Places::of_file(&at("private_key"), Purpose::Platform), environment);
         for unused in [&value, &secret_file] {
             if reader.has(unused) {
                 reader.warnings.push(format!("{unused} is not used: {algorithm:?} signs with private_key_file"));
@@ -40,10 +38,7 @@ pub(super) fn signing_key(reader: &mut Reader, name: &str, environment: &Environ
         let key = SigningKey::rsa(algorithm, pem.expose_secret().as_bytes());
         return key.map_err(|error| reader.problem(&key_file, error)).ok();
     }
-    let credential = format!("{name}.client_secret");
-    let places =
-        Places { value: Some(&value), file: &secret_file, credential: &credential, purpose: Purpose::Platform };
-    let secret = secrets::read(reader, &places, environment);
+    let secret = secrets::read(reader, &Places::of(&value, Purpose::Platform), environment);
     if reader.has(&key_file) {
         reader
             .problem(&key_file, format!("{algorithm:?} signs with the client secret; set algorithm to RS256 or RS512"));

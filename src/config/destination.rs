@@ -33,12 +33,8 @@ fn influxdb(reader: &mut Reader, environment: &Environment) -> Option<InfluxDb> 
     }
     let timeout = duration(reader, "influxdb.timeout", 30, false);
     let gzip = flag(reader, "influxdb.gzip", true);
-    let mut token_at = |value, file, credential, purpose| {
-        let places = Places { value: Some(value), file, credential, purpose };
-        secrets::read(reader, &places, environment)
-    };
-    let token = token_at("influxdb.token", "influxdb.token_file", "influxdb.token", Purpose::Database);
-    let read_token =
-        token_at("influxdb.read_token", "influxdb.read_token_file", "influxdb.read_token", Purpose::OptionalDatabase);
+    let token = secrets::read(reader, &Places::of("influxdb.token", Purpose::Database), environment);
+    let read_token = Places::of("influxdb.read_token", Purpose::OptionalDatabase);
+    let read_token = secrets::read(reader, &read_token, environment);
     Some(InfluxDb { url: url?, org: org?, bucket: bucket?, token: token?, read_token, read, timeout, gzip })
 }

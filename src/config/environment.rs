@@ -45,12 +45,14 @@ impl Environment {
     }
 }
 
+#[cfg(test)]
 impl<K: Into<OsString>, V: Into<OsString>, const N: usize> From<[(K, V); N]> for Environment {
     fn from(variables: [(K, V); N]) -> Self {
         variables.into_iter().collect()
     }
 }
 
+#[cfg(test)]
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
         Environment(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())

@@ -20,7 +20,7 @@ pub(super) struct Layers {
     pub(super) document: String,
     /// By the path of the key, from 1.
     pub(super) lines: BTreeMap<String, usize>,
-    /// Variables that cannot be read.
+    /// What is wrong: at first, variables that cannot be read.
     pub(super) problems: Vec<Problem>,
 }
 

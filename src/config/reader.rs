@@ -1,6 +1,6 @@
 //! Reads one key at a time and collects what is wrong, so that one run reports every problem, and each mistake once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use figment::value::{Dict, Value};
 use serde::de::DeserializeOwned;
@@ -14,12 +14,9 @@ use super::shown::show;
 
 /// The merged layers, the keys that were asked for, and what was wrong with them.
 pub(super) struct Reader {
-    root: Value,
-    document: String,
-    lines: BTreeMap<String, usize>,
+    layers: Layers,
     /// Bots of which nothing else is said.
     pub(super) refused: BTreeSet<String>,
-    problems: Vec<Problem>,
     /// Keys that are missing; each problem with the keys of which one would do.
     missing: Vec<(Problem, Vec<String>)>,
     /// Whether bots without credentials get some, for the simulated platform takes what it is told.
@@ -30,16 +27,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(layers: Layers, simulated: bool) -> Reader {
-        Reader {
-            root: layers.root,
-            document: layers.document,
-            lines: layers.lines,
-            refused: BTreeSet::new(),
-            problems: layers.problems,
-            missing: Vec::new(),
-            simulated,
-            warnings: Vec::new(),
-        }
+        Reader { layers, refused: BTreeSet::new(), missing: Vec::new(), simulated, warnings: Vec::new() }
     }
 
     /// What `parse` makes of the value at `path`, if it is there, has the type and is valid; `allowed` completes
@@ -50,7 +38,7 @@ impl Reader {
         allowed: &str,
         parse: impl FnOnce(T) -> Option<U>,
     ) -> Option<U> {
-        let value = self.root.find_ref(path)?.clone();
+        let value = self.layers.root.find_ref(path)?.clone();
         let typed = value.deserialize().ok().or_else(|| match &value {
             // As in TOML, or as figment has it: without the quotes.
             Value::String(_, text) if is_of_environment(&value) => {
@@ -109,7 +97,7 @@ impl Reader {
 
     /// A string as it stands, whatever it looks like; the message of a wrong type does not show the value.
     pub(super) fn get_secret(&mut self, path: &str) -> Option<String> {
-        match self.root.find_ref(path)? {
+        match self.layers.root.find_ref(path)? {
             Value::String(_, text) => Some(text.clone()),
             _ => {
                 self.problem(path, "must be a string in quotes (value hidden)");
@@ -120,23 +108,23 @@ impl Reader {
 
     /// The entries of the table at `path`, which may be absent.
     pub(super) fn entries(&self, path: &str) -> Dict {
-        self.root.find_ref(path).and_then(Value::as_dict).cloned().unwrap_or_default()
+        self.layers.root.find_ref(path).and_then(Value::as_dict).cloned().unwrap_or_default()
     }
 
     /// Whether anything stands at `path`.
     pub(super) fn has(&self, path: &str) -> bool {
-        self.root.find_ref(path).is_some()
+        self.layers.root.find_ref(path).is_some()
     }
 
     /// Whether the value at `path` comes from an environment variable.
     pub(super) fn is_from_environment(&self, path: &str) -> bool {
-        self.root.find_ref(path).is_some_and(is_of_environment)
+        self.layers.root.find_ref(path).is_some_and(is_of_environment)
     }
 
     /// Notes that the key at `path` is wrong.
     pub(super) fn problem(&mut self, path: &str, message: impl Into<String>) {
         let problem = self.problem_at(path, message.into());
-        self.problems.push(problem);
+        self.layers.problems.push(problem);
     }
 
     /// Notes that one of these keys should be there; the message speaks of the first.
@@ -150,20 +138,20 @@ impl Reader {
         // A name may hold anything; whoever writes it must not write lines into a log.
         let key = Some(path.replace(char::is_control, "\u{fffd}"));
         // What is missing is of the document or of the environment as the table is that should hold it.
-        let there = up_from(path).find(|path| self.lines.contains_key(*path) || self.has(path));
-        let line = there.and_then(|path| self.lines.get(path)).copied();
+        let there = up_from(path).find(|path| self.layers.lines.contains_key(*path) || self.has(path));
+        let line = there.and_then(|path| self.layers.lines.get(path)).copied();
         let is_of_variable = |value: &Value| is_of_environment(value) && value.as_dict().is_none();
         let is_overlaid =
-            there.is_some_and(|path| line.is_none() || self.root.find_ref(path).is_some_and(is_of_variable));
+            there.is_some_and(|path| line.is_none() || self.layers.root.find_ref(path).is_some_and(is_of_variable));
         match is_overlaid {
             true => Problem { origin: variable_of(path), key, message, line: None },
-            false => Problem { origin: self.document.clone(), key, message, line },
+            false => Problem { origin: self.layers.document.clone(), key, message, line },
         }
     }
 
     /// Notes what there is no such key for, and returns all problems and all warnings.
     pub(super) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
-        let Strays { unknown, no_tables } = Strays::of(&self.root, &self.refused);
+        let Strays { unknown, no_tables } = Strays::of(&self.layers.root, &self.refused);
         // A key that is written in another way is not missing besides.
         let mut explained: BTreeSet<String> = BTreeSet::new();
         for path in no_tables {
@@ -176,10 +164,10 @@ impl Reader {
         }
         let is_explained = |key: &String| up_from(key).any(|path| explained.contains(path));
         let missing = self.missing.into_iter().filter(|(_, keys)| !keys.iter().any(is_explained));
-        self.problems.extend(missing.map(|(problem, _)| problem));
+        self.layers.problems.extend(missing.map(|(problem, _)| problem));
         // In the order of the document, and what is wrong with variables first.
-        self.problems.sort_by_key(|problem| problem.line);
-        (self.problems, self.warnings)
+        self.layers.problems.sort_by_key(|problem| problem.line);
+        (self.layers.problems, self.warnings)
     }
 }
 

@@ -10,20 +10,31 @@ use super::files;
 use super::reader::Reader;
 
 /// The keys and the credential that may bring one secret.
-pub(super) struct Places<'a> {
+pub(super) struct Places {
     /// The key that holds the secret itself, if there is one.
-    pub(super) value: Option<&'a str>,
+    value: Option<String>,
     /// The key that names a file.
-    pub(super) file: &'a str,
+    file: String,
     /// The name of the file in `$CREDENTIALS_DIRECTORY`.
-    pub(super) credential: &'a str,
+    credential: String,
     /// What it is for.
-    pub(super) purpose: Purpose,
+    purpose: Purpose,
 }
 
-impl<'a> Places<'a> {
-    fn keys(&self) -> impl Iterator<Item = &'a str> {
-        self.value.into_iter().chain([self.file])
+impl Places {
+    /// Of a secret that may stand at `key` itself.
+    pub(super) fn of(key: &str, purpose: Purpose) -> Places {
+        Places { value: Some(key.to_owned()), ..Places::of_file(key, purpose) }
+    }
+
+    /// Of a secret that is always a file.
+    pub(super) fn of_file(key: &str, purpose: Purpose) -> Places {
+        let credential = key.strip_prefix("bots.").unwrap_or(key).to_owned();
+        Places { value: None, file: format!("{key}_file"), credential, purpose }
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        self.value.as_deref().into_iter().chain([self.file.as_str()])
     }
 }
 
@@ -45,7 +56,7 @@ pub(super) const STAND_IN: &str = "a stand-in for a secret";
 const FOLDER: &str = concat!(env!("CARGO_PKG_NAME"), "_");
 
 /// The secret, or a problem. What the environment says goes before what the document says.
-pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Environment) -> Option<SecretString> {
+pub(super) fn read(reader: &mut Reader, places: &Places, environment: &Environment) -> Option<SecretString> {
     let (key, text) = find(reader, places, environment)?;
     let text = trimmed(&text);
     if let Some(problem) = problem_of(text, places.purpose) {
@@ -56,7 +67,7 @@ pub(super) fn read(reader: &mut Reader, places: &Places<'_>, environment: &Envir
 }
 
 /// The text of the secret, and the key that brought it.
-fn find<'a>(reader: &mut Reader, places: &Places<'a>, environment: &Environment) -> Option<(&'a str, String)> {
+fn find<'a>(reader: &mut Reader, places: &'a Places, environment: &Environment) -> Option<(&'a str, String)> {
     let mut found: Vec<(&str, Option<String>)> = places.keys().map(|key| (key, reader.get_secret(key))).collect();
     found.retain(|(key, _)| reader.has(key));
     if found.iter().any(|(key, _)| reader.is_from_environment(key)) {
@@ -75,20 +86,20 @@ fn find<'a>(reader: &mut Reader, places: &Places<'a>, environment: &Environment)
 
 fn from_credential<'a>(
     reader: &mut Reader,
-    places: &Places<'a>,
+    places: &'a Places,
     environment: &Environment,
 ) -> Option<(&'a str, String)> {
     let folder = environment.raw("CREDENTIALS_DIRECTORY").map(Path::new);
-    let names = [places.credential.to_owned(), format!("{FOLDER}{}", places.credential)];
+    let names = [places.credential.clone(), format!("{FOLDER}{}", places.credential)];
     let found = folder.and_then(|folder| names.iter().map(|name| folder.join(name)).find(|path| path.exists()));
     if let Some(path) = found {
-        return Some((places.file, from_file(reader, places, &path)?));
+        return Some((&places.file, from_file(reader, places, &path)?));
     }
     if places.purpose == Purpose::OptionalDatabase {
         return None;
     }
     if may_be_absent(reader, places) {
-        return Some((places.file, STAND_IN.to_owned()));
+        return Some((&places.file, STAND_IN.to_owned()));
     }
     let keys: Vec<&str> = places.keys().collect();
     let message = format!("is missing; set {} or the credential {}", keys.join(" or "), places.credential);
@@ -96,21 +107,21 @@ fn from_credential<'a>(
     None
 }
 
-fn from_file(reader: &mut Reader, places: &Places<'_>, path: &Path) -> Option<String> {
+fn from_file(reader: &mut Reader, places: &Places, path: &Path) -> Option<String> {
     match files::read(path) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == ErrorKind::NotFound && may_be_absent(reader, places) => Some(STAND_IN.to_owned()),
         Err(error) => {
-            reader.problem(places.file, files::unreadable(&error));
+            reader.problem(&places.file, files::unreadable(&error));
             None
         }
     }
 }
 
-fn may_be_absent(reader: &mut Reader, places: &Places<'_>) -> bool {
+fn may_be_absent(reader: &mut Reader, places: &Places) -> bool {
     let absent = reader.simulated && places.purpose == Purpose::Platform;
     if absent {
-        let credential = places.credential;
+        let credential = &places.credential;
         reader.warnings.push(format!("{credential} does not exist; the simulated platform does not need it"));
     }
     absent

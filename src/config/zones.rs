@@ -2,21 +2,16 @@
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-/// Files beside the zones that are no zone, or another one on each machine; `Etc/Unknown` is none either.
-const NO_ZONES: [&str; 5] = ["localtime", "posixrules", "Factory", "leapseconds", "Etc/Unknown"];
+/// Files beside the zones that are no zone, or another one on each machine; `Etc/Unknown` is none either. In lower case.
+const NO_ZONES: [&str; 5] = ["localtime", "posixrules", "factory", "leapseconds", "etc/unknown"];
 
 /// Folders beside the zones that hold them once more; one of them counts leap seconds.
 const COPIES: [&str; 2] = ["posix/", "right/"];
 
 /// The zone of this name, if there is one. Distributions leave out names that are only kept for old programs.
 pub fn find(name: &str) -> Option<TimeZone> {
-    let is_one_of = |names: &[&str]| names.iter().any(|no_zone| no_zone.eq_ignore_ascii_case(name));
-    let is_copy = COPIES.iter().any(|folder| {
-        name.len() >= folder.len()
-            && name.is_char_boundary(folder.len())
-            && name[..folder.len()].eq_ignore_ascii_case(folder)
-    });
-    if is_one_of(&NO_ZONES) || is_copy {
+    let lower = name.to_ascii_lowercase();
+    if NO_ZONES.contains(&lower.as_str()) || COPIES.iter().any(|folder| lower.starts_with(folder)) {
         return None;
     }
     TimeZone::get(name).or_else(|_| TimeZoneDatabase::bundled().get(name)).ok()

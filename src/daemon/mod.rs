@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, sleep_until};
 
@@ -31,8 +31,9 @@ use crate::observe::endpoint::{self, Admin, Serving};
 use crate::observe::logging::Log;
 use crate::observe::status::memory;
 use crate::run::job::Clients;
-use crate::run::{self, Env, RunError, Ticked};
+use crate::run::{self, Env, Ticked};
 use crate::startup::{Launch, Loaded};
+use crate::state::StateError;
 use crate::state::watermarks::Watermarks;
 
 /// What the loop works with.
@@ -70,11 +71,12 @@ struct Daemon {
 /// # Errors
 ///
 /// If it cannot start: the state folder, the listener, the clients.
-pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(), RunError> {
+pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(), StateError> {
     // From here on a signal to reload is heard, not deadly.
     let hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let started = (env.clock)();
-    let config = Arc::new(loaded.config.clone());
+    let Loaded { config, series } = loaded;
+    let config = Arc::new(config);
     let _lock = run::take_folder(&config.state_dir)?;
     let watermarks = Arc::new(Watermarks::load(&config.state_dir, started, true)?);
     let limiter = run::limiter(&config, &env)?;
@@ -114,7 +116,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     if let Some(address) = daemon.config.admin {
         daemon.serving = Some(daemon.listen(address).await?);
     }
-    daemon.export_these(loaded.series).await;
+    daemon.export_these(series).await;
     daemon.env.board.restore(memory::load(&daemon.config.state_dir));
     let status = daemon.admin.sentence();
     daemon.manager.ready(status);
@@ -122,12 +124,7 @@ pub async fn run(launch: Launch, loaded: Loaded, log: Log, env: Env) -> Result<(
     daemon.say_schedule();
 
     let board = Arc::clone(&daemon.env.board);
-    let (done, until) = oneshot::channel::<()>();
-    let living = async {
-        daemon.live(hangups, woken).await;
-        drop(done);
-    };
-    tokio::join!(living, watermarks.keep_saving(async { drop(until.await) }, |saved| board.state_saved(saved)));
+    watermarks.saved_while(daemon.live(hangups, woken), |saved| board.state_saved(saved)).await;
     board.state_saved(watermarks.save().await);
     if let Err(error) = memory::save(&daemon.config.state_dir, board.figures()).await {
         tracing::debug!("failed to save the status page's figures: {error}");
@@ -191,7 +188,7 @@ impl Daemon {
         if is_stopping {
             return;
         }
-        if self.env.board.take_news() {
+        if self.env.board.take_news(&self.admin.limiter) {
             let status = self.admin.sentence();
             self.manager.status(status);
         }
@@ -201,7 +198,7 @@ impl Daemon {
     }
 
     async fn listen(&self, address: std::net::SocketAddr) -> Result<Serving, anyhow::Error> {
-        let listener = endpoint::bind(address).await?;
+        let listener = endpoint::bind(address)?;
         let address = listener.local_addr().unwrap_or(address);
         tracing::info!("listening on http://{address}: status page, /metrics, /healthz, /readyz");
         Ok(endpoint::serve(listener, Arc::clone(&self.admin)))

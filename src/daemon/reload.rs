@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use tokio::task::JoinError;
 
 use super::Daemon;
@@ -24,11 +25,13 @@ use crate::startup::{LaunchError, Loaded};
 /// How long reading the configuration and what it names may take.
 const LONGEST_READ: Duration = Duration::from_secs(10);
 
-/// Read again off the loop; `None` if that took too long.
+const DEFECT: &str = "internal error: reading failed, see the log for the place; please report this line";
+
+/// Read again off the loop.
 #[expect(clippy::large_enum_variant, reason = "one at a time, made when something is read again")]
 pub(super) enum Reread {
-    Configuration(Option<Result<Config, Problems>>),
-    Secrets(Option<Result<Secrets, Problems>>),
+    Configuration(Result<Config, LaunchError>),
+    Secrets(Result<Secrets, LaunchError>),
 }
 
 /// What live ticks work with under this configuration.
@@ -36,8 +39,23 @@ pub(super) fn live_clients(config: &Config, limiter: &Arc<Limiter>, env: &Env) -
     run::clients(config, Arc::clone(limiter), Purpose::Live, env)
 }
 
-async fn off_the_loop<T: Send + 'static>(read: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::time::timeout(LONGEST_READ, tokio::task::spawn_blocking(read)).await.ok()?.ok()
+async fn off_the_loop<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Problems> + Send + 'static,
+) -> Result<T, LaunchError> {
+    let read = tokio::task::spawn_blocking(read);
+    let read = tokio::time::timeout(LONGEST_READ, read).await.map_err(|_| LaunchError::TooSlow(LONGEST_READ))?;
+    // What it says of a panic may hold a secret.
+    Ok(read.map_err(|_| anyhow!(DEFECT))??)
+}
+
+/// Says why a configuration is refused. Returns what of that anyone may see.
+fn say_refused(error: LaunchError) -> Vec<String> {
+    let LaunchError::Configuration(Problems(problems)) = error else {
+        tracing::error!("{error}");
+        return vec!["see the log".to_owned()];
+    };
+    problems.iter().for_each(|problem| tracing::error!("{problem}"));
+    problems.into_iter().map(|problem| problem.key.unwrap_or_else(|| "the document".to_owned())).collect()
 }
 
 impl Daemon {
@@ -62,32 +80,26 @@ impl Daemon {
     pub(super) async fn reread(&mut self, reread: Result<Reread, JoinError>) {
         match reread {
             Ok(Reread::Configuration(read)) => self.reload(read).await,
-            Ok(Reread::Secrets(Some(Ok(found)))) => self.take_over_secrets(&found).await,
-            Ok(Reread::Secrets(Some(Err(problems)))) => {
-                tracing::warn!("credentials were rejected and could not be re-read: {problems}");
+            Ok(Reread::Secrets(Ok(found))) => self.take_over_secrets(&found).await,
+            Ok(Reread::Secrets(Err(LaunchError::TooSlow(longest)))) => {
+                tracing::warn!("credentials were rejected and could not be re-read within {longest:?}");
             }
-            Ok(Reread::Secrets(None)) | Err(_) => {
-                tracing::warn!("credentials were rejected and could not be re-read within {LONGEST_READ:?}");
+            Ok(Reread::Secrets(Err(error))) => {
+                tracing::warn!("credentials were rejected and could not be re-read: {error}");
             }
+            Err(_) => tracing::error!("{DEFECT}"),
         }
     }
 
     /// Takes over the configuration that was read. Bots with new or failing series are then started at once.
-    async fn reload(&mut self, read: Option<Result<Config, Problems>>) {
-        // What is said in the log, and the part of it that anyone may see.
-        let hidden = "see the log";
+    async fn reload(&mut self, read: Result<Config, LaunchError>) {
         let loaded = match read {
-            Some(Ok(config)) => self.launch.select(config).await,
-            Some(Err(problems)) => Err(problems.into()),
-            None => Err(LaunchError::TooSlow(LONGEST_READ)),
+            Ok(config) => self.launch.select(config).await,
+            Err(error) => Err(error),
         };
         let taken = match loaded {
-            Ok(loaded) => self.take_over(loaded).await.map_err(|error| vec![(format!("{error:#}"), hidden.to_owned())]),
-            Err(LaunchError::Configuration(Problems(problems))) => Err(problems
-                .into_iter()
-                .map(|problem| (problem.to_string(), problem.key.unwrap_or_else(|| "the document".to_owned())))
-                .collect()),
-            Err(error) => Err(vec![(error.to_string(), hidden.to_owned())]),
+            Ok(loaded) => self.take_over(loaded).await.map_err(LaunchError::from),
+            Err(error) => Err(error),
         };
         match taken {
             Ok(()) => {
@@ -98,12 +110,10 @@ impl Daemon {
                     self.start_unwell();
                 }
             }
-            Err(problems) => {
-                for (problem, _) in &problems {
-                    tracing::error!("{problem}");
-                }
+            Err(error) => {
+                let for_anyone = say_refused(error);
                 tracing::error!("reload refused, keeping the old configuration; fix the errors above and reload again");
-                self.env.board.reloaded(problems.into_iter().map(|(_, key)| key).collect());
+                self.env.board.reloaded(for_anyone);
             }
         }
         let status = self.admin.sentence();
@@ -112,7 +122,9 @@ impl Daemon {
 
     /// Only secrets are re-read; everything else waits for SIGHUP.
     async fn take_over_secrets(&mut self, found: &Secrets) {
-        let Some(config) = self.config.with_secrets(found) else { return };
+        let Some(mut config) = self.config.with_secrets(found) else { return };
+        // They were said when the configuration was read.
+        config.warnings.clear();
         tracing::info!("credentials were rejected; loaded the changed ones");
         let taken = match self.launch.selection.choose(&config) {
             Ok(series) => self.take_over(Loaded { config, series }).await,
@@ -217,5 +229,16 @@ impl Daemon {
         let ticks = if ticks.is_empty() { "none".to_owned() } else { ticks.join(", ") };
         let bots = counted(self.series.len() as u64, "bot");
         tracing::info!("exporting {series} series of {bots}; next ticks: {ticks}{more}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_while_something_is_read_is_no_reading_that_takes_too_long() {
+        let panicked = off_the_loop::<()>(|| panic!("a bug")).await.unwrap_err();
+        assert_eq!(panicked.to_string(), DEFECT);
     }
 }

@@ -51,10 +51,7 @@ impl Manager {
 
 /// How often the manager must hear that the loop goes on; `None` if it does not listen.
 pub(super) fn watchdog() -> Option<Duration> {
-    // Nothing, or zero, is no value.
-    let number = |name| std::env::var(name).ok()?.parse::<u64>().ok().filter(|number| *number > 0);
-    let is_for_us = number("WATCHDOG_PID").is_none_or(|id| id == u64::from(std::process::id()));
-    number("WATCHDOG_USEC").filter(|_| is_for_us).map(Duration::from_micros)
+    sd_notify::watchdog_enabled().filter(|time| !time.is_zero())
 }
 
 /// How long the loop waits for a manager that does not listen.

@@ -34,7 +34,6 @@ pub(super) struct Start {
 
 #[derive(Debug)]
 struct OpenTick {
-    due: Timestamp,
     since: Instant,
     /// Bots that have not ended, and did not fall out.
     pending: usize,
@@ -49,9 +48,8 @@ impl TickTracker {
         }
         self.opened += 1;
         let (tick, now) = (self.opened, Instant::now());
-        let sums =
-            TickView { started: due, took: Duration::ZERO, bots: 0, series: 0, failed: 0, points: 0, requests: 0 };
-        self.open.insert(tick, OpenTick { due, since: now, pending: starts.len(), sums });
+        let sums = TickView { started: due, ..TickView::default() };
+        self.open.insert(tick, OpenTick { since: now, pending: starts.len(), sums });
         for (bot, delay) in starts {
             self.planned += 1;
             self.starts.insert((now + delay, self.planned), Start { tick, bot });
@@ -75,11 +73,6 @@ impl TickTracker {
         starts.into_values().filter_map(|start| self.fall_out(start.tick)).collect()
     }
 
-    /// A bot does not take part after all. Returns the tick if it is over with that and anyone took part.
-    pub(super) fn fall_out(&mut self, tick: Number) -> Option<TickView> {
-        self.one_less(tick)
-    }
-
     /// A bot has ended. Returns the tick if it is over with that.
     pub(super) fn bot_ended(&mut self, tick: Number, ticked: &Ticked) -> Option<TickView> {
         if let Some(OpenTick { sums, .. }) = self.open.get_mut(&tick) {
@@ -92,17 +85,18 @@ impl TickTracker {
                 sums.failed += usize::from(row.outcome() == Outcome::Failed);
             }
         }
-        self.one_less(tick)
+        self.fall_out(tick)
     }
 
-    fn one_less(&mut self, tick: Number) -> Option<TickView> {
+    /// A bot takes no part in it, or no more. Returns the tick if it is over with that and anyone took part.
+    pub(super) fn fall_out(&mut self, tick: Number) -> Option<TickView> {
         let state = self.open.get_mut(&tick)?;
         state.pending -= 1;
         if state.pending > 0 {
             return None;
         }
-        let OpenTick { due, since, sums, .. } = self.open.remove(&tick)?;
-        (sums.bots > 0).then(|| TickView { started: due, took: since.elapsed(), ..sums })
+        let OpenTick { since, sums, .. } = self.open.remove(&tick)?;
+        (sums.bots > 0).then(|| TickView { took: since.elapsed(), ..sums })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Wakes the daemon up at the slots of its schedules. What is then due, the [agenda](super::due) decides: a wake-up
+//! Wakes the daemon up at the slots of its schedules. What is then due, the [timetable](super::due) decides: a wake-up
 //! too many does no harm.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,6 @@
 //! The writer against a database that refuses, in process.
 
+use std::future::pending;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -55,7 +56,7 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
         gzip: false,
     };
     let sink = Sink::InfluxDb(Box::new(InfluxDbSink::new(&database).unwrap()));
-    (start(sink, Box::new(|| 8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::never()), kept)
+    (start(sink, Box::new(|| 8), Watch::new(jiff::Timestamp::UNIX_EPOCH), Stop::after(pending())), kept)
 }
 
 /// Sends `count` points of the bot, whose figures are 0, 1, 2, … and whose hours follow each other.

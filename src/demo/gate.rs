@@ -1,10 +1,11 @@
 //! Authentication and every error of the simulated platform.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::tokens::{self, DecryptionKey};
 use crate::domain::bot::Bot;
@@ -54,7 +55,7 @@ impl Gate {
 
     /// From now on these bots are known.
     pub(super) fn set_bots(&self, bots: &[Arc<Bot>]) {
-        *self.bots.lock().unwrap_or_else(PoisonError::into_inner) = bots.to_vec();
+        *self.bots.lock() = bots.to_vec();
     }
 
     /// From now on tokens that are encrypted to this key are opened.
@@ -64,7 +65,7 @@ impl Gate {
 
     /// The bot of that id whose app made the token, which is good for this one request.
     pub(super) fn admit(&self, bot_id: &str, token: Option<&str>, now: Timestamp) -> Result<Arc<Bot>, Refusal> {
-        let bots = self.bots.lock().unwrap_or_else(PoisonError::into_inner);
+        let bots = self.bots.lock();
         let of_that_id = || bots.iter().filter(|bot| bot.id == bot_id);
         of_that_id().next().ok_or(Refusal::UNKNOWN_BOT)?;
         let token = token.ok_or(Refusal::CREDENTIALS)?;
@@ -84,7 +85,7 @@ impl Gate {
         match claims.exp - now.as_second() {
             ..=0 => Err(Refusal::EXPIRED),
             3601.. => Err(Refusal::TOO_FAR),
-            _ if !self.used.lock().unwrap_or_else(PoisonError::into_inner).insert(claims.jti) => Err(Refusal::REPLAY),
+            _ if !self.used.lock().insert(claims.jti) => Err(Refusal::REPLAY),
             _ => Ok(Arc::clone(bot)),
         }
     }

@@ -13,7 +13,7 @@ use super::chain;
 pub const LONGEST_ANSWER: usize = 16 << 20;
 
 /// Of a refusal, this much is read: enough to see what it says.
-pub const LONGEST_REFUSAL: usize = 64 << 10;
+pub(super) const LONGEST_REFUSAL: usize = 64 << 10;
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc;
 
+use super::reply::LONGEST_REFUSAL;
 use super::*;
 
 /// Answers every connection by these bytes, again and again if `endless`, and passes on the head of each request.

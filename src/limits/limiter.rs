@@ -1,9 +1,10 @@
 //! Waits for a bot's turn: the shell around [`Usage`], which decides, and the [`Ledger`], which other processes share.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
@@ -68,21 +69,21 @@ impl Limiter {
 
     /// The limits in force.
     pub fn limits(&self) -> Limits {
-        *lock(&self.limits)
+        *self.limits.lock()
     }
 
     /// Puts other limits in force. What was used stays used.
     pub fn set_limits(&self, limits: Limits) {
-        *lock(&self.limits) = limits;
-        for bot in lock(&self.bots).values() {
+        *self.limits.lock() = limits;
+        for bot in self.bots.lock().values() {
             bot.changed.notify_waiters();
         }
     }
 
     /// How much of its limits a bot has used.
     pub fn usage(&self, bot_id: &str) -> Budget {
-        let bot = lock(&self.bots).get(&stable_hash(bot_id)).cloned();
-        bot.map(|bot| lock(&bot.usage).budget(Instant::now())).unwrap_or_default()
+        let bot = self.bots.lock().get(&stable_hash(bot_id)).cloned();
+        bot.map(|bot| bot.usage.lock().budget(Instant::now())).unwrap_or_default()
     }
 
     /// Counts what other processes have asked since somebody looked.
@@ -90,13 +91,13 @@ impl Limiter {
         let now = Instant::now();
         if let Some(ledger) = &self.ledger {
             // If the files are locked just now, the next one who looks sees it.
-            lock(ledger).exchange(|entry| self.count_other(entry, now), || ((), None));
+            ledger.lock().exchange(|entry| self.count_other(entry, now), || ((), None));
         }
     }
 
     /// Whether requests cannot be recorded.
     pub fn has_unwritten(&self) -> bool {
-        self.ledger.as_ref().is_some_and(|ledger| lock(ledger).is_failing())
+        self.ledger.as_ref().is_some_and(|ledger| ledger.lock().is_failing())
     }
 
     /// Waits for the bot's turn and for room among the requests of all bots, in the order of asking. A place is given up
@@ -166,7 +167,7 @@ impl Limiter {
     pub fn denied(&self, request: &Request, retry_after: Option<Duration>) -> Option<Duration> {
         let now = Instant::now();
         let (is_step, left) = {
-            let mut usage = lock(&request.bot.usage);
+            let mut usage = request.bot.usage.lock();
             let is_step = match &mut usage.denial {
                 Some(denial) => denial.again(now, request.began, retry_after),
                 none => {
@@ -178,7 +179,7 @@ impl Limiter {
         };
         if let Some(ledger) = &self.ledger {
             let entry = Some((request.key, Event::Denied(left)));
-            lock(ledger).exchange(|entry| self.count_other(entry, now), || ((), entry));
+            ledger.lock().exchange(|entry| self.count_other(entry, now), || ((), entry));
         }
         request.bot.changed.notify_waiters();
         is_step.then_some(left)
@@ -186,12 +187,12 @@ impl Limiter {
 
     /// The request was answered: the bot is not denied any more.
     pub fn answered(&self, request: &Request) {
-        let mut usage = lock(&request.bot.usage);
+        let mut usage = request.bot.usage.lock();
         usage.denial = usage.denial.filter(|denial| !denial.is_ended_by(request.began));
     }
 
     fn bot(&self, key: u64) -> Arc<Bot> {
-        Arc::clone(lock(&self.bots).entry(key).or_default())
+        Arc::clone(self.bots.lock().entry(key).or_default())
     }
 
     /// Whether it is the bot's turn; if so and `take` is set, a request counts from now on.
@@ -206,12 +207,12 @@ impl Limiter {
             (turn, taken)
         };
         // Only who takes a turn must know what other processes did.
-        let Some(ledger) = self.ledger.as_ref().filter(|_| take) else { return decide(&mut lock(&bot.usage)).0 };
-        let mut ledger = lock(ledger);
+        let Some(ledger) = self.ledger.as_ref().filter(|_| take) else { return decide(&mut bot.usage.lock()).0 };
+        let mut ledger = ledger.lock();
         let turn = ledger.exchange(
             |entry| self.count_other(entry, now),
             || {
-                let (turn, taken) = decide(&mut lock(&bot.usage));
+                let (turn, taken) = decide(&mut bot.usage.lock());
                 (turn, taken.then_some((key, Event::Asked(wish.purpose, Duration::ZERO))))
             },
         );
@@ -224,14 +225,14 @@ impl Limiter {
             Event::Denied(left) if left.is_zero() => {}
             Event::Denied(left) => {
                 let bot = self.bot(key);
-                lock(&bot.usage).denial.get_or_insert_with(|| Denial::of_another(now, left));
+                bot.usage.lock().denial.get_or_insert_with(|| Denial::of_another(now, left));
             }
             Event::Asked(_, age) if age.saturating_sub(OTHERS_TRAVEL_TIME) >= HOUR + MARGIN => {}
             Event::Asked(purpose, age) => {
                 // That is yet to come for one that has only begun.
                 let Some(ended) = (now + OTHERS_TRAVEL_TIME).checked_sub(age) else { return };
                 let bot = self.bot(key);
-                let mut usage = lock(&bot.usage);
+                let mut usage = bot.usage.lock();
                 usage.forget_old(now);
                 usage.ended(ended, purpose);
             }
@@ -260,14 +261,9 @@ pub struct Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        lock(&self.bot.usage).end(Instant::now(), self.purpose);
+        self.bot.usage.lock().end(Instant::now(), self.purpose);
         self.bot.changed.notify_waiters();
     }
-}
-
-/// A panic elsewhere leaves plain counters behind, which stay usable.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The limiter in virtual time: what the platform would count, whatever the travel times.
 
+use std::future::pending;
+
 use proptest::prelude::*;
 use tokio::task::JoinSet;
 
@@ -21,7 +23,8 @@ async fn arrivals(limiter: Arc<Limiter>, purpose: Purpose, count: usize, travel:
         let (limiter, in_flight) = (Arc::clone(&limiter), in_flight.clone());
         let way = Duration::from_millis(travel[number % travel.len()]);
         tasks.spawn(async move {
-            let permit = limiter.acquire(wish("st-1", purpose), &in_flight, None, &Stop::never()).await.unwrap();
+            let permit =
+                limiter.acquire(wish("st-1", purpose), &in_flight, None, &Stop::after(pending())).await.unwrap();
             tokio::time::sleep(way).await;
             let arrived = Instant::now();
             tokio::time::sleep(Duration::from_millis(way.as_millis() as u64 / 3)).await;
@@ -94,7 +97,7 @@ fn a_backfill_keeps_to_its_share_and_leaves_the_rest_to_live_requests() {
 fn a_denied_bot_is_left_alone_by_all_its_series_and_others_are_not() {
     in_virtual_time(async {
         let limiter = Limiter::new(LIMITS, None);
-        let (in_flight, stop, start) = (InFlight::new(8), Stop::never(), Instant::now());
+        let (in_flight, stop, start) = (InFlight::new(8), Stop::after(pending()), Instant::now());
         let acquire = async |bot: &str| {
             let permit = limiter.acquire(wish(bot, Purpose::Live), &in_flight, None, &stop).await;
             permit.map(|permit| permit.request)
@@ -127,14 +130,14 @@ fn a_denied_hour_costs_few_requests_and_a_tick_gives_up_after_ten_minutes() {
             for _ in 0..40 {
                 let (limiter, asked) = (Arc::clone(&limiter), Arc::clone(&asked));
                 tasks.spawn(async move {
-                    let (in_flight, stop) = (InFlight::new(1), Stop::never());
+                    let (in_flight, stop) = (InFlight::new(1), Stop::after(pending()));
                     loop {
                         let acquired = limiter.acquire(wish("st-1", Purpose::Live), &in_flight, None, &stop);
                         let request = match acquired.await {
                             Ok(permit) => permit.request,
                             Err(reason) => return reason,
                         };
-                        lock(&asked).push(start.elapsed().as_secs());
+                        asked.lock().push(start.elapsed().as_secs());
                         tokio::time::sleep(Duration::from_millis(100)).await;
                         limiter.denied(&request, None);
                     }
@@ -144,14 +147,14 @@ fn a_denied_hour_costs_few_requests_and_a_tick_gives_up_after_ten_minutes() {
         };
         let gave_up = tick().await;
         assert!(gave_up.iter().all(|reason| matches!(reason, NotAsked::Denied(_))), "{gave_up:?}");
-        let first_tick = lock(&asked).clone();
+        let first_tick = asked.lock().clone();
         assert!(start.elapsed() < Duration::from_secs(600) && first_tick.len() <= 60 + 3, "{first_tick:?}");
         assert!(first_tick[first_tick.len() - 2..].windows(2).all(|two| two[1] - two[0] >= 120), "{first_tick:?}");
         tick().await;
-        assert_eq!(lock(&asked).len(), first_tick.len(), "the next tick knows the pause");
+        assert_eq!(asked.lock().len(), first_tick.len(), "the next tick knows the pause");
         tokio::time::sleep(HOUR).await;
         tick().await;
-        assert_eq!(lock(&asked).len(), first_tick.len() + 1, "one request probes for all");
+        assert_eq!(asked.lock().len(), first_tick.len() + 1, "one request probes for all");
     });
 }
 
@@ -159,7 +162,7 @@ fn a_denied_hour_costs_few_requests_and_a_tick_gives_up_after_ten_minutes() {
 fn a_stop_ends_the_waiting() {
     in_virtual_time(async {
         let limiter = Limiter::new(Limits { per_minute: 1, ..LIMITS }, None);
-        drop(limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(1), None, &Stop::never()).await);
+        drop(limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(1), None, &Stop::after(pending())).await);
         let stop = Stop::after(tokio::time::sleep(Duration::from_secs(1)));
         let stopped = limiter.acquire(wish("st-1", Purpose::Live), &InFlight::new(1), None, &stop).await;
         assert_eq!(stopped.err(), Some(NotAsked::Stopped));
@@ -200,10 +203,11 @@ fn a_pause_outlives_a_restart() {
     in_virtual_time(async {
         let limiter = || Limiter::new(LIMITS, Some(Ledger::open(folder.path(), virtual_clock).unwrap()));
         let (in_flight, start, first) = (InFlight::new(1), Instant::now(), limiter());
-        let permit = first.acquire(wish("st-1", Purpose::Live), &in_flight, None, &Stop::never()).await.unwrap();
+        let permit =
+            first.acquire(wish("st-1", Purpose::Live), &in_flight, None, &Stop::after(pending())).await.unwrap();
         first.denied(&permit.request, None);
         drop((permit, first));
-        drop(limiter().acquire(wish("st-1", Purpose::Live), &in_flight, None, &Stop::never()).await.unwrap());
+        drop(limiter().acquire(wish("st-1", Purpose::Live), &in_flight, None, &Stop::after(pending())).await.unwrap());
         assert!(start.elapsed() >= MINUTE);
     });
 }
@@ -239,7 +243,7 @@ async fn a_place_is_kept_while_there_is_no_room_and_given_up_for_the_bots_own_li
     let ask = |bot: &'static str, place: Option<Place>| {
         let (limiter, in_flight) = (Arc::clone(&limiter), in_flight.clone());
         tokio::spawn(async move {
-            limiter.acquire(wish(bot, Purpose::Live), &in_flight, place, &Stop::never()).await.unwrap()
+            limiter.acquire(wish(bot, Purpose::Live), &in_flight, place, &Stop::after(pending())).await.unwrap()
         })
     };
     let first = ask("st-1", in_flight.place().await).await.unwrap();

@@ -1,9 +1,10 @@
 //! Standard error: where log lines and the progress bar go.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use indicatif::ProgressBar;
+use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Standard error, shared by log lines and the progress bar, which steps aside for them.
@@ -13,11 +14,11 @@ pub struct Console(Arc<Mutex<Option<ProgressBar>>>);
 impl Console {
     /// From now on log lines are written above this bar.
     pub fn show(&self, bar: Option<ProgressBar>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = bar;
+        *self.0.lock() = bar;
     }
 
     fn bar(&self) -> Option<ProgressBar> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }
 

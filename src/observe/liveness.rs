@@ -1,9 +1,10 @@
 //! Liveness: the loop makes progress, and no operation is past its timeout. The watchdog and `/healthz` both ask here.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// How often the loop beats where nothing else says.
@@ -45,24 +46,24 @@ impl Default for Liveness {
 impl Liveness {
     /// From now on the loop beats, and often enough for a watchdog that waits this long.
     pub fn start(&self, watchdog: Option<Duration>) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.every = watchdog.map_or(BEAT, |watchdog| (watchdog / 3).min(BEAT));
         state.last_beat = Instant::now();
     }
 
     /// How often [`beat`](Liveness::beat) is to be called.
     pub fn every(&self) -> Duration {
-        self.lock().every
+        self.0.lock().every
     }
 
     /// The loop has come round.
     pub fn beat(&self) {
-        self.lock().last_beat = Instant::now();
+        self.0.lock().last_beat = Instant::now();
     }
 
     /// An operation begins that ends within this time.
     pub fn begin(&self, what: &'static str, within: Duration) -> Operation {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.started += 1;
         let number = state.started;
         state.operations.insert(number, (Instant::now() + within + MARGIN, what));
@@ -71,7 +72,7 @@ impl Liveness {
 
     /// What keeps the daemon from going on, if anything does.
     pub fn trouble(&self) -> Option<String> {
-        let state = self.lock();
+        let state = self.0.lock();
         let silent = state.last_beat.elapsed();
         if silent > (state.every * MISSING).max(BEAT) {
             return Some(format!("the loop has made no progress for {silent:.0?}"));
@@ -80,15 +81,11 @@ impl Liveness {
         let stuck = state.operations.values().find(|(deadline, _)| *deadline < now);
         stuck.map(|(_, what)| format!("{what} is stuck past its timeout"))
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Drop for Operation {
     fn drop(&mut self) {
-        self.liveness.lock().operations.remove(&self.number);
+        self.liveness.0.lock().operations.remove(&self.number);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::config;
 use crate::domain::backoff;
 use crate::domain::clock::Clock;
 use crate::domain::series::{Series, Window};
-use crate::http::{LONGEST_ANSWER, Service, SetupError, TransportError, receive, transport_error};
+use crate::http::{LONGEST_ANSWER, Service, TransportError, receive, transport_error};
 use crate::limits::in_flight::{AnswerPermit, InFlight, Place};
 use crate::limits::limiter::{Limiter, NotAsked, Permit, Purpose, Request, Wish};
 use crate::observe::metrics::Watch;
@@ -114,7 +114,7 @@ impl Client {
     /// # Errors
     ///
     /// If the environment names a proxy that cannot be used, or the HTTP client cannot be set up.
-    pub fn new(platform: config::Platform, lasting: Lasting) -> Result<Client, SetupError> {
+    pub fn new(platform: config::Platform, lasting: Lasting) -> Result<Client, anyhow::Error> {
         let http = Service::new(&platform.url, platform.timeout)?.client(platform.concurrency)?;
         let in_flight = InFlight::new(platform.concurrency);
         Ok(Client { http, platform, in_flight, outage: Outage::new(), lasting })

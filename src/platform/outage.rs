@@ -1,8 +1,7 @@
 //! A platform that is away is known once: three series in a row that could not connect, or waited in vain, with no answer
 //! in between. Who wanted to ask before that is told so instead of asking; who comes later asks again.
 
-use std::sync::{Mutex, PoisonError};
-
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -34,7 +33,7 @@ impl Outage {
 
     /// A series could not connect, or had no answer in time.
     pub(super) fn failed(&self, series: SeriesKey, failure: &Failure, now: Instant) {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = self.failed.lock();
         if !failed.contains(&series) && failed.len() < ENOUGH {
             failed.push(series);
         }
@@ -45,7 +44,7 @@ impl Outage {
 
     /// The platform answered, whatever it said.
     pub(super) fn answered(&self) {
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.failed.lock().clear();
         self.known.send_if_modified(|known| known.take().is_some());
     }
 

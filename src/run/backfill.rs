@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::running::{News, RunningJobs};
-use super::{Env, RunError, cannot_record, clients, limiter, say_forgotten, say_left, take_place_beside};
+use super::{Env, cannot_record, clients, limiter, say_forgotten, say_left, take_place_beside};
 use crate::config::Config;
 use crate::database::influxdb::retention::{Retention, in_days};
 use crate::database::read::Reader;
@@ -21,6 +21,7 @@ use crate::observe::metrics::Dropped;
 use crate::run::job::{self, SeriesJob};
 use crate::run::summary::{Outcome, Row};
 use crate::shutdown::Stopped;
+use crate::state::StateError;
 use crate::state::backfill::{self, BackfillProgress, Range};
 
 /// Exports a range of days, whatever the watermarks say, and leaves them alone.
@@ -35,7 +36,7 @@ pub async fn backfill(
     range: Range,
     restart: bool,
     env: &Env,
-) -> Result<Vec<Row>, RunError> {
+) -> Result<Vec<Row>, StateError> {
     let _lock = if env.dry_run { None } else { Some(take_place_beside(&config.state_dir)?) };
     let now = (env.clock)();
     let mut progress = match (env.dry_run, restart) {
@@ -155,7 +156,7 @@ async fn retention(config: &Config, env: &Env) -> Option<SignedDuration> {
 }
 
 /// Says what a run over a range of days will do and the least time it can take.
-pub(super) fn announce(what: &str, jobs: &[SeriesJob], range: Range, config: &Config) -> Result<(), RunError> {
+pub(super) fn announce(what: &str, jobs: &[SeriesJob], range: Range, config: &Config) -> Result<(), StateError> {
     let (days, requests) = job::cost(jobs);
     let mut by_bot: HashMap<&str, u64> = HashMap::new();
     for job in jobs {

@@ -1,7 +1,8 @@
 //! What the database confirmed of each series' live days, in memory, from tick to tick and across reloads.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::domain::live_buckets::LiveBuckets;
 use crate::domain::series::SeriesKey;
@@ -16,22 +17,18 @@ impl KnownBuckets {
     /// What is known of a series at this target, unless somebody else may have written since. Until it is
     /// [put](KnownBuckets::put) back nothing is: a task that ends by a bug leaves nothing behind that may be wrong.
     pub(super) fn take(&self, key: &SeriesKey, target: &Target, beside: Beside) -> LiveBuckets {
-        let known = self.lock().remove(key);
+        let known = self.0.lock().remove(key);
         let known = known.filter(|(known, before, _)| known == target && before.is_undisturbed(beside));
         known.map(|(.., stored)| stored).unwrap_or_default()
     }
 
     /// What is known of it now; others were seen to write or not when that began.
     pub(super) fn put(&self, key: SeriesKey, target: Target, beside: Beside, stored: LiveBuckets) {
-        self.lock().insert(key, (target, beside, stored));
+        self.0.lock().insert(key, (target, beside, stored));
     }
 
     /// Forgets series that are not exported any more.
     pub fn keep_only(&self, is_exported: impl Fn(&SeriesKey) -> bool) {
-        self.lock().retain(|key, _| is_exported(key));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<SeriesKey, (Target, Beside, LiveBuckets)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().retain(|key, _| is_exported(key));
     }
 }

@@ -20,7 +20,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use tokio::sync::oneshot;
 
 pub use self::backfill::backfill;
 pub use self::known_buckets::KnownBuckets;
@@ -44,10 +43,9 @@ use crate::run::job::{Clients, LiveDays, SeriesJob};
 use crate::run::progress::Show;
 use crate::run::summary::{Outcome, Row};
 use crate::shutdown::Stop;
-use crate::state::atomic;
-use crate::state::backfill::BackfillError;
 use crate::state::beside::{self, Beside};
-use crate::state::watermarks::{WatermarkError, Watermarks};
+use crate::state::watermarks::Watermarks;
+use crate::state::{StateError, atomic};
 
 /// What a run is given by the program's entry.
 #[derive(Clone, Debug)]
@@ -76,39 +74,19 @@ pub struct Env {
     pub stored: Arc<KnownBuckets>,
 }
 
-/// Why a run could not begin or not be recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// A state file of a newer release.
-    #[error(transparent)]
-    Watermarks(#[from] WatermarkError),
-    /// A backfill that does not fit the interrupted one.
-    #[error(transparent)]
-    Backfill(#[from] BackfillError),
-    /// Anything else.
-    #[error("{0:#}")]
-    Other(#[from] anyhow::Error),
-}
-
 /// Exports everything that is owed now.
 ///
 /// # Errors
 ///
 /// If the state folder cannot be used, or the run cannot be recorded in it.
-pub async fn once(config: &Config, series: Vec<Series>, env: &Env) -> Result<Vec<Row>, RunError> {
+pub async fn once(config: &Config, series: Vec<Series>, env: &Env) -> Result<Vec<Row>, StateError> {
     let _lock = if env.dry_run { None } else { Some(take_folder(&config.state_dir)?) };
     let watermarks = Watermarks::load(&config.state_dir, (env.clock)(), !env.dry_run)?;
     let clients = clients(config, limiter(config, env)?, Purpose::Live, env)?;
     targets::say_changes(config, &series, &watermarks, (env.clock)());
     env.board.expect(&series);
-    let (done, until) = oneshot::channel::<()>();
-    let ticking = async {
-        let ticked = tick(config, series, &watermarks, clients, env).await;
-        drop(done);
-        ticked
-    };
-    let saving = watermarks.keep_saving(async { drop(until.await) }, |saved| env.board.state_saved(saved));
-    let (ticked, ()) = tokio::join!(ticking, saving);
+    let ticking = tick(config, series, &watermarks, clients, env);
+    let ticked = watermarks.saved_while(ticking, |saved| env.board.state_saved(saved)).await;
     env.board.say_outages((env.clock)());
     say_forgotten(&ticked.rows);
     if ticked.was_left {

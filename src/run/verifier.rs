@@ -1,11 +1,12 @@
 //! One window of one series: what the platform tells against what the database has, and what is known of each series.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 
 use super::verify::lines;
@@ -93,7 +94,7 @@ impl Verifier {
     }
 
     pub(super) fn findings(&self) -> MutexGuard<'_, Findings> {
-        self.findings.lock().unwrap_or_else(PoisonError::into_inner)
+        self.findings.lock()
     }
 
     /// Whether anything differs that exit code 1 stands for.

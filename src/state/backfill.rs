@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::plan::chunks;
 use crate::domain::series::{Series, SeriesKey, Window, day_after};
+use crate::state::StateError;
 use crate::state::atomic::{self, Loaded};
 
 const VERSION: u64 = 1;
@@ -48,46 +50,6 @@ pub struct BackfillProgress {
     changed: bool,
 }
 
-/// Why a backfill cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum BackfillError {
-    /// The system does not let the file be read.
-    #[error("{} cannot be read: {error}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// The file is not what it should be.
-    #[error("{} cannot be read: {problem}; start over with --restart", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A newer release wrote the file.
-    #[error(
-        "{} was written by a newer release (format version {found}): use that release, or start over with --restart",
-        path.display()
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// The version that was found.
-        found: u64,
-    },
-    /// A run over another range was interrupted.
-    #[error(
-        "a backfill of {unfinished} was interrupted: finish it with --backfill {unfinished}, or forget it with --restart"
-    )]
-    AnotherRange {
-        /// Its range.
-        unfinished: Range,
-    },
-}
-
 #[derive(Serialize, Deserialize)]
 struct Content {
     #[serde(flatten)]
@@ -118,7 +80,7 @@ impl BackfillProgress {
     /// # Errors
     ///
     /// If a run over another range was interrupted, or its file cannot be read.
-    pub fn load(state_dir: &Path, range: Range) -> Result<BackfillProgress, BackfillError> {
+    pub fn load(state_dir: &Path, range: Range) -> Result<BackfillProgress, StateError> {
         let path = path_in(state_dir);
         match atomic::load::<Content>(&path, VERSION) {
             Ok(Loaded::Absent) => Ok(BackfillProgress::new(range)),
@@ -126,10 +88,19 @@ impl BackfillProgress {
                 let entries = content.series.into_iter().map(|entry| (entry.key, entry.through)).collect();
                 Ok(BackfillProgress { range, entries, changed: false })
             }
-            Ok(Loaded::Found(content)) => Err(BackfillError::AnotherRange { unfinished: content.range }),
-            Ok(Loaded::Unreadable(problem)) => Err(BackfillError::Unreadable { path, problem }),
-            Ok(Loaded::Newer(found)) => Err(BackfillError::Newer { path, found }),
-            Err(error) => Err(BackfillError::Io { path, error }),
+            Ok(Loaded::Found(Content { range: unfinished, .. })) => Err(StateError::AnotherRange(format!(
+                "a backfill of {unfinished} was interrupted: finish it with --backfill {unfinished}, or forget it with \
+                 --restart"
+            ))),
+            Ok(Loaded::Unreadable(problem)) => {
+                Err(anyhow!("{} cannot be read: {problem}; start over with --restart", path.display()).into())
+            }
+            Ok(Loaded::Newer(found)) => Err(StateError::Newer(format!(
+                "{} was written by a newer release (format version {found}): use that release, or start over with \
+                 --restart",
+                path.display()
+            ))),
+            Err(error) => Err(anyhow!("{} cannot be read: {error}", path.display()).into()),
         }
     }
 

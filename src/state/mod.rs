@@ -8,6 +8,20 @@ pub mod backfill;
 pub mod beside;
 pub mod watermarks;
 
+/// Why the state of a run cannot be used or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// A newer release wrote a file of it.
+    #[error("{0}")]
+    Newer(String),
+    /// A backfill over another range was interrupted.
+    #[error("{0}")]
+    AnotherRange(String),
+    /// Anything else.
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
 /// How long progress of so many series is not saved again: their file takes longer to write the more there are, and a tick
 /// lasts longer, but saving is to cost the same part of it. What is lost in a crash is asked for again.
 pub fn rest_after_save(series: usize) -> Duration {

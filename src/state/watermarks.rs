@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use anyhow::anyhow;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::domain::plan::Progress;
 use crate::domain::series::SeriesKey;
 use crate::domain::target::Target;
 use crate::state::atomic::{self, Loaded};
-use crate::state::rest_after_save;
+use crate::state::{StateError, rest_after_save};
 
 const VERSION: u64 = 1;
 
-/// The progress of every series that was ever exported from this state folder. Ticks share it; whoever runs them also
-/// runs [`keep_saving`](Watermarks::keep_saving), and saves once more at the end.
+/// The progress of every series that was ever exported from this state folder. Ticks share it; whoever runs them
+/// does so [while they are saved](Watermarks::saved_while), and saves once more at the end.
 #[derive(Debug)]
 pub struct Watermarks {
     path: PathBuf,
@@ -39,30 +40,6 @@ struct Entries {
 
 /// How far a series has come, and where its points went; older releases did not say where.
 type Kept = (Progress, Option<Target>);
-
-/// Why the watermarks cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum WatermarkError {
-    /// The system does not let the file be read or moved.
-    #[error("{} cannot be read: {error}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// A later release wrote the file.
-    #[error(
-        "{} has format version {found}, but this release supports up to {VERSION}: install the newer release, or move the \
-         file away to start from initial_days", path.display()
-    )]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its version.
-        found: u64,
-    },
-}
 
 #[derive(Serialize, Deserialize)]
 struct Content {
@@ -91,13 +68,19 @@ impl Watermarks {
     /// # Errors
     ///
     /// A file of a newer release, or one that the system withholds.
-    pub fn load(state_dir: &Path, now: Timestamp, may_write: bool) -> Result<Watermarks, WatermarkError> {
+    pub fn load(state_dir: &Path, now: Timestamp, may_write: bool) -> Result<Watermarks, StateError> {
         let path = path_in(state_dir);
-        let failed = |error| WatermarkError::Io { path: path.clone(), error };
+        let failed = |error: io::Error| anyhow!("{} cannot be read: {error}", path.display());
         let entries = match atomic::load::<Content>(&path, VERSION).map_err(failed)? {
             Loaded::Absent => BTreeMap::new(),
             Loaded::Found(content) => content.series.into_iter().map(Entry::split).collect(),
-            Loaded::Newer(found) => return Err(WatermarkError::Newer { path, found }),
+            Loaded::Newer(found) => {
+                return Err(StateError::Newer(format!(
+                    "{} has format version {found}, but this release supports up to {VERSION}: install the newer release, \
+                     or move the file away to start from initial_days",
+                    path.display()
+                )));
+            }
             Loaded::Unreadable(problem) => {
                 let (kept, moved) = match may_write {
                     true => (atomic::set_aside(&path, now).map_err(failed)?, "moved the file aside"),
@@ -123,12 +106,12 @@ impl Watermarks {
 
     /// How far this series has come wherever its points went, and where that was.
     pub fn kept(&self, key: &SeriesKey) -> Option<(Progress, Option<Target>)> {
-        self.lock().by_key.get(key).cloned()
+        self.entries.lock().by_key.get(key).cloned()
     }
 
     /// Remembers how far this series has come at this target.
     pub fn set(&self, key: SeriesKey, progress: Progress, target: Target) {
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         let kept = (progress, Some(target));
         if entries.by_key.insert(key, kept.clone()) != Some(kept) {
             entries.changed = true;
@@ -144,7 +127,7 @@ impl Watermarks {
     pub async fn save(&self) -> io::Result<()> {
         let _one_at_a_time = self.saving.lock().await;
         let series = {
-            let mut entries = self.lock();
+            let mut entries = self.entries.lock();
             if !self.may_write || !std::mem::take(&mut entries.changed) {
                 return Ok(());
             }
@@ -153,36 +136,41 @@ impl Watermarks {
         let path = self.path.clone();
         let write = move || atomic::replace(&path, VERSION, &Content { series });
         let written = tokio::task::spawn_blocking(write).await.map_err(io::Error::other).flatten();
-        self.lock().changed |= written.is_err();
+        self.entries.lock().changed |= written.is_err();
         written
     }
 
-    /// Writes the file soon after every change, and again while that fails, until `done` completes. What came of it
+    /// Does `work`, and meanwhile writes the file soon after every change, and again while that fails. What came of it
     /// goes to `report` each time.
-    pub async fn keep_saving(&self, done: impl Future<Output = ()>, report: impl Fn(io::Result<()>)) {
-        tokio::pin!(done);
+    pub async fn saved_while<T>(&self, work: impl Future<Output = T>, report: impl Fn(io::Result<()>)) -> T {
+        let (done, until) = oneshot::channel::<()>();
+        let working = async {
+            let result = work.await;
+            drop(done);
+            result
+        };
+        tokio::join!(working, self.keep_saving(until, report)).0
+    }
+
+    async fn keep_saving(&self, mut done: oneshot::Receiver<()>, report: impl Fn(io::Result<()>)) {
         loop {
             let something_to_save = async {
-                while !self.lock().changed {
+                while !self.entries.lock().changed {
                     self.changed.notified().await;
                 }
             };
             tokio::select! {
-                () = &mut done => return,
+                _ = &mut done => return,
                 () = something_to_save => {}
             }
             // Not to be cut off: whoever saves next must know what came of it.
             report(self.save().await);
-            let rest = rest_after_save(self.lock().by_key.len());
+            let rest = rest_after_save(self.entries.lock().by_key.len());
             tokio::select! {
-                () = &mut done => return,
+                _ = &mut done => return,
                 () = tokio::time::sleep(rest) => {}
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -243,7 +231,7 @@ mod tests {
         watermarks.set(key("b"), Progress { through: None, ..PROGRESS }, target("one"));
         watermarks.save().await.unwrap();
         let again = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap();
-        assert_eq!(again.lock().by_key, watermarks.lock().by_key);
+        assert_eq!(again.entries.lock().by_key, watermarks.entries.lock().by_key);
         assert_eq!(again.kept(&SeriesKey { bot_id: "st-other".into(), ..key("a") }), None, "another bot of that name");
     }
 
@@ -255,12 +243,12 @@ mod tests {
         watermarks.set(key("a"), PROGRESS, target("one"));
         let reports = Mutex::new(Vec::new());
         let report = |result: io::Result<()>| {
-            reports.lock().unwrap().push(result.is_ok());
+            reports.lock().push(result.is_ok());
             // The folder is not there when it is first needed.
             std::fs::create_dir_all(&state).unwrap();
         };
-        watermarks.keep_saving(tokio::time::sleep(Duration::from_secs(60)), report).await;
-        assert_eq!(*reports.lock().unwrap(), [false, true]);
+        watermarks.saved_while(tokio::time::sleep(Duration::from_secs(60)), report).await;
+        assert_eq!(*reports.lock(), [false, true]);
         let again = Watermarks::load(&state, Timestamp::UNIX_EPOCH, true).unwrap();
         assert_eq!(again.get(&key("a"), &target("one")), Some(PROGRESS));
     }
@@ -270,13 +258,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = path_in(folder.path());
         std::fs::write(&path, "{}").unwrap();
-        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, false).unwrap().lock().by_key.is_empty());
+        assert!(
+            Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, false).unwrap().entries.lock().by_key.is_empty()
+        );
         assert!(path.exists(), "a dry run moves nothing");
-        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap().lock().by_key.is_empty());
+        assert!(Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap().entries.lock().by_key.is_empty());
         assert!(!path.exists());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         std::fs::write(&path, "{\"version\": 2}").unwrap();
         let error = Watermarks::load(folder.path(), Timestamp::UNIX_EPOCH, true).unwrap_err();
-        assert!(matches!(error, WatermarkError::Newer { found: 2, .. }));
+        assert!(matches!(&error, StateError::Newer(words) if words.contains("has format version 2, but")), "{error}");
     }
 }

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use kore_trend_exporter::domain::series::day_after;
+use kore_trend_exporter::run::is_complete;
 use kore_trend_exporter::run::summary::Row;
-use kore_trend_exporter::run::{RunError, is_complete};
 use kore_trend_exporter::shutdown::Stop;
+use kore_trend_exporter::state::StateError;
 use kore_trend_exporter::state::backfill::{Range, path_in};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -44,7 +45,7 @@ pub(crate) struct Running {
     end: Option<oneshot::Sender<()>>,
     stop: Stop,
     daemon: JoinHandle<()>,
-    backfill: Option<JoinHandle<Result<Vec<Row>, RunError>>>,
+    backfill: Option<JoinHandle<Result<Vec<Row>, StateError>>>,
 }
 
 /// Plays a whole life with its state in this folder, which must be empty.
@@ -249,7 +250,7 @@ impl Life {
         }
     }
 
-    fn start_backfill(&mut self, days_ago: i64, days: i64, stop: Stop) -> JoinHandle<Result<Vec<Row>, RunError>> {
+    fn start_backfill(&mut self, days_ago: i64, days: i64, stop: Stop) -> JoinHandle<Result<Vec<Row>, StateError>> {
         let today = truth::local_date(0, time::wall_clock());
         let mut world = lock(&self.world);
         let last = day_after(today, -days_ago);
@@ -272,7 +273,7 @@ impl Life {
     }
 
     /// What a backfill says is done must be there.
-    fn backfilled(&mut self, rows: Result<Vec<Row>, RunError>) {
+    fn backfilled(&mut self, rows: Result<Vec<Row>, StateError>) {
         let mut world = lock(&self.world);
         let state = world.state_dir();
         // What is remembered of it goes when it is done, and not before.

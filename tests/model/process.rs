@@ -18,11 +18,12 @@ use kore_trend_exporter::observe::status::board::Board;
 use kore_trend_exporter::run::job::Clients;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::Row;
-use kore_trend_exporter::run::{self, Env, RunError, Ticked};
+use kore_trend_exporter::run::{self, Env, Ticked};
 use kore_trend_exporter::shutdown::Stop;
+use kore_trend_exporter::state::StateError;
 use kore_trend_exporter::state::backfill::Range;
 use kore_trend_exporter::state::watermarks::Watermarks;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::history::Setup;
@@ -144,7 +145,7 @@ pub(crate) async fn backfill(
     series: Vec<Series>,
     range: Range,
     stop: Stop,
-) -> Result<Vec<Row>, RunError> {
+) -> Result<Vec<Row>, StateError> {
     let env = environment(Process::Backfill, stop);
     run::backfill(&config, series, range, false, &env).await
 }
@@ -168,13 +169,8 @@ pub(crate) async fn daemon(config: Config, series: Vec<Series>, stop: Stop, orde
         busy: BTreeSet::new(),
     };
     daemon.export(series);
-    let (done, until) = oneshot::channel::<()>();
-    let living = async {
-        daemon.live(orders, &limiter).await;
-        drop(done);
-    };
     let board = Arc::clone(&env.board);
-    tokio::join!(living, watermarks.keep_saving(async { drop(until.await) }, |saved| board.state_saved(saved)));
+    watermarks.saved_while(daemon.live(orders, &limiter), |saved| board.state_saved(saved)).await;
     board.state_saved(watermarks.save().await);
 }
 

@@ -42,8 +42,8 @@ impl InfluxDbSink {
 
     fn client(&self) -> Result<Client, WriteFailure> {
         let setup = |error: &dyn std::error::Error| WriteFailure::Io(chain(error));
-        let service = Service::new(&self.database.url, self.database.timeout).map_err(|error| setup(&error))?;
-        let http = service.builder_for_influxdb2().map_err(|error| setup(&error))?;
+        let service = Service::new(&self.database.url, self.database.timeout).map_err(|error| setup(&*error))?;
+        let http = service.builder_for_influxdb2().map_err(|error| setup(&*error))?;
         // The configuration parsed the URL; one that cannot be parsed would make this panic.
         let (url, token) = (self.database.url.as_str(), self.read_token().expose_secret());
         ClientBuilder::with_builder(http, url, &self.database.org, token).build().map_err(|error| setup(&error))

@@ -24,7 +24,7 @@ use super::failure::Refusal;
 use super::wordings;
 use crate::config::InfluxDb;
 use crate::domain::backoff;
-use crate::http::{self, Reply, Service, SetupError, TransportError};
+use crate::http::{self, Reply, Service, TransportError};
 
 /// A bucket of a database.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl InfluxDbSink {
     /// # Errors
     ///
     /// If the HTTP client cannot be set up.
-    pub fn new(database: &InfluxDb) -> Result<InfluxDbSink, SetupError> {
+    pub fn new(database: &InfluxDb) -> Result<InfluxDbSink, anyhow::Error> {
         let http = Service::new(&database.url, database.timeout)?.client(1)?;
         Ok(InfluxDbSink { http, database: database.clone(), field_types: OnceCell::new() })
     }

@@ -64,11 +64,11 @@ pub fn serve(listener: tokio::net::TcpListener, admin: Arc<Admin>) -> Serving {
         .route("/healthz", get(health))
         .route("/readyz", get(readiness))
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found; try /, /metrics, /healthz or /readyz\n") })
-        .with_state(admin)
-        .layer(middleware::map_response(harden));
+        .with_state(admin);
     let is_local = listener.local_addr().is_ok_and(|address| address.ip().is_loopback());
     let router = if is_local { router.layer(middleware::from_fn(only_local_names)) } else { router };
-    Serving::start(listener, router)
+    // Last, for a refusal is an answer, too.
+    Serving::start(listener, router.layer(middleware::map_response(harden)))
 }
 
 #[derive(Deserialize)]

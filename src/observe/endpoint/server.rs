@@ -39,7 +39,7 @@ pub struct Serving(JoinHandle<()>);
 /// # Errors
 ///
 /// A sentence with the address, what the system said and what to do.
-pub async fn bind(address: SocketAddr) -> Result<TcpListener, anyhow::Error> {
+pub fn bind(address: SocketAddr) -> Result<TcpListener, anyhow::Error> {
     listen(address).map_err(|error| {
         anyhow::anyhow!("cannot listen on {address}: {error}; set admin.listen to a free address, or to \"\" for none")
     })
@@ -78,9 +78,7 @@ impl Serving {
             }
         }))
     }
-}
 
-impl Serving {
     /// Ends it and waits until the address is free. Requests in hand are still answered.
     pub async fn end(mut self) {
         self.0.abort();

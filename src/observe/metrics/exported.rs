@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::Unit;
 
 use crate::domain::series::SeriesKey;
 
@@ -71,7 +71,7 @@ pub(super) struct OfSeries {
 
 impl Exported {
     pub(super) fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -101,7 +101,6 @@ impl Collector for Exported {
         metrics.gauge(
             "budget_used_ratio",
             "Fraction of the bot's request limit used, by rolling window.",
-            None,
             bots.iter().flat_map(|(bot, of)| {
                 let windows = ["minute", "hour"].into_iter().zip(of.budget_used.into_iter().flatten());
                 windows.map(move |(window, used)| (of_bot_and(bot, "window", window), used))
@@ -113,21 +112,18 @@ impl Collector for Exported {
             series.iter().map(|(key, of)| (of_series(key), of.points_written)),
         )?;
         metrics.gauge(
-            "last_point_timestamp",
+            "last_point_timestamp_seconds",
             "Timestamp of the newest point that the database confirmed since the start.",
-            Some(&Unit::Seconds),
             series.iter().filter_map(|(key, of)| Some((of_series(key), of.last_point?))),
         )?;
         metrics.gauge(
-            "watermark_timestamp",
+            "watermark_timestamp_seconds",
             "First instant of the last day that is complete and confirmed.",
-            Some(&Unit::Seconds),
             series.iter().filter_map(|(key, of)| Some((of_series(key), of.watermark?))),
         )?;
         metrics.gauge(
             "series_failing",
             "Whether the last tick of the series failed (0 or 1).",
-            None,
             series.iter().map(|(key, of)| (of_series(key), i64::from(of.is_failing))),
         )
     }
@@ -147,25 +143,23 @@ impl Families<'_> {
         samples: impl Iterator<Item = (Labels<'a, N>, u64)>,
     ) -> fmt::Result {
         let write = |mut sample: MetricEncoder, value| sample.encode_counter::<NoLabelSet, u64, u64>(&value, None);
-        self.family(name, help, None, MetricType::Counter, samples, write)
+        self.family(name, help, MetricType::Counter, samples, write)
     }
 
     fn gauge<'a, const N: usize, V: EncodeGaugeValue>(
         &mut self,
         name: &str,
         help: &str,
-        unit: Option<&Unit>,
         samples: impl Iterator<Item = (Labels<'a, N>, V)>,
     ) -> fmt::Result {
         let write = |mut sample: MetricEncoder, value| sample.encode_gauge(&value);
-        self.family(name, help, unit, MetricType::Gauge, samples, write)
+        self.family(name, help, MetricType::Gauge, samples, write)
     }
 
     fn family<'a, const N: usize, V>(
         &mut self,
         name: &str,
         help: &str,
-        unit: Option<&Unit>,
         kind: MetricType,
         samples: impl Iterator<Item = (Labels<'a, N>, V)>,
         write: impl Fn(MetricEncoder, V) -> fmt::Result,
@@ -174,7 +168,7 @@ impl Families<'_> {
         if samples.peek().is_none() {
             return Ok(());
         }
-        let mut family = self.0.encode_descriptor(name, help, unit, kind)?;
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
         samples.try_for_each(|(labels, value)| write(family.encode_family(&labels)?, value))
     }
 }

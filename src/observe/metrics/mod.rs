@@ -6,6 +6,7 @@ mod exported;
 mod process;
 mod text;
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,7 +17,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 
 pub use self::exported::Dropped;
 use self::exported::{Exported, OfBot, OfSeries};
@@ -91,23 +92,24 @@ impl Metrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(process::Process::new(started)));
         let own = registry.sub_registry_with_prefix("kore_trend");
-        let version: Family<Label, Gauge> = register(own, "build_info", "Version of the running program; always 1");
+        let version: Family<Label, Gauge> =
+            register(own, "build_info", "Version of the running program; always 1", Family::default());
         version.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         let exported = Exported::default();
         own.register_collector(Box::new(exported.clone()));
         let metrics = Metrics {
             exported,
-            request_duration: in_seconds(
+            request_duration: register(
                 own,
-                "request_duration",
+                "request_duration_seconds",
                 "Time of a request to the platform, from sending it to its last byte",
                 Histogram::new(REQUEST_SECONDS),
             ),
-            writes: register(own, "writes", "Writes to the database, by how they ended"),
-            last_tick: in_seconds(own, "last_tick_timestamp", "When the last tick ended", Gauge::default()),
-            tick_duration: in_seconds(
+            writes: register(own, "writes", "Writes to the database, by how they ended", Family::default()),
+            last_tick: register(own, "last_tick_timestamp_seconds", "When the last tick ended", Gauge::default()),
+            tick_duration: register(
                 own,
-                "tick_duration",
+                "tick_duration_seconds",
                 "Time from when a tick was due until its last series finished",
                 Histogram::new(TICK_SECONDS),
             ),
@@ -115,14 +117,21 @@ impl Metrics {
                 own,
                 "ticks_skipped",
                 "Ticks of a bot that were skipped because its last one was still running",
+                Counter::default(),
             ),
             config_last_reload_successful: register(
                 own,
                 "config_last_reload_successful",
                 "Whether the last configuration reload succeeded (0 or 1)",
+                Gauge::default(),
             ),
-            state_failing: register(own, "state_failing", "Whether the state folder cannot be written (0 or 1)"),
-            tasks: register(own, "tasks", "Live asynchronous tasks"),
+            state_failing: register(
+                own,
+                "state_failing",
+                "Whether the state folder cannot be written (0 or 1)",
+                Gauge::default(),
+            ),
+            tasks: register(own, "tasks", "Live asynchronous tasks", Gauge::default()),
             registry,
         };
         metrics.config_last_reload_successful.set(1);
@@ -132,25 +141,16 @@ impl Metrics {
         metrics
     }
 
-    /// These series are exported from now on: what counts begins at zero.
-    pub fn add(&self, series: Vec<SeriesKey>) {
+    /// These series are exported from now on and no others: those that were before keep their counts, new ones begin at
+    /// zero. What a request of a bot that is gone brings is not counted.
+    pub fn export<'a>(&self, series: impl Iterator<Item = &'a SeriesKey> + Clone) {
         let mut exported = self.exported.lock();
-        for key in &series {
-            if !exported.bots.contains_key(&key.bot) {
-                exported.bots.insert(key.bot.clone(), OfBot::default());
-            }
-        }
-        exported.series.append(&mut series.into_iter().map(|key| (key, OfSeries::default())).collect());
-    }
-
-    /// A series is no longer exported.
-    pub fn remove(&self, series: &SeriesKey) {
-        self.exported.lock().series.remove(series);
-    }
-
-    /// A bot is no longer exported. What a request of it that is under way brings is not counted.
-    pub fn remove_bot(&self, bot: &str) {
-        self.exported.lock().bots.remove(bot);
+        let mut before = std::mem::take(&mut *exported);
+        let bots: BTreeSet<&String> = series.clone().map(|key| &key.bot).collect();
+        exported.bots =
+            bots.into_iter().map(|bot| (bot.clone(), before.bots.remove(bot).unwrap_or_default())).collect();
+        // Collected, not inserted one after the other, which would leave half of each node empty.
+        exported.series = series.map(|key| (key.clone(), before.series.remove(key).unwrap_or_default())).collect();
     }
 
     /// A request ended, with this status or what came instead.
@@ -243,20 +243,11 @@ impl Metrics {
     }
 }
 
-fn register<M>(registry: &mut Registry, name: &str, help: &str) -> M
-where
-    M: prometheus_client::registry::Metric + Clone + Default,
-{
-    let metric = M::default();
-    registry.register(name, help, metric.clone());
-    metric
-}
-
-fn in_seconds<M>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M
+fn register<M>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M
 where
     M: prometheus_client::registry::Metric + Clone,
 {
-    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    registry.register(name, help, metric.clone());
     metric
 }
 
@@ -272,17 +263,17 @@ mod tests {
     #[tokio::test]
     async fn a_series_that_is_removed_takes_its_metrics_along() {
         let metrics = Metrics::new(Timestamp::UNIX_EPOCH);
-        for key in [key("sales"), key("support")] {
-            metrics.add(vec![key.clone()]);
+        let keys = [key("sales"), key("support")];
+        metrics.export(keys.iter());
+        for key in &keys {
             metrics.asked(&key.bot, "200".to_owned(), Duration::from_millis(70));
-            metrics.confirmed(&key, 5, Some(7200));
-            metrics.confirmed(&key, 5, Some(3600));
-            metrics.watermark(&key, Timestamp::UNIX_EPOCH);
-            metrics.failing(&key, true);
+            metrics.confirmed(key, 5, Some(7200));
+            metrics.confirmed(key, 5, Some(3600));
+            metrics.watermark(key, Timestamp::UNIX_EPOCH);
+            metrics.failing(key, true);
             metrics.budget(&key.bot, 0.5, 0.25);
         }
-        metrics.remove(&key("sales"));
-        metrics.remove_bot("sales");
+        metrics.export(keys[1..].iter());
         metrics.asked("sales", "503".to_owned(), Duration::from_millis(70));
         metrics.throttled("sales");
         let text = metrics.encode().unwrap();

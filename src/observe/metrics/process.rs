@@ -5,7 +5,6 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::Unit;
 
 /// Asked for anew by each scrape.
 #[derive(Debug)]
@@ -28,25 +27,24 @@ impl Process {
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let mut gauge = |name, help, unit: Option<&Unit>, value: f64| {
+        let mut gauge = |name, help, value: f64| {
             let gauge = ConstGauge::new(value);
-            gauge.encode(encoder.encode_descriptor(name, help, unit, gauge.metric_type())?)
+            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
         };
         gauge(
-            "process_start_time",
+            "process_start_time_seconds",
             "When the process started, in Unix time.",
-            Some(&Unit::Seconds),
             self.started.as_duration().as_secs_f64(),
         )?;
         if let Some(open) = open_files() {
-            gauge("process_open_fds", "Open file descriptors.", None, open as f64)?;
+            gauge("process_open_fds", "Open file descriptors.", open as f64)?;
         }
         let Some(stat) = stat() else { return Ok(()) };
-        gauge("process_resident_memory", "Resident memory.", Some(&Unit::Bytes), stat.resident_bytes as f64)?;
-        gauge("process_threads", "Threads of the process.", None, stat.threads as f64)?;
+        gauge("process_resident_memory_bytes", "Resident memory.", stat.resident_bytes as f64)?;
+        gauge("process_threads", "Threads of the process.", stat.threads as f64)?;
         let cpu = ConstCounter::new(stat.cpu_seconds);
-        let (name, help) = ("process_cpu", "Processor time that was used, by the user and the system.");
-        cpu.encode(encoder.encode_descriptor(name, help, Some(&Unit::Seconds), cpu.metric_type())?)
+        let (name, help) = ("process_cpu_seconds", "Processor time that was used, by the user and the system.");
+        cpu.encode(encoder.encode_descriptor(name, help, None, cpu.metric_type())?)
     }
 }
 

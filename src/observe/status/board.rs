@@ -1,16 +1,17 @@
 //! Shared state behind the status page, `/readyz` and the metrics: written by runs and by the daemon.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::condition::{Condition, ProcessState, SeriesCondition, sentence};
 use super::outages::Outages;
 use super::recent::Recent;
 use super::series::SeriesStatus;
-use super::view::{BotView, NextTick, TickView, Used, View};
+use super::view::{BotView, NextTick, TickView, View};
 use crate::domain::event::SeriesEvent;
 use crate::domain::plan::Progress;
 use crate::domain::series::{Interval, Series, SeriesKey};
@@ -36,6 +37,8 @@ struct Known {
     running: BTreeSet<String>,
     refused_reload: Vec<String>,
     state_problem: Option<String>,
+    /// Whether requests could not be recorded when somebody asked for news.
+    has_unwritten: bool,
     /// Whether credentials were not accepted since somebody asked.
     denied: bool,
     /// Whether anything has changed since somebody asked.
@@ -63,48 +66,27 @@ impl Board {
 
     /// From now on these series are exported and no others. Those known already stay as they are.
     pub fn expect(&self, series: &[Series]) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         let mut before = std::mem::take(&mut known.series);
-        let mut new = Vec::new();
         // Collected, not inserted one after the other, which would leave half of each node empty.
         known.series = series
             .iter()
             .map(|series| {
                 let key = series.key();
-                let status = match before.remove(&key) {
-                    // The bot may have another secret or zone now.
-                    Some(mut status) => {
-                        status.series = series.clone();
-                        status
-                    }
-                    None => {
-                        new.push(key.clone());
-                        SeriesStatus::new(series.clone())
-                    }
-                };
+                let mut status = before.remove(&key).unwrap_or_else(|| SeriesStatus::new(series.clone()));
+                // The bot may have another secret or zone now.
+                status.series = series.clone();
                 (key, status)
             })
             .collect();
-        self.forget(before.into_keys().collect(), &known);
         let Known { series, outages, .. } = &mut *known;
         outages.keep_only(|key| series.contains_key(key));
-        // Only now, for a bot whose id was corrected has the labels of the one that is gone.
-        self.metrics.add(new);
-    }
-
-    fn forget(&self, gone: Vec<SeriesKey>, known: &Known) {
-        let bots: BTreeSet<&str> = known.series.keys().map(|key| key.bot.as_str()).collect();
-        for key in gone {
-            self.metrics.remove(&key);
-            if !bots.contains(key.bot.as_str()) {
-                self.metrics.remove_bot(&key.bot);
-            }
-        }
+        self.metrics.export(series.keys());
     }
 
     /// Something happened to a series. One that is not expected any more is left aside.
     pub fn saw(&self, series: &Series, event: &SeriesEvent, now: Timestamp) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         if let SeriesEvent::Failed { failure, .. } = event {
             known.denied |= failure.is_denied;
         }
@@ -122,26 +104,28 @@ impl Board {
 
     /// Says which failures stop how many series, once for each. To be called when a tick is over, and now and then.
     pub fn say_outages(&self, now: Timestamp) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         let next = known.next.first().map(|next| next.at);
         known.outages.say(next, now);
     }
 
     /// Whether anything has changed for the worse or the better since this was asked last.
-    pub fn take_news(&self) -> bool {
-        std::mem::take(&mut self.lock().has_news)
+    pub fn take_news(&self, limiter: &Limiter) -> bool {
+        let mut known = self.known.lock();
+        let before = std::mem::replace(&mut known.has_unwritten, limiter.has_unwritten());
+        std::mem::take(&mut known.has_news) || known.has_unwritten != before
     }
 
     /// The figures of the last days that an earlier process knew.
     pub fn restore(&self, mut figures: BTreeMap<SeriesKey, Recent>) {
-        for (key, status) in &mut self.lock().series {
+        for (key, status) in &mut self.known.lock().series {
             status.recent = status.recent.take().or_else(|| figures.remove(key).map(Arc::new));
         }
     }
 
     /// The figures of the last days.
     pub fn figures(&self) -> Vec<(SeriesKey, Recent)> {
-        let known = self.lock();
+        let known = self.known.lock();
         let figures =
             known.series.iter().filter_map(|(key, status)| Some((key.clone(), status.recent.as_deref()?.clone())));
         figures.collect()
@@ -149,26 +133,26 @@ impl Board {
 
     /// How far a series has come.
     pub fn set_progress(&self, key: &SeriesKey, progress: Progress) {
-        if let Some(status) = self.lock().series.get_mut(key) {
+        if let Some(status) = self.known.lock().series.get_mut(key) {
             status.set_progress(progress, &self.metrics);
         }
     }
 
     /// Whether credentials were not accepted since this was asked last.
     pub fn take_denied(&self) -> bool {
-        std::mem::take(&mut self.lock().denied)
+        std::mem::take(&mut self.known.lock().denied)
     }
 
     /// The series that are not well: no tick of them has ended, or the last one failed.
     pub fn not_well(&self) -> Vec<Series> {
-        let known = self.lock();
+        let known = self.known.lock();
         let unwell = known.series.values().filter(|status| status.condition != Condition::Well);
         unwell.map(|status| status.series.clone()).collect()
     }
 
     /// What keeps `/readyz` from being ready; nothing if all is well.
     pub fn not_ready(&self) -> Vec<NotReady> {
-        let known = self.lock();
+        let known = self.known.lock();
         let unwell = known.series.iter().filter(|(_, status)| status.condition != Condition::Well);
         unwell
             .map(|(key, status)| {
@@ -190,7 +174,7 @@ impl Board {
 
     /// A tick of a bot begins or ends.
     pub fn set_running(&self, bot: &str, running: bool) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         if running {
             known.running.insert(bot.to_owned());
         } else {
@@ -200,14 +184,14 @@ impl Board {
 
     /// A tick has ended.
     pub fn tick_ended(&self, tick: TickView) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         known.ticks.push_front(tick);
         known.ticks.truncate(TICKS);
     }
 
     /// When the next ticks are due, soonest first.
     pub fn set_next(&self, next: Vec<NextTick>) {
-        let mut known = self.lock();
+        let mut known = self.known.lock();
         known.has_news |= known.next != next;
         known.next = next;
     }
@@ -215,7 +199,7 @@ impl Board {
     /// The configuration was read: accepted, or refused for these keys.
     pub fn reloaded(&self, wrong: Vec<String>) {
         self.metrics.reloaded(wrong.is_empty());
-        self.lock().refused_reload = wrong;
+        self.known.lock().refused_reload = wrong;
     }
 
     /// The state folder was written, or could not be: said when that changes.
@@ -223,7 +207,7 @@ impl Board {
         self.metrics.state_failing(saved.is_err());
         let problem = saved.as_ref().err().map(|error| error.kind().to_string());
         let before = {
-            let mut known = self.lock();
+            let mut known = self.known.lock();
             known.has_news |= known.state_problem != problem;
             std::mem::replace(&mut known.state_problem, problem)
         };
@@ -239,18 +223,16 @@ impl Board {
     /// Everything, for the status page.
     pub fn view(&self, limiter: &Limiter, started: Timestamp, simulated: bool, now: Timestamp) -> View {
         limiter.look_at_others();
-        let known = self.lock();
+        let known = self.known.lock();
         let mut bots: Vec<BotView> = Vec::new();
         for status in known.series.values() {
             let bot = &status.series.bot;
             if bots.last().is_none_or(|last| last.name != bot.name) {
-                let (limits, budget) = (limiter.limits(), limiter.usage(&bot.id));
                 bots.push(BotView {
                     name: bot.name.clone(),
-                    zone: bot.time_zone.iana_name().unwrap_or("UTC").to_owned(),
-                    minute: Used { requests: budget.minute, limit: limits.per_minute },
-                    hour: Used { requests: budget.hour, limit: limits.per_hour },
-                    paused_for: budget.paused_for,
+                    time_zone: bot.time_zone.clone(),
+                    budget: limiter.usage(&bot.id),
+                    limits: limiter.limits(),
                     running: known.running.contains(&bot.name),
                     series: Vec::new(),
                 });
@@ -277,7 +259,7 @@ impl Board {
 
     /// The sentence of such a view.
     pub fn sentence(&self, limiter: &Limiter, now: Timestamp) -> String {
-        let known = self.lock();
+        let known = self.known.lock();
         let conditions = known.series.iter().map(|(key, status)| {
             let SeriesKey { bot, channel, interval, .. } = key;
             SeriesCondition { bot, channel, interval: *interval, condition: status.condition }
@@ -297,18 +279,40 @@ impl Board {
     /// request and not only when a series comes further.
     pub fn measure_budgets(&self, limiter: &Limiter) {
         limiter.look_at_others();
-        self.metrics.state_failing(self.lock().state_problem.is_some() || limiter.has_unwritten());
+        self.metrics.state_failing(self.known.lock().state_problem.is_some() || limiter.has_unwritten());
         let limits = limiter.limits();
         let bots: BTreeMap<String, String> =
-            self.lock().series.keys().map(|key| (key.bot.clone(), key.bot_id.clone())).collect();
+            self.known.lock().series.keys().map(|key| (key.bot.clone(), key.bot_id.clone())).collect();
         for (bot, id) in bots {
             let budget = limiter.usage(&id);
             let part = |used: u32, limit: u32| f64::from(used) / f64::from(limit.max(1));
             self.metrics.budget(&bot, part(budget.minute, limits.per_minute), part(budget.hour, limits.per_hour));
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Limits;
+    use crate::limits::ledger::Ledger;
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_cannot_be_recorded_are_news_and_so_is_their_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path(), || Timestamp::UNIX_EPOCH).unwrap();
+        let limits = Limits { per_minute: 60, per_hour: 1800, backfill_share: 0.5 };
+        let limiter = Limiter::new(limits, Some(ledger));
+        let board = Board::new(Arc::new(Metrics::new(Timestamp::UNIX_EPOCH)));
+        assert!(!board.take_news(&limiter));
+        let in_the_way = File::open(folder.path().join("requests.lock")).unwrap();
+        in_the_way.lock().unwrap();
+        limiter.look_at_others();
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        limiter.look_at_others();
+        assert_eq!([board.take_news(&limiter), board.take_news(&limiter)], [true, false]);
     }
 }

@@ -18,6 +18,13 @@ enum Cause {
     Database,
 }
 
+impl Cause {
+    /// Those under which a series can stand.
+    fn all_of(key: &SeriesKey) -> [Cause; 4] {
+        [Cause::Series(key.clone()), Cause::Bot(key.bot.clone()), Cause::Platform, Cause::Database]
+    }
+}
+
 /// What fails now. A series stands under one cause at a time.
 #[derive(Debug, Default)]
 pub(super) struct Outages(BTreeMap<Cause, Outage>);
@@ -55,7 +62,14 @@ impl Outages {
             FailureScope::Database => Cause::Database,
         };
         // Where it stood under another cause, that is not over for being well.
-        self.0.retain(|other, outage| *other == cause || !outage.stopped.remove(&key) || !outage.stopped.is_empty());
+        for other in Cause::all_of(&key).iter().filter(|other| **other != cause) {
+            if let Some(outage) = self.0.get_mut(other)
+                && outage.stopped.remove(&key)
+                && outage.stopped.is_empty()
+            {
+                self.0.remove(other);
+            }
+        }
         let outage = self.0.entry(cause.clone()).or_default();
         outage.stopped.insert(key.clone());
         let before = outage.unsaid.remove(&failure.kind);
@@ -70,26 +84,19 @@ impl Outages {
 
     /// A series is well. What stopped it is over when that was the last one.
     pub(super) fn recovered(&mut self, series: &Series, now: Timestamp) {
-        self.0.retain(|cause, outage| {
-            if !outage.stopped.remove(&series.key()) {
-                return true;
-            }
-            let (is_named, is_over) = (outage.named.remove(&series.key()), outage.stopped.is_empty());
-            let Some(trouble) = &outage.trouble else { return !is_over };
-            if is_named {
-                say_recovery(series, trouble, now);
-            }
-            if is_over && outage.has_many {
-                let lasted = lasted(trouble.since, now);
-                match cause {
-                    Cause::Bot(bot) => tracing::info!(bot, "recovered after {lasted:#}"),
-                    Cause::Platform => tracing::info!("the platform is available again after {lasted:#}"),
-                    Cause::Database => tracing::info!("the database is available again after {lasted:#}"),
-                    Cause::Series(_) => {}
+        if self.0.is_empty() {
+            return;
+        }
+        let key = series.key();
+        for cause in Cause::all_of(&key) {
+            let Some(outage) = self.0.get_mut(&cause) else { continue };
+            if outage.stopped.remove(&key) {
+                outage.say_recovered(series, &cause, now);
+                if outage.stopped.is_empty() {
+                    self.0.remove(&cause);
                 }
             }
-            !is_over
-        });
+        }
     }
 
     /// Series that are not exported any more are no part of it.
@@ -111,6 +118,24 @@ impl Outages {
 }
 
 impl Outage {
+    /// Says that this series is stopped no more, and that none is any more, if that was said of them.
+    fn say_recovered(&mut self, series: &Series, cause: &Cause, now: Timestamp) {
+        let is_named = self.named.remove(&series.key());
+        let Some(trouble) = &self.trouble else { return };
+        if is_named {
+            say_recovery(series, trouble, now);
+        }
+        if self.stopped.is_empty() && self.has_many {
+            let lasted = lasted(trouble.since, now);
+            match cause {
+                Cause::Bot(bot) => tracing::info!(bot, "recovered after {lasted:#}"),
+                Cause::Platform => tracing::info!("the platform is available again after {lasted:#}"),
+                Cause::Database => tracing::info!("the database is available again after {lasted:#}"),
+                Cause::Series(_) => {}
+            }
+        }
+    }
+
     fn say(&mut self, unsaid: Unsaid, cause: &Cause, next: Option<Timestamp>, now: Timestamp) {
         let Unsaid { series, window, failure: SeriesFailure { kind, error, advice, .. }, stopped } = unsaid;
         let is_due = self.trouble.as_mut().is_none_or(|trouble| trouble.again(now, kind.clone()));

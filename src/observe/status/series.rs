@@ -1,5 +1,6 @@
 //! What is known of one series, and what of it is said in the log.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -26,7 +27,7 @@ pub(super) struct SeriesStatus {
     pub(super) recent: Option<Arc<Recent>>,
     /// Oddities, hours that never were and what is not retained come again with every answer, and are said once.
     told_oddity: Option<String>,
-    told_nonexistent: Option<Date>,
+    told_nonexistent: BTreeSet<(Date, Option<usize>)>,
     has_told_retention: bool,
 }
 
@@ -40,7 +41,7 @@ impl SeriesStatus {
             progress: None,
             recent: None,
             told_oddity: None,
-            told_nonexistent: None,
+            told_nonexistent: BTreeSet::new(),
             has_told_retention: false,
         }
     }
@@ -112,8 +113,10 @@ impl SeriesStatus {
 
     fn say_nonexistent(&mut self, buckets: &[(Date, Option<usize>)], metrics: &Metrics) {
         let Series { bot, channel, interval } = &self.series;
-        let told = self.told_nonexistent;
-        for (day, hour) in buckets.iter().filter(|(day, _)| Some(*day) > told) {
+        for (day, hour) in buckets {
+            if !self.told_nonexistent.insert((*day, *hour)) {
+                continue;
+            }
             let bucket = hour.map_or_else(|| "the whole day".to_owned(), |hour| format!("the hour {hour}"));
             let zone = bot.time_zone.iana_name().unwrap_or("its zone");
             tracing::warn!(
@@ -123,7 +126,6 @@ impl SeriesStatus {
             );
             metrics.dropped(&bot.name, Dropped::NonexistentHour, 1);
         }
-        self.told_nonexistent = told.max(buckets.iter().map(|(day, _)| *day).max());
     }
 
     fn failed(&mut self, failure: &SeriesFailure, now: Timestamp, metrics: &Metrics) {
@@ -151,5 +153,45 @@ impl SeriesStatus {
             today,
             recent: self.recent.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::domain::bot::test_bot;
+    use crate::domain::flatten::Forgotten;
+    use crate::domain::series::Interval;
+
+    #[tokio::test]
+    async fn each_hour_that_never_was_is_counted_once_also_an_older_one_that_comes_later() {
+        let metrics = Metrics::new(Timestamp::UNIX_EPOCH);
+        let series = Series { bot: Arc::new(test_bot("a")), channel: "all".to_owned(), interval: Interval::Hourly };
+        metrics.export([series.key()].iter());
+        let mut status = SeriesStatus::new(series);
+        let (old, new) = (date(2025, 3, 30), date(2026, 3, 29));
+        let counted = |day| {
+            let confirmed = Confirmed {
+                window: Window { first: day, last: day },
+                complete: None,
+                points: 0,
+                beyond_retention: 0,
+                platform_today: None,
+                requests: 1,
+                newest: None,
+                nonexistent: vec![(day, Some(2))],
+                forgotten: Forgotten::default(),
+                oddity: None,
+                days: Vec::new(),
+                recent: Vec::new(),
+            };
+            status.saw(&SeriesEvent::Confirmed(Box::new(confirmed)), Timestamp::UNIX_EPOCH, &metrics);
+            let text = metrics.encode().unwrap();
+            let count = text.lines().find_map(|line| line.split_once("reason=\"nonexistent_hour\"} "));
+            count.unwrap().1.to_owned()
+        };
+        assert_eq!([new, old, new, old].map(counted), ["1", "2", "2", "2"]);
     }
 }

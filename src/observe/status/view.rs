@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use super::condition::{Condition, ProcessState, SeriesCondition, sentence};
 use super::recent::Recent;
+use crate::config::Limits;
 use crate::domain::series::Interval;
+use crate::limits::limiter::Budget;
 
 /// Everything that the status page shows. Holds no secret, no address and no path.
 #[derive(Clone, Debug)]
@@ -38,27 +41,16 @@ pub struct View {
 pub struct BotView {
     /// Its configured name.
     pub name: String,
-    /// The zone of its days and hours, by its IANA name.
-    pub zone: String,
-    /// Requests of the last 60 seconds.
-    pub minute: Used,
-    /// Requests of the last 3,600 seconds.
-    pub hour: Used,
-    /// How much longer it is left alone, because the platform said that it was asked too often.
-    pub paused_for: Option<Duration>,
+    /// The zone of its days and hours.
+    pub time_zone: TimeZone,
+    /// How much of its limits it has used.
+    pub budget: Budget,
+    /// Its limits.
+    pub limits: Limits,
     /// Whether a tick of it is running.
     pub running: bool,
     /// Its series, by channel and interval.
     pub series: Vec<SeriesView>,
-}
-
-/// How much of a limit is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Used {
-    /// Requests that count against it now.
-    pub requests: u32,
-    /// The most that may.
-    pub limit: u32,
 }
 
 /// One series of a bot.
@@ -105,7 +97,7 @@ pub struct FailureView {
 }
 
 /// A tick that has ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TickView {
     /// When it was due.
     pub started: Timestamp,
@@ -164,15 +156,14 @@ pub(crate) fn test_view(now: Timestamp) -> View {
         watermark: None,
         owed_days: 0,
         last_failure: None,
-        today: now.to_zoned(jiff::tz::TimeZone::UTC).date(),
+        today: now.to_zoned(TimeZone::UTC).date(),
         recent: None,
     };
     let bot = |name: &str, condition| BotView {
         name: name.to_owned(),
-        zone: "UTC".to_owned(),
-        minute: Used { requests: 1, limit: 60 },
-        hour: Used { requests: 1, limit: 1800 },
-        paused_for: None,
+        time_zone: TimeZone::UTC,
+        budget: Budget { minute: 1, hour: 1, ..Budget::default() },
+        limits: Limits { per_minute: 60, per_hour: 1800, backfill_share: 0.5 },
         running: false,
         series: vec![series(condition)],
     };

@@ -12,7 +12,7 @@ use super::running::RunningJobs;
 use super::summary::Outcome;
 pub use super::verifier::Options;
 use super::verifier::Verifier;
-use super::{Env, RunError, clients, limiter, say_left, take_place_beside};
+use super::{Env, clients, limiter, say_left, take_place_beside};
 use crate::config::Config;
 use crate::database::WriteFailure;
 use crate::database::influxdb::retention::{Retention, in_days};
@@ -21,7 +21,7 @@ use crate::domain::calendar;
 use crate::domain::plan::chunks;
 use crate::domain::series::Series;
 use crate::limits::limiter::Purpose;
-use crate::state::atomic;
+use crate::state::{StateError, atomic};
 use anyhow::Context;
 
 /// Compares the days of these series. Returns whether nothing is left that exit code 1 stands for.
@@ -29,7 +29,7 @@ use anyhow::Context;
 /// # Errors
 ///
 /// If the comparison cannot begin.
-pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &Env) -> Result<bool, RunError> {
+pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &Env) -> Result<bool, StateError> {
     atomic::make_folder(&config.state_dir)
         .with_context(|| format!("the state folder {} cannot be created", config.state_dir.display()))?;
     let _lock = if options.repair { Some(take_place_beside(&config.state_dir)?) } else { None };

@@ -168,6 +168,8 @@ fn what_explains_the_program_exits_with_0_and_goes_to_stdout() {
             assert!(output.stdout.contains(word), "{arguments:?}: no {word:?} in\n{}", output.stdout);
         }
         assert_eq!(output.stderr, "", "{arguments:?}");
+        let in_half_a_shard = with_variables(&workspace, &[("KORE_TREND_SHARDS", "2")], arguments).expect_code(0);
+        assert_eq!(in_half_a_shard.stdout, output.stdout, "{arguments:?}");
     }
 }
 

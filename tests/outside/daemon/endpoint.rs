@@ -105,8 +105,11 @@ fn whatever_is_sent_has_its_status() {
         let start: String = request.chars().take(80).collect();
         let answer = answer.unwrap_or_else(|error| panic!("{start}: {error}")).unwrap_or_else(|| panic!("{start}"));
         assert_eq!(answer.status, status, "{start}: {}", answer.head);
+        if matches!(status, 200 | 404 | 405 | 421) {
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{start}");
+            assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{start}");
+        }
         if status == 200 {
-            assert_eq!(answer.header("cache-control"), Some("no-store"));
             assert_eq!(answer.body.is_empty(), request.starts_with("HEAD"));
         }
     }

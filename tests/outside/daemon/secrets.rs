@@ -42,6 +42,7 @@ fn check(lines: &str, file: &str, [old, new]: [&str; 2], variables: &[(&str, &st
     daemon.wait_until_ready();
     assert_eq!((daemon.value(DENIED), daemon.value(ASKED)), (Some(1.0), Some(AFTER_A_FAILURE)), "{}", daemon.log());
     assert_eq!((daemon.logged(SAID).len(), daemon.logged("recovered").len()), (1, 1), "{}", daemon.log());
+    assert_eq!(daemon.logged("bots.support.id is").len(), 1, "warnings are those of a reading: {}", daemon.log());
     daemon.end();
 }
 

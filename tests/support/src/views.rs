@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use kore_trend_exporter::config::Limits;
 use kore_trend_exporter::demo::figures;
 use kore_trend_exporter::domain::series::{Interval, day_after};
+use kore_trend_exporter::limits::limiter::Budget;
 use kore_trend_exporter::observe::status::condition::Condition;
 use kore_trend_exporter::observe::status::recent::{DAYS, Recent};
-use kore_trend_exporter::observe::status::view::{BotView, FailureView, NextTick, SeriesView, TickView, Used, View};
+use kore_trend_exporter::observe::status::view::{BotView, FailureView, NextTick, SeriesView, TickView, View};
 
 /// A time of every view.
 pub const NOW: &str = "2026-11-22T21:56:32Z";
@@ -37,8 +39,8 @@ pub fn one_failing() -> View {
     let [sales, support] = view.bots.as_mut_slice() else { unreachable!() };
     fail(&mut support.series[4], 7200, &unreachable_platform());
     support.running = true;
-    sales.paused_for = Some(Duration::from_secs(250));
-    sales.minute.requests = 57;
+    sales.budget.paused_for = Some(Duration::from_secs(250));
+    sales.budget.minute = 57;
     sales.series[0].last_failure = Some(FailureView {
         at: before(11_000),
         error: "the platform answered 429: \"API Rate Limit exceeded\"".to_owned(),
@@ -174,10 +176,9 @@ pub fn bot(name: &str, zone: &str, channels: &[&str]) -> BotView {
     };
     BotView {
         name: name.to_owned(),
-        zone: zone.to_owned(),
-        minute: Used { requests: 12, limit: 60 },
-        hour: Used { requests: 301, limit: 1800 },
-        paused_for: None,
+        time_zone: TimeZone::get(zone).unwrap(),
+        budget: Budget { minute: 12, hour: 301, ..Budget::default() },
+        limits: Limits { per_minute: 60, per_hour: 1800, backfill_share: 0.5 },
         running: false,
         series: channels.iter().flat_map(series).collect(),
     }

@@ -10,7 +10,7 @@ use super::text::{bot_link, clean};
 use super::words::{counted, grouped, rough};
 use crate::domain::series::Interval;
 use crate::observe::status::condition::Condition;
-use crate::observe::status::view::{BotView, SeriesView, Used};
+use crate::observe::status::view::{BotView, SeriesView};
 
 /// Bytes kept for what stands around lists: headings, the legend, the sentence on what is left out.
 const AROUND: usize = 2000;
@@ -180,18 +180,20 @@ fn head(bot: &BotView) -> Markup {
     html! {
         h3 { (bot_link(&bot.name)) }
         p.soft {
-            "Days and hours of " (clean(&bot.zone))
+            "Days and hours of " (clean(bot.time_zone.iana_name().unwrap_or("UTC")))
             @if bot.running { " · a tick is running" }
-            @if let Some(time) = bot.paused_for {
+            @if let Some(time) = bot.budget.paused_for {
                 " · rate limited by the platform, paused for another " (rough(time.as_secs()))
             }
         }
-        p.limits { (limit(bot.minute, "minute")) " " (limit(bot.hour, "hour")) }
+        p.limits {
+            (limit(bot.budget.minute, bot.limits.per_minute, "minute")) " "
+            (limit(bot.budget.hour, bot.limits.per_hour, "hour"))
+        }
     }
 }
 
-fn limit(used: Used, window: &str) -> Markup {
-    let Used { requests, limit } = used;
+fn limit(requests: u32, limit: u32, window: &str) -> Markup {
     html! {
         label {
             meter max=(limit.max(1)) high=(f64::from(limit) * 0.8) optimum="0" value=(requests) {}

@@ -1,13 +1,11 @@
 //! One series: as a card with all that is known of it, or as a row of a table.
 
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use maud::{Markup, PreEscaped, Render, html};
 
 use super::heat_map::{Axes, busiest, picture};
 use super::text::{bot_link, cut};
 use super::words::{ago, counted, minute, rough, seconds_between};
-use crate::config;
 use crate::domain::series::Interval;
 use crate::observe::status::condition::Condition;
 use crate::observe::status::view::{BotView, FailureView, SeriesView};
@@ -60,7 +58,7 @@ pub(super) fn card(
         article {
             h4 { (cut(&series.channel, CHANNEL)) " " small { (series.interval) } }
             p class={ "state " (class) } { span aria-hidden="true" { (sign) } " " (state) }
-            (PreEscaped(picture(&recent, series.interval, now.to_zoned(zone(bot)).datetime(), axes)))
+            (PreEscaped(picture(&recent, series.interval, now.to_zoned(bot.time_zone.clone()).datetime(), axes)))
             dl {
                 @if let Some(busiest) = busiest(&recent, series.interval) { (fact("Busiest", busiest)) }
                 (fact(&format!("Newest {what}"), age))
@@ -107,7 +105,7 @@ pub(super) fn freshness(bot: &BotView, series: &SeriesView, now: Timestamp) -> (
         Interval::Hourly => ("hour", end_of_hour),
         Interval::Daily => ("day", end_of_day),
     };
-    let age = match series.newest_point.map(|start| end(start.to_zoned(zone(bot))).unwrap_or(start)) {
+    let age = match series.newest_point.map(|start| end(start.to_zoned(bot.time_zone.clone())).unwrap_or(start)) {
         None => "none since start".to_owned(),
         Some(end) if end > now => "still filling".to_owned(),
         Some(end) => format!("{} old", rough(seconds_between(end, now))),
@@ -126,9 +124,4 @@ fn end_of_hour(start: Zoned) -> Option<Timestamp> {
 
 fn end_of_day(start: Zoned) -> Option<Timestamp> {
     Some(start.tomorrow().ok()?.start_of_day().ok()?.timestamp())
-}
-
-/// The bot's zone; UTC if there is no such zone, which the configuration does not let through.
-fn zone(bot: &BotView) -> TimeZone {
-    config::time_zone(&bot.zone).unwrap_or(TimeZone::UTC)
 }

@@ -5,9 +5,6 @@ use maud::{Markup, html};
 use super::words::{ago, ahead, counted, grouped, second, took};
 use crate::observe::status::view::{NextTick, TickView, View};
 
-/// Rows of the table.
-const ROWS: usize = 10;
-
 /// Schedules whose next tick is named.
 const SCHEDULES: usize = 5;
 
@@ -62,7 +59,7 @@ fn table(ticks: &[TickView]) -> Markup {
                         }
                     }
                 }
-                tbody { @for tick in ticks.iter().take(ROWS) { (row(tick)) } }
+                tbody { @for tick in ticks { (row(tick)) } }
             }
         }
     }

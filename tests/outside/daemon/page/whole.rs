@@ -116,7 +116,7 @@ fn text_from_elsewhere_is_only_text() {
     view.state_problem = Some(evil.to_owned());
     view.refused_reload = vec![evil.to_owned()];
     for bot in &mut view.bots {
-        (bot.name, bot.zone) = (evil.to_owned(), evil.to_owned());
+        bot.name = evil.to_owned();
         for series in &mut bot.series {
             series.channel = evil.to_owned();
             let failure = FailureView { at: views::before(9), error: evil.to_owned(), advice: evil.to_owned() };
