@@ -33,20 +33,22 @@ impl InfluxDbSink {
         series: &Series,
         span: Span,
     ) -> Result<Found, WriteFailure> {
-        let read = match self.speaks_flux(generation) {
+        let read = match self.speaks_flux(generation, series) {
             true => self.read_by_flux(series, span).await,
             false => self.read_by_influxql(generation, series, span).await,
         };
         read.map_err(|failure| failure.while_reading(&self.database.bucket))
     }
 
-    /// Flux where the configuration says so, or of InfluxDB 2; below a path the Flux client does not find it.
-    fn speaks_flux(&self, generation: Generation) -> bool {
+    /// Flux where the configuration says so, or of InfluxDB 2; below a path the Flux client does not find it, and a tag
+    /// that is called like a column of Flux's own is lost in it.
+    fn speaks_flux(&self, generation: Generation, series: &Series) -> bool {
         let is_wanted = match self.database.read {
             Some(language) => language == ReadLanguage::Flux,
             None => generation == Generation::Two,
         };
-        is_wanted && self.database.url.path() == "/"
+        let has_own_name = |(key, _): &(String, String)| flux::COLUMNS.contains(&key.as_str());
+        is_wanted && self.database.url.path() == "/" && !series.bot.tags.iter().any(has_own_name)
     }
 
     async fn read_by_flux(&self, series: &Series, span: Span) -> Result<Found, WriteFailure> {
@@ -131,7 +133,7 @@ impl InfluxDbSink {
     ) -> Result<Option<(i64, i64)>, WriteFailure> {
         let mut ends = Vec::new();
         for end in ["first", "last"] {
-            let time = match self.speaks_flux(generation) {
+            let time = match self.speaks_flux(generation, series) {
                 true => self.flux(self.end_by_flux(series, end)).await.map(|rows| rows.first().map(|row| row.time)),
                 false => self
                     .influxql(generation, &end_by_influxql(series, end))
