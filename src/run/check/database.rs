@@ -26,9 +26,7 @@ pub(super) async fn check(config: &InfluxDb, initial_days: u32, report: &mut Rep
     let generation = match database.generation().await {
         Ok(generation) => generation,
         Err(failure) => {
-            let finding = Finding::fail(&failure, failure.advice());
-            report.line("database", &finding)?;
-            report.line("write access", &finding)?;
+            report.line("database", &Finding::fail(&failure, failure.advice()))?;
             return Ok(None);
         }
     };
