@@ -79,7 +79,7 @@ fn parcel(bot: &str, count: usize) -> (Parcel, Told) {
         })
         .collect();
     let (reply, told) = oneshot::channel();
-    (Parcel { key: series.key(), encoder: Arc::new(Encoder::new(&series)), points, reply }, told)
+    (Parcel { encoder: Arc::new(Encoder::new(&series)), points, reply }, told)
 }
 
 fn requests_and_lines(kept: &Mutex<Kept>) -> (usize, usize) {

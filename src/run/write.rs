@@ -25,7 +25,7 @@ pub(super) async fn write(
         return Ok(Written::default());
     }
     let (reply, told) = oneshot::channel();
-    let parcel = Parcel { key: series.key(), encoder: Arc::clone(encoder), points, reply };
+    let parcel = Parcel { encoder: Arc::clone(encoder), points, reply };
     let gone = || WriteError::Failed(WriteFailure::Io("the writer has ended".to_owned()));
     writer.send(parcel).await.map_err(|_| gone())?;
     told.await.map_err(|_| gone())?
