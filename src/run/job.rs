@@ -21,9 +21,9 @@ use crate::domain::plan;
 use crate::domain::series::{Series, Window, day_after};
 use crate::domain::target::Target;
 use crate::limits::in_flight::Place;
-use crate::limits::limiter::Purpose;
+use crate::limits::limiter::{Permit, Purpose};
 use crate::observe::status::recent::DAYS;
-use crate::platform::client::{Client, FetchError, Fetched, Question, Turn, patience};
+use crate::platform::client::{Client, FetchError, Fetched, Question, patience};
 use crate::platform::failure::Failure;
 use crate::platform::verdict::{Verdict, verdict};
 use crate::run::verifier::Verifier;
@@ -157,7 +157,7 @@ async fn run(mut series_task: Box<SeriesTask>, clients: Arc<Clients>) {
         let (wanted_at, place) = series_task.first.take().unwrap_or_else(|| (Instant::now(), None));
         let question = clients.question(&series_task.job.series, window);
         let turn = clients.platform.turn(question, wanted_at, place, &clients.stop).await;
-        if let Some(last) = Box::pin(series_task.window(window, turn, &clients)).await {
+        if let Some(last) = Box::pin(series_task.window(window, turn, wanted_at, &clients)).await {
             break last;
         }
     };
@@ -170,11 +170,17 @@ async fn run(mut series_task: Box<SeriesTask>, clients: Arc<Clients>) {
 
 impl SeriesTask {
     /// Fetches a window and has it written; tells what ends the series, if something does.
-    async fn window(&mut self, window: Window, turn: Turn, clients: &Clients) -> Option<SeriesEvent> {
+    async fn window(
+        &mut self,
+        window: Window,
+        turn: Result<Permit, FetchError>,
+        wanted_at: Instant,
+        clients: &Clients,
+    ) -> Option<SeriesEvent> {
         let SeriesTask { number, job, stored, encoder, requests, events, .. } = self;
         let encoder = encoder.get_or_insert_with(|| Arc::new(Encoder::new(&job.series)));
         let question = clients.question(&job.series, window);
-        let failure = match clients.platform.fetch_from(turn, question, requests, &clients.stop).await {
+        let failure = match clients.platform.fetch_from(turn, wanted_at, question, requests, &clients.stop).await {
             Ok(fetched) => {
                 let confirmed = match &clients.verifier {
                     Some(verifier) => verifier.window(&job.series, encoder, window, fetched, &clients.writer).await,

@@ -38,8 +38,7 @@ use crate::limits::limiter::{Limiter, Purpose};
 use crate::observe::console::Console;
 use crate::observe::metrics::Watch;
 use crate::observe::status::board::Board;
-use crate::platform::ask::Ask;
-use crate::platform::client::{Client, Lasting};
+use crate::platform::client::{Ask, Client};
 use crate::run::job::{Clients, LiveDays, SeriesJob};
 use crate::run::progress::Show;
 use crate::run::summary::{Outcome, Row};
@@ -256,6 +255,12 @@ pub fn limiter(config: &Config, env: &Env) -> Result<Arc<Limiter>, anyhow::Error
     Ok(Arc::new(Limiter::new(config.platform.limits, ledger)))
 }
 
+/// The platform's client.
+fn platform(config: &Config, limiter: Arc<Limiter>, env: &Env) -> Result<Client, anyhow::Error> {
+    Client::new(config.platform.clone(), limiter, env.watch.clone(), env.clock, env.ask)
+        .context("cannot set up the platform's client")
+}
+
 /// Opens both services.
 ///
 /// # Errors
@@ -267,8 +272,7 @@ pub fn clients(
     purpose: Purpose,
     env: &Env,
 ) -> Result<Arc<Clients>, anyhow::Error> {
-    let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, ask: env.ask };
-    let platform = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
+    let platform = platform(config, limiter, env)?;
     let sink = if env.dry_run { Sink::stdout() } else { (env.open)(&config.destination)? };
     let in_flight = platform.in_flight().clone();
     let expected = Box::new(move || in_flight.answers());

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Finding;
 use crate::config::EndDate;
 use crate::domain::answer::Counted;
@@ -22,7 +24,9 @@ pub(super) async fn ask(
     let today = calendar::today(&series.bot.time_zone, (env.clock)());
     let window = Window { first: day_after(today, -2), last: day_after(today, -1) };
     let question = Question { series, window, purpose: Purpose::Live, tries: 2, patience: Duration::ZERO };
-    let fetched = match client.fetch(question, &mut 0, &env.stop).await {
+    let wanted_at = Instant::now();
+    let turn = client.turn(question, wanted_at, None, &env.stop).await;
+    let fetched = match client.fetch_from(turn, wanted_at, question, &mut 0, &env.stop).await {
         Ok(fetched) => fetched,
         Err(FetchError::Failed(failure)) => return (vec![Finding::fail(&failure, &failure.advice())], None),
         Err(FetchError::Stopped) => return (vec![Finding::Fail("not checked: shutting down".to_owned())], None),
