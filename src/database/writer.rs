@@ -2,17 +2,20 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::influxdb::gzip::Packer;
+use super::line_protocol::Encoder;
 pub use super::parcel::{Parcel, WriteError, Written};
 use super::pieces::{self, ENOUGH_LINES, Piece};
 use super::wordings::Meaning;
 use super::{Sink, WriteFailure};
 use crate::domain::backoff::{self, LONGEST_RETRY_DELAY};
+use crate::domain::point::Point;
 use crate::observe::metrics::{Watch, Write};
 use crate::shutdown::Stop;
 
@@ -35,6 +38,26 @@ pub fn start(sink: Sink, expected: Expected, watch: Watch, stop: Stop) -> mpsc::
     let writer = Writer { sink, expected, watch, stop, away_until: None, packer: Packer::default() };
     tokio::spawn(writer.run(receiver));
     sender
+}
+
+/// Hands points to the writer, and waits until they are confirmed.
+///
+/// # Errors
+///
+/// If they are not, or not all of them.
+pub async fn write(
+    encoder: &Arc<Encoder>,
+    points: Vec<Point>,
+    writer: &mpsc::Sender<Parcel>,
+) -> Result<Written, WriteError> {
+    if points.is_empty() {
+        return Ok(Written::default());
+    }
+    let (reply, told) = oneshot::channel();
+    let parcel = Parcel { encoder: Arc::clone(encoder), points, reply };
+    let gone = || WriteError::Failed(WriteFailure::Io("the writer has ended".to_owned()));
+    writer.send(parcel).await.map_err(|_| gone())?;
+    told.await.map_err(|_| gone())?
 }
 
 struct Writer {

@@ -1,22 +1,20 @@
 //! The writer against a database that refuses, in process.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::civil::date;
 use secrecy::SecretString;
-use tokio::sync::oneshot;
 
 use super::*;
 use crate::config::InfluxDb;
 use crate::database::Refusal;
 use crate::database::influxdb::InfluxDbSink;
-use crate::database::line_protocol::Encoder;
 use crate::domain::bot::test_bot;
-use crate::domain::point::{Figures, Point};
+use crate::domain::point::Figures;
 use crate::domain::series::{Interval, Series};
 
 type Answer = fn(&[String]) -> (u16, String);

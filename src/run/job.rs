@@ -11,7 +11,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::database::line_protocol::Encoder;
-use crate::database::writer::{Parcel, WriteError};
+use crate::database::writer::{Parcel, WriteError, write};
 use crate::domain::backoff::TRIES;
 use crate::domain::calendar;
 use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
@@ -27,7 +27,6 @@ use crate::platform::client::{Client, FetchError, Fetched, Question, patience};
 use crate::platform::failure::Failure;
 use crate::platform::verdict::{Verdict, verdict};
 use crate::run::verifier::Verifier;
-use crate::run::write::write;
 use crate::run::{KnownBuckets, failure};
 use crate::shutdown::Stop;
 use crate::state::beside::Beside;
@@ -257,7 +256,7 @@ async fn export(
         Some((live, stored)) => {
             let is_live = job.is_live(window);
             let news = if is_live { stored.news(flattened.points, asked_at) } else { flattened.points };
-            let written = write(series, encoder, news.clone(), &clients.writer).await;
+            let written = write(encoder, news.clone(), &clients.writer).await;
             match &written {
                 // Which of them were dropped nobody says.
                 Ok(written) if !written.is_doubtful && written.beyond_retention > 0 => {}
@@ -269,7 +268,7 @@ async fn export(
             }
             written?
         }
-        None => write(series, encoder, flattened.points, &clients.writer).await?,
+        None => write(encoder, flattened.points, &clients.writer).await?,
     };
     drop(permit);
     Ok(Confirmed {

@@ -13,7 +13,6 @@ pub mod targets;
 mod tick_progress;
 mod verifier;
 pub mod verify;
-mod write;
 
 use std::fs::File;
 use std::path::Path;

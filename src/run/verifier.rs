@@ -9,11 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
 use super::verify::lines;
-use super::write::write;
 use crate::config::Schedule;
 use crate::database::line_protocol::Encoder;
 use crate::database::read::{Found, Reader, Span, Step};
-use crate::database::writer::{Parcel, WriteError};
+use crate::database::writer::{Parcel, WriteError, write};
 use crate::domain::calendar;
 use crate::domain::clock::Clock;
 use crate::domain::compare::{Bounds, Comparison, Difference, Kind, Shifts, compare};
@@ -150,7 +149,7 @@ impl Verifier {
             let points = repairs(&comparison);
             if !points.is_empty() {
                 repaired = points.len() as u64;
-                match write(series, encoder, points, writer).await {
+                match write(encoder, points, writer).await {
                     Ok(_) => {}
                     Err(refused @ WriteError::LinesRefused { .. }) => {
                         let Series { bot, channel, interval } = series;
