@@ -163,12 +163,11 @@ pub async fn tick(
 
     let mut run = RunningJobs::start(jobs, clients, config, env);
     while let Some((number, news)) = run.next().await {
-        let (tick, series) = (&mut progresses[number], run.rows[number].series());
+        let (tick, series) = (&mut progresses[number], &run.rows[number].series);
         let had_gone_back = tick.went_back();
         match news {
             News::Confirmed { complete, platform_today } => tick.confirmed(complete, platform_today),
             News::Failed { platform_today } => tick.failed(platform_today),
-            News::Ended | News::SaveNow => continue,
         }
         let Some(progress) = tick.progress() else { continue };
         if tick.went_back() && !had_gone_back {
@@ -185,7 +184,7 @@ pub async fn tick(
 }
 
 fn say_forgotten(rows: &[Row]) {
-    let days: usize = rows.iter().map(Row::forgotten_days).sum();
+    let days: usize = rows.iter().map(|row| row.forgotten_days).sum();
     if days > 0 {
         tracing::warn!(
             "the platform returned only zeros for {days} days older than 28 days: not written, the platform may have \
@@ -282,5 +281,5 @@ pub fn clients(
 
 /// Whether everything that was asked for is confirmed.
 pub fn is_complete(rows: &[Row]) -> bool {
-    rows.iter().all(|row| row.outcome() == Outcome::Complete)
+    rows.iter().all(|row| row.outcome == Outcome::Complete)
 }

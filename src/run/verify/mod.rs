@@ -73,7 +73,7 @@ pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &E
         say_left(config);
     }
     env.board.say_outages((env.clock)());
-    let complete: Vec<bool> = run.rows.iter().map(|row| row.outcome() == Outcome::Complete).collect();
+    let complete: Vec<bool> = run.rows.iter().map(|row| row.outcome == Outcome::Complete).collect();
     // Whoever closed standard output does not read it.
     let _closed = report::print(&verifier, &series, &complete, config.schedule.refresh_days);
     Ok(complete.iter().all(|complete| *complete) && !verifier.has_failing())
