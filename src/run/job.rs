@@ -16,7 +16,6 @@ use crate::domain::backoff::TRIES;
 use crate::domain::calendar;
 use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
 use crate::domain::flatten::{self, Asked, complete_through, flatten};
-use crate::domain::live_buckets::LiveBuckets;
 use crate::domain::plan;
 use crate::domain::series::{Series, Window, day_after};
 use crate::domain::target::Target;
@@ -104,10 +103,8 @@ async fn run_all(jobs: Vec<SeriesJob>, clients: Arc<Clients>, events: mpsc::Send
     for (number, job) in jobs.into_iter().enumerate() {
         let window = job.windows.front().copied();
         let place = if window.is_some() { clients.platform.in_flight().place().await } else { None };
-        let live = job.live.as_ref();
-        let stored = live.map(|live| clients.stored.take(&job.series.key(), &live.target, live.beside));
         let (first, told) = (Some((wanted_at, place)), events.clone());
-        let series_task = SeriesTask { number, job, stored, first, encoder: None, requests: 0, events: told };
+        let series_task = SeriesTask { number, job, first, encoder: None, requests: 0, events: told };
         let task = tasks.spawn(run(Box::new(series_task), Arc::clone(&clients)));
         running.insert(task.id(), (number, window));
         while let Some(ended) = tasks.try_join_next_with_id() {
@@ -139,7 +136,6 @@ async fn ended_by(
 struct SeriesTask {
     number: usize,
     job: SeriesJob,
-    stored: Option<LiveBuckets>,
     /// Since when its first window is wanted, and its place until that may be asked for.
     first: Option<(Instant, Option<Place>)>,
     encoder: Option<Arc<Encoder>>,
@@ -160,11 +156,7 @@ async fn run(mut series_task: Box<SeriesTask>, clients: Arc<Clients>) {
             break last;
         }
     };
-    let SeriesTask { number, job, stored, events, .. } = *series_task;
-    if let (Some(live), Some(stored)) = (job.live, stored) {
-        clients.stored.put(job.series.key(), live.target, live.beside, stored);
-    }
-    let _nobody_listens = events.send((number, last)).await;
+    let _nobody_listens = series_task.events.send((series_task.number, last)).await;
 }
 
 impl SeriesTask {
@@ -176,14 +168,14 @@ impl SeriesTask {
         wanted_at: Instant,
         clients: &Clients,
     ) -> Option<SeriesEvent> {
-        let SeriesTask { number, job, stored, encoder, requests, events, .. } = self;
+        let SeriesTask { number, job, encoder, requests, events, .. } = self;
         let encoder = encoder.get_or_insert_with(|| Arc::new(Encoder::new(&job.series)));
         let question = clients.question(&job.series, window);
         let failure = match clients.platform.fetch_from(turn, wanted_at, question, requests, &clients.stop).await {
             Ok(fetched) => {
                 let confirmed = match &clients.verifier {
                     Some(verifier) => verifier.window(&job.series, encoder, window, fetched, &clients.writer).await,
-                    None => export(job, encoder, window, fetched, stored.as_mut(), clients).await,
+                    None => export(job, encoder, window, fetched, clients).await,
                 };
                 match confirmed {
                     Ok(confirmed) => {
@@ -234,7 +226,6 @@ async fn export(
     encoder: &Arc<Encoder>,
     window: Window,
     fetched: Fetched,
-    stored: Option<&mut LiveBuckets>,
     clients: &Clients,
 ) -> Result<Confirmed, WriteError> {
     let Fetched { answer, asked_at, platform_time, permit } = fetched;
@@ -252,8 +243,9 @@ async fn export(
     drop(answer.days);
     let complete = complete_through(&asked).map(|last| Window { first: window.first, last });
     let newest = flattened.points.last().map(|point| point.timestamp);
-    let written = match job.live.as_ref().zip(stored) {
-        Some((live, stored)) => {
+    let written = match &job.live {
+        Some(live) => {
+            let mut stored = clients.stored.take(&series.key(), &live.target, live.beside);
             let is_live = job.is_live(window);
             let news = if is_live { stored.news(flattened.points, asked_at) } else { flattened.points };
             let written = write(encoder, news.clone(), &clients.writer).await;
@@ -266,6 +258,7 @@ async fn export(
                 }
                 _ => stored.forget(),
             }
+            clients.stored.put(series.key(), live.target.clone(), live.beside, stored);
             written?
         }
         None => write(encoder, flattened.points, &clients.writer).await?,
