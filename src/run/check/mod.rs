@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use crate::config::{Config, Destination};
 use crate::database::read::Reader;
 use crate::domain::series::Series;
-use crate::domain::words::counted;
+use crate::domain::words::{counted, with_advice};
 use crate::run::{self, Env, say_left};
 use crate::shutdown::Stopped;
 
@@ -28,7 +28,7 @@ enum Finding {
 impl Finding {
     /// A failure and its advice, which may be empty.
     fn fail(failure: &dyn std::fmt::Display, advice: &str) -> Finding {
-        Finding::Fail(if advice.is_empty() { failure.to_string() } else { format!("{failure}; {advice}") })
+        Finding::Fail(with_advice(failure, advice))
     }
 }
 

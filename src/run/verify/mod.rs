@@ -20,6 +20,7 @@ use crate::database::read::Reader;
 use crate::domain::calendar;
 use crate::domain::plan::chunks;
 use crate::domain::series::Series;
+use crate::domain::words::with_advice;
 use crate::limits::limiter::Purpose;
 use crate::state::atomic;
 use anyhow::Context;
@@ -52,10 +53,7 @@ pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &E
         Ok::<_, WriteFailure>((reader, retention))
     };
     let opened = env.stop.or(opening).await.map_err(|_| anyhow::anyhow!("nothing is compared: shutting down"))?;
-    let (reader, retention) = opened.map_err(|failure| match failure.advice() {
-        "" => anyhow::anyhow!("{failure}"),
-        advice => anyhow::anyhow!("{failure}; {advice}"),
-    })?;
+    let (reader, retention) = opened.map_err(|failure| anyhow::Error::msg(with_advice(&failure, failure.advice())))?;
     let kept = match retention {
         Retention::For(kept) => Some(kept),
         Retention::Forever | Retention::Unknown => None,
