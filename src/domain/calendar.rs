@@ -59,6 +59,16 @@ pub fn today(zone: &TimeZone, now: Timestamp) -> Date {
     zone.to_datetime(now).date()
 }
 
+/// The instant of these Unix seconds; of what no calendar holds, the last one.
+pub fn instant(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
+}
+
+/// The first instant of a day, in Unix seconds.
+pub fn start_of(zone: &TimeZone, day: Date) -> i64 {
+    zone.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().map_or(i64::MAX, Timestamp::as_second)
+}
+
 /// A stretch of time without a clock change, seen from one date: `midnight` is when that date's 00:00 would be on the
 /// clock that rules from `from` until `until`.
 struct Segment {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::running::{News, RunningJobs};
 use super::{Env, RunError, cannot_record, clients, limiter, say_forgotten, say_left, take_place_beside};
 use crate::config::Config;
-use crate::database::influxdb::retention::{Retention, in_days};
+use crate::database::influxdb::retention::in_days;
 use crate::database::read::Reader;
 use crate::domain::bot::Bot;
 use crate::domain::calendar;
@@ -21,7 +21,6 @@ use crate::limits::limiter::Purpose;
 use crate::observe::metrics::Dropped;
 use crate::run::job::{self, SeriesJob};
 use crate::run::summary::{Outcome, Row};
-use crate::shutdown::Stopped;
 use crate::state::backfill::{self, BackfillProgress, Range};
 use crate::state::rest_after_save;
 
@@ -149,10 +148,8 @@ async fn retention(config: &Config, env: &Env) -> Option<SignedDuration> {
         return None;
     }
     let sink = (env.open)(&config.destination).ok()?;
-    match env.stop.or(async { Some(Reader::open(sink).await.ok()?.retention().await) }).await {
-        Ok(Some(Retention::For(kept))) => Some(kept),
-        Ok(Some(Retention::Forever | Retention::Unknown) | None) | Err(Stopped) => None,
-    }
+    let asked = env.stop.or(async { Reader::open(sink).await.ok()?.retention().await.kept() }).await;
+    asked.ok().flatten()
 }
 
 /// Says what a run over a range of days will do and the least time it can take.

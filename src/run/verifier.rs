@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
@@ -13,7 +11,7 @@ use crate::config::Schedule;
 use crate::database::line_protocol::Encoder;
 use crate::database::read::{Found, Reader, Span, Step};
 use crate::database::writer::{Parcel, WriteError, write};
-use crate::domain::calendar;
+use crate::domain::calendar::{self, start_of};
 use crate::domain::clock::Clock;
 use crate::domain::compare::{Bounds, Comparison, Difference, Kind, Shifts, compare};
 use crate::domain::event::Confirmed;
@@ -231,9 +229,4 @@ fn repairs(comparison: &Comparison) -> Vec<Point> {
     let point =
         |difference: &Difference| Some(Point { timestamp: difference.timestamp, figures: difference.platform? });
     comparison.differences.iter().filter_map(point).collect()
-}
-
-/// The first instant of a day, in Unix seconds.
-pub(super) fn start_of(zone: &TimeZone, day: Date) -> i64 {
-    zone.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().map_or(i64::MAX, Timestamp::as_second)
 }

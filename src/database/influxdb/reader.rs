@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde_json::Value as Json;
 
 use super::InfluxDbReader;
@@ -12,6 +11,7 @@ use crate::config::ReadLanguage;
 use crate::database::WriteFailure;
 use crate::database::found::{Found, Span};
 use crate::database::line_protocol::{measurement, tags};
+use crate::domain::calendar::instant;
 use crate::domain::compare::Value;
 use crate::domain::series::Series;
 
@@ -205,10 +205,6 @@ fn as_float(value: Value) -> Value {
         Value::Integer(value) => Value::Float(value as f64),
         other => other,
     }
-}
-
-fn instant(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
 
 /// A word of a shell's command line.

@@ -19,6 +19,14 @@ pub enum Retention {
 }
 
 impl Retention {
+    /// For how long, where that is known and not for ever.
+    pub fn kept(self) -> Option<SignedDuration> {
+        match self {
+            Retention::For(kept) => Some(kept),
+            Retention::Forever | Retention::Unknown => None,
+        }
+    }
+
     fn of(seconds: Option<i64>) -> Retention {
         match seconds {
             None => Retention::Unknown,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::database::read::Reader;
+use crate::domain::calendar::instant;
 use crate::domain::compare::{Difference, Fields, Kind, Value};
 use crate::domain::series::{Interval, Series};
 
@@ -101,8 +102,4 @@ pub(super) fn name(kind: Kind) -> &'static str {
         Kind::Different => "different",
         Kind::Unexpected => "unexpected",
     }
-}
-
-pub(super) fn instant(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }

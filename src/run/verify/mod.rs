@@ -15,7 +15,7 @@ use super::verifier::Verifier;
 use super::{Env, RunError, clients, limiter, say_left, take_place_beside};
 use crate::config::Config;
 use crate::database::WriteFailure;
-use crate::database::influxdb::retention::{Retention, in_days};
+use crate::database::influxdb::retention::in_days;
 use crate::database::read::Reader;
 use crate::domain::calendar;
 use crate::domain::plan::chunks;
@@ -54,10 +54,7 @@ pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &E
     };
     let opened = env.stop.or(opening).await.map_err(|_| anyhow::anyhow!("nothing is compared: shutting down"))?;
     let (reader, retention) = opened.map_err(|failure| anyhow::Error::msg(with_advice(&failure, failure.advice())))?;
-    let kept = match retention {
-        Retention::For(kept) => Some(kept),
-        Retention::Forever | Retention::Unknown => None,
-    };
+    let kept = retention.kept();
     if let Some(kept) = kept {
         tracing::info!("the bucket keeps points for {}: older points are not compared", in_days(kept));
     }

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::lines::{Named, deletion, in_order, instant, name};
+use super::lines::{Named, deletion, in_order, name};
+use crate::domain::calendar::instant;
 use crate::domain::compare::{Fields, Value};
 use crate::domain::point::Figures;
 use crate::domain::series::Series;
