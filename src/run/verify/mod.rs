@@ -4,7 +4,7 @@
 pub(super) mod lines;
 mod report;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::backfill::announce;
 use super::job::SeriesJob;
@@ -58,7 +58,16 @@ pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &E
     if let Some(kept) = kept {
         tracing::info!("the bucket keeps points for {}: older points are not compared", in_days(kept));
     }
-    let verifier = Arc::new(Verifier::new(reader, options, kept, &config.schedule, (env.clock, env.stop.clone())));
+    let verifier = Arc::new(Verifier {
+        reader,
+        options,
+        refresh_days: config.schedule.refresh_days,
+        kept,
+        include_open: config.schedule.include_open,
+        clock: env.clock,
+        stop: env.stop.clone(),
+        findings: Mutex::default(),
+    });
     let mut clients = clients(config, limiter(config, env)?, Purpose::Backfill, env)?;
     Arc::get_mut(&mut clients).context("the clients are in use already")?.verifier = Some(Arc::clone(&verifier));
     env.board.expect(&series);
