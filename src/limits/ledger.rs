@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::denial::LONGEST_PAUSE;
 use super::usage::Purpose;
 use crate::domain::clock::Clock;
 
@@ -27,9 +28,6 @@ const HOUR: u64 = 3_600_000;
 
 /// Records may be forgotten that are older than this, in milliseconds.
 const KEPT: u64 = 3_700_000;
-
-/// No pause that is on record lasts longer, in milliseconds.
-const LONGEST_PAUSE: u64 = 3_600_000;
 
 /// How long a process waits in all for another to release the lock. Others hold it for microseconds; one that was
 /// stopped while it did must not stop this one for good.
@@ -273,7 +271,7 @@ fn encode((bot, event): Entry, now: u64) -> [u8; RECORD] {
     let (time, kind) = match event {
         Event::Asked(Purpose::Live, age) => (now.saturating_sub(milliseconds(age)), LIVE),
         Event::Asked(Purpose::Backfill, age) => (now.saturating_sub(milliseconds(age)), BACKFILL),
-        Event::Denied(left) => (now + milliseconds(left).min(LONGEST_PAUSE), DENIED),
+        Event::Denied(left) => (now + milliseconds(left.min(LONGEST_PAUSE)), DENIED),
     };
     let mut record = [0; RECORD];
     record[..8].copy_from_slice(&bot.to_le_bytes());
@@ -285,7 +283,7 @@ fn decode(record: &[u8], now: u64) -> Entry {
     let time = time_of(record);
     let age = Duration::from_millis(now.saturating_sub(time));
     let event = match u64_at(record, 8) % 4 {
-        DENIED => Event::Denied(Duration::from_millis(time.saturating_sub(now).min(LONGEST_PAUSE))),
+        DENIED => Event::Denied(Duration::from_millis(time.saturating_sub(now)).min(LONGEST_PAUSE)),
         BACKFILL => Event::Asked(Purpose::Backfill, age),
         _ => Event::Asked(Purpose::Live, age),
     };
