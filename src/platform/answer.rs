@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-pub use crate::domain::answer::{Answer, Counted};
+pub use crate::domain::answer::{Answer, Buckets};
 use crate::domain::point::Figures;
 use crate::domain::series::Interval;
 use crate::http::says_nothing;
@@ -95,31 +95,26 @@ enum Total {
 
 /// Puts the days of one trend into their field of the answer.
 fn merge(
-    days: &mut BTreeMap<Date, Counted>,
+    days: &mut BTreeMap<Date, Buckets>,
     trend: Vec<RawDay>,
     interval: Interval,
     field: fn(&mut Figures) -> &mut Option<i64>,
 ) -> Result<(), String> {
     for day in trend {
         let date = day.date;
-        let counted = days.entry(date).or_insert_with(|| match interval {
-            Interval::Hourly => Counted::Hours(Box::default()),
-            Interval::Daily => Counted::Day(Figures::default()),
-        });
-        let twice = match (counted, day.users) {
-            (Counted::Hours(_), Some(_)) => return Err(format!("{date} has daily users, but hourly were requested")),
-            (Counted::Day(_), None) => return Err(format!("{date} has no daily users")),
-            (Counted::Day(figures), Some(users)) => field(figures).replace(users).is_some(),
-            (Counted::Hours(hours), None) => {
-                let pairs = hours.iter_mut().zip(day.hours);
-                pairs.fold(false, |twice, (figures, users)| match users {
-                    Some(users) => field(figures).replace(users).is_some() || twice,
-                    None => twice,
-                })
+        let told: Vec<(Option<usize>, i64)> = match (interval, day.users) {
+            (Interval::Hourly, Some(_)) => return Err(format!("{date} has daily users, but hourly were requested")),
+            (Interval::Daily, None) => return Err(format!("{date} has no daily users")),
+            (Interval::Daily, Some(users)) => vec![(None, users)],
+            (Interval::Hourly, None) => {
+                (0..).zip(day.hours).filter_map(|(hour, users)| Some((Some(hour), users?))).collect()
             }
         };
-        if twice {
-            return Err(format!("{date} appears twice"));
+        let buckets = days.entry(date).or_default();
+        for (bucket, users) in told {
+            if field(buckets.entry(bucket).or_default()).replace(users).is_some() {
+                return Err(format!("{date} appears twice"));
+            }
         }
     }
     Ok(())

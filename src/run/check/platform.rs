@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Finding;
 use crate::config::EndDate;
-use crate::domain::answer::Counted;
+use crate::domain::answer::Buckets;
 use crate::domain::calendar;
 use crate::domain::series::{Series, Window, day_after};
 use crate::limits::limiter::Purpose;
@@ -31,7 +31,7 @@ pub(super) async fn ask(
         Err(FetchError::Failed(failure)) => return (vec![Finding::fail(&failure, &failure.advice())], None),
         Err(FetchError::Stopped) => return (vec![Finding::Fail("not checked: shutting down".to_owned())], None),
     };
-    let [first, last] = [window.first, window.last].map(|day| fetched.answer.days.get(&day).map_or(0, buckets));
+    let [first, last] = [window.first, window.last].map(|day| fetched.answer.days.get(&day).map_or(0, Buckets::len));
     let Series { channel, interval, .. } = series;
     let yesterday = window.last;
     let mut findings = vec![match (first, last) {
@@ -50,11 +50,4 @@ pub(super) async fn ask(
         )));
     }
     (findings, Some((series.clone(), window, fetched)))
-}
-
-fn buckets(counted: &Counted) -> usize {
-    match counted {
-        Counted::Day(_) => 1,
-        Counted::Hours(hours) => hours.iter().filter(|figures| figures.fields().next().is_some()).count(),
-    }
 }
