@@ -7,7 +7,7 @@
 //!             pure                                              effects
 //!  config ──▶ plan(progress, today) ─▶ windows ─▶ platform::client::fetch
 //!             flatten(answer, asked) ─▶ points ─▶ database::writer
-//!             progress.advance(windows)   only after the write is confirmed ─▶ watermark
+//!             progress.advance(confirmed) only after the write is confirmed ─▶ watermark
 //! ```
 //!
 //! The modules in the order in which to read them:

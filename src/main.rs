@@ -15,7 +15,7 @@ use kore_trend_exporter::observe::logging::{self, Format, Log};
 use kore_trend_exporter::observe::metrics::Watch;
 use kore_trend_exporter::observe::panics;
 use kore_trend_exporter::observe::status::board::Board;
-use kore_trend_exporter::platform::ask::over_the_network;
+use kore_trend_exporter::platform::client::over_the_network;
 use kore_trend_exporter::run::progress::Show;
 use kore_trend_exporter::run::summary::{Row, Summary};
 use kore_trend_exporter::run::{self as export, Env};

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use kore_trend_exporter::domain::flatten::{Asked, complete_through, flatten};
 use kore_trend_exporter::domain::point::Figures;
 use kore_trend_exporter::domain::series::{Interval, Window, day_after};
-use kore_trend_exporter::platform::answer::{Answer, Counted, parse_v1, parse_v2};
+use kore_trend_exporter::platform::answer::{Answer, parse_v1, parse_v2};
 use serde_json::Value;
 
 /// Days with a clock change of each kind, and an ordinary one.
@@ -138,18 +138,12 @@ fn check_complete(asked: &Asked<'_>, place: &Place) {
     assert!(!asked.window.contains(next) || !exists || !is_over(next), "{next} was over, found {through:?}");
 }
 
-/// The figures that the program took from the answer; the ones of a day that holds none are none.
+/// The figures that the program took from the answer.
 fn figures_of(answer: &Answer) -> BTreeMap<Bucket, Figures> {
     let mut found = BTreeMap::new();
-    for (&date, counted) in &answer.days {
-        match counted {
-            Counted::Day(figures) => drop(found.insert((date, None), *figures)),
-            Counted::Hours(hours) => {
-                found.extend(hours.iter().enumerate().map(|(hour, figures)| ((date, Some(hour)), *figures)));
-            }
-        }
+    for (date, buckets) in &answer.days {
+        found.extend(buckets.iter().map(|(hour, figures)| ((*date, *hour), *figures)));
     }
-    found.retain(|_, figures| *figures != Figures::default());
     found
 }
 

@@ -79,10 +79,9 @@ impl TickTracker {
             sums.bots += 1;
             sums.series += ticked.rows.len();
             for row in &ticked.rows {
-                let (_, points, requests) = row.counts();
-                sums.points += points;
-                sums.requests += requests;
-                sums.failed += usize::from(row.outcome() == Outcome::Failed);
+                sums.points += row.points;
+                sums.requests += row.requests;
+                sums.failed += usize::from(row.outcome == Outcome::Failed);
             }
         }
         self.fall_out(tick)

@@ -65,11 +65,6 @@ impl Refusal {
 }
 
 impl WriteFailure {
-    /// A refusal with these words, without headers.
-    pub fn refused(status: u16, words: &str) -> WriteFailure {
-        WriteFailure::Refused(Refusal::read(status, words.as_bytes(), None, "no secret was sent"))
-    }
-
     /// What the database has cannot be read, in these words as they came; the secret in them is not shown.
     pub(super) fn unread(words: &str, secret: &str) -> WriteFailure {
         WriteFailure::Unread(redact::shown(words, secret), wordings::advice_for_reading(words))
@@ -161,8 +156,6 @@ impl fmt::Display for WriteFailure {
         }
     }
 }
-
-impl std::error::Error for WriteFailure {}
 
 #[cfg(test)]
 mod tests {

@@ -7,14 +7,11 @@ use tokio::sync::oneshot;
 use super::WriteFailure;
 use super::line_protocol::Encoder;
 use crate::domain::point::Point;
-use crate::domain::series::SeriesKey;
 use crate::domain::words::counted;
 
 /// The points of one answer, and whom to tell.
 #[derive(Debug)]
 pub struct Parcel {
-    /// Whose points they are.
-    pub key: SeriesKey,
     /// Writes the series' lines.
     pub encoder: Arc<Encoder>,
     /// In the order of time; not empty.

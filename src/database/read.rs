@@ -2,8 +2,7 @@
 
 use super::file::LineFile;
 pub use super::found::{Found, Span};
-use super::influxdb::InfluxDbSink;
-use super::influxdb::generation::Generation;
+use super::influxdb::InfluxDbReader;
 use super::influxdb::retention::Retention;
 use super::{Sink, WriteFailure};
 use crate::domain::backoff;
@@ -36,8 +35,8 @@ impl Step {
 /// A destination that is read.
 #[derive(Debug)]
 pub enum Reader {
-    /// A database of this kind.
-    Database(Box<InfluxDbSink>, Generation),
+    /// A database.
+    Database(Box<InfluxDbReader>),
     /// A file of lines.
     File(LineFile),
 }
@@ -50,10 +49,7 @@ impl Reader {
     /// If it does not answer.
     pub async fn open(sink: Sink) -> Result<Reader, WriteFailure> {
         match sink {
-            Sink::InfluxDb(database) => {
-                let generation = database.generation().await?;
-                Ok(Reader::Database(database, generation))
-            }
+            Sink::InfluxDb(database) => Ok(Reader::Database(Box::new(database.open_to_read().await?))),
             Sink::File(file) => Ok(Reader::File(file)),
             Sink::Other(_) => Err(WriteFailure::Unread("this destination cannot be read".to_owned(), "")),
         }
@@ -62,7 +58,7 @@ impl Reader {
     /// How long it keeps points.
     pub async fn retention(&self) -> Retention {
         match self {
-            Reader::Database(database, generation) => database.retention(*generation).await,
+            Reader::Database(database) => database.retention().await,
             Reader::File(_) => Retention::Forever,
         }
     }
@@ -73,8 +69,8 @@ impl Reader {
     ///
     /// If it cannot be read in full.
     pub async fn read(&self, series: &Series, span: Span, step: Step, stop: &Stop) -> Result<Found, WriteFailure> {
-        let (database, generation) = match self {
-            Reader::Database(database, generation) => (database, *generation),
+        let database = match self {
+            Reader::Database(database) => database,
             Reader::File(file) => return read_file(file, series, span).await,
         };
         let mut found = Found::of(series);
@@ -83,7 +79,7 @@ impl Reader {
             let piece = start..span.end.min(step.end(start));
             let mut pauses = backoff::pauses(backoff::TRIES);
             let read = loop {
-                let failure = match database.read(generation, series, piece.clone()).await {
+                let failure = match database.read(series, piece.clone()).await {
                     Ok(read) => break read,
                     Err(failure) => failure,
                 };
@@ -106,7 +102,7 @@ impl Reader {
     /// If they cannot be read.
     pub async fn history(&self, series: &Series) -> Result<Option<(i64, i64)>, WriteFailure> {
         match self {
-            Reader::Database(database, generation) => database.history(*generation, series).await,
+            Reader::Database(database) => database.history(series).await,
             Reader::File(file) => {
                 let own = read_file(file, series, i64::MIN..i64::MAX).await?.own;
                 Ok(own.first_key_value().zip(own.last_key_value()).map(|((first, _), (last, _))| (*first, *last)))
@@ -117,7 +113,7 @@ impl Reader {
     /// The command that would delete what the span has of the series.
     pub fn deletion(&self, series: &Series, span: Span) -> String {
         match self {
-            Reader::Database(database, generation) => database.deletion(*generation, series, span),
+            Reader::Database(database) => database.deletion(series, span),
             Reader::File(file) => file.deletion(series, &span),
         }
     }

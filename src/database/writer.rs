@@ -2,17 +2,20 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::influxdb::gzip::Packer;
+use super::line_protocol::Encoder;
 pub use super::parcel::{Parcel, WriteError, Written};
 use super::pieces::{self, ENOUGH_LINES, Piece};
 use super::wordings::Meaning;
 use super::{Sink, WriteFailure};
 use crate::domain::backoff::{self, LONGEST_RETRY_DELAY};
+use crate::domain::point::Point;
 use crate::observe::metrics::{Watch, Write};
 use crate::shutdown::Stop;
 
@@ -35,6 +38,26 @@ pub fn start(sink: Sink, expected: Expected, watch: Watch, stop: Stop) -> mpsc::
     let writer = Writer { sink, expected, watch, stop, away_until: None, packer: Packer::default() };
     tokio::spawn(writer.run(receiver));
     sender
+}
+
+/// Hands points to the writer, and waits until they are confirmed.
+///
+/// # Errors
+///
+/// If they are not, or not all of them.
+pub async fn write(
+    encoder: &Arc<Encoder>,
+    points: Vec<Point>,
+    writer: &mpsc::Sender<Parcel>,
+) -> Result<Written, WriteError> {
+    if points.is_empty() {
+        return Ok(Written::default());
+    }
+    let (reply, told) = oneshot::channel();
+    let parcel = Parcel { encoder: Arc::clone(encoder), points, reply };
+    let gone = || WriteError::Failed(WriteFailure::Io("the writer has ended".to_owned()));
+    writer.send(parcel).await.map_err(|_| gone())?;
+    told.await.map_err(|_| gone())?
 }
 
 struct Writer {
@@ -96,13 +119,9 @@ impl Writer {
             if pieces::count(&pieces) == 0 {
                 continue;
             }
-            let failure = match self.send(&pieces, batch).await {
-                Ok(tries) => {
-                    pieces.iter().for_each(|piece| fates[piece.parcel].is_doubtful |= tries > 1);
-                    continue;
-                }
-                Err(failure) => failure,
-            };
+            let (tries, sent) = self.send(&pieces, batch).await;
+            pieces.iter().for_each(|piece| fates[piece.parcel].is_doubtful |= tries > 1);
+            let Err(failure) = sent else { continue };
             let may_search = searches < MOST_SEARCHES;
             match judge(&failure, &pieces, batch, may_search, &mut fates) {
                 Next::Nothing => {}
@@ -119,9 +138,12 @@ impl Writer {
         fates
     }
 
-    /// Returns the number of tries.
-    async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> Result<u32, WriteFailure> {
-        let lines = self.sink.pack(pieces::encode(pieces, batch), &mut self.packer)?;
+    /// Returns the number of tries, too: all but the last may have left something behind.
+    async fn send(&mut self, pieces: &[Piece], batch: &[Parcel]) -> (u32, Result<(), WriteFailure>) {
+        let lines = match self.sink.pack(pieces::encode(pieces, batch), &mut self.packer) {
+            Ok(lines) => lines,
+            Err(failure) => return (0, Err(failure)),
+        };
         let is_away = self.away_until.is_some_and(|until| Instant::now() < until);
         let mut pauses = backoff::pauses(if is_away { 1 } else { backoff::TRIES });
         let mut tries = 0;
@@ -133,7 +155,7 @@ impl Writer {
             let Err(failure) = written else {
                 self.watch.metrics.wrote(Write::Success);
                 self.away_until = None;
-                return Ok(tries);
+                return (tries, Ok(()));
             };
             self.watch.metrics.wrote(if failure.is_passing() { Write::Failure } else { Write::Refused });
             tracing::debug!("a write failed: {failure}");
@@ -142,7 +164,7 @@ impl Writer {
             let pause = if failure.is_passing() { pauses.next().map(|pause| pause.max(asked)) } else { None };
             match pause {
                 Some(pause) if self.stop.or(tokio::time::sleep(pause)).await.is_ok() => {}
-                _ => return Err(failure),
+                _ => return (tries, Err(failure)),
             }
         }
     }
@@ -204,7 +226,7 @@ fn judge(failure: &WriteFailure, pieces: &[Piece], batch: &[Parcel], may_search:
             }
             Next::Search(vec![young])
         }
-        Meaning::NumberedLines { refused, beyond_retention, rest_is_stored } if may_search => {
+        Meaning::NumberedLines { refused, beyond_retention, rest_is_stored } if may_search || *rest_is_stored => {
             let places: Vec<(usize, usize)> = pieces::lines(pieces).collect();
             for (place, message) in refused {
                 if let Some((parcel, point)) = places.get(*place) {

@@ -1,6 +1,7 @@
 //! The writer against a database that refuses, in process.
 
 use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -8,17 +9,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::civil::date;
 use secrecy::SecretString;
-use tokio::sync::oneshot;
 
 use super::*;
 use crate::config::InfluxDb;
+use crate::database::Refusal;
 use crate::database::influxdb::InfluxDbSink;
-use crate::database::line_protocol::Encoder;
 use crate::domain::bot::test_bot;
-use crate::domain::point::{Figures, Point};
+use crate::domain::point::Figures;
 use crate::domain::series::{Interval, Series};
 
 type Answer = fn(&[String]) -> (u16, String);
+
+type Told = oneshot::Receiver<Result<Written, WriteError>>;
 
 /// What the database was sent and what it kept.
 #[derive(Default)]
@@ -60,7 +62,13 @@ async fn writer(answer: Answer) -> (mpsc::Sender<Parcel>, Arc<Mutex<Kept>>) {
 }
 
 /// Sends `count` points of the bot, whose figures are 0, 1, 2, … and whose hours follow each other.
-fn send(writer: &mpsc::Sender<Parcel>, bot: &str, count: usize) -> oneshot::Receiver<Result<Written, WriteError>> {
+fn send(writer: &mpsc::Sender<Parcel>, bot: &str, count: usize) -> Told {
+    let (parcel, told) = parcel(bot, count);
+    writer.try_send(parcel).unwrap();
+    told
+}
+
+fn parcel(bot: &str, count: usize) -> (Parcel, Told) {
     let series = Series { bot: Arc::new(test_bot(bot)), channel: "all".into(), interval: Interval::Hourly };
     let start = date(2026, 8, 1).to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_second();
     let points = (0..count as i64)
@@ -70,9 +78,7 @@ fn send(writer: &mpsc::Sender<Parcel>, bot: &str, count: usize) -> oneshot::Rece
         })
         .collect();
     let (reply, told) = oneshot::channel();
-    let parcel = Parcel { key: series.key(), encoder: Arc::new(Encoder::new(&series)), points, reply };
-    writer.try_send(parcel).unwrap();
-    told
+    (Parcel { encoder: Arc::new(Encoder::new(&series)), points, reply }, told)
 }
 
 fn requests_and_lines(kept: &Mutex<Kept>) -> (usize, usize) {
@@ -147,6 +153,20 @@ async fn what_is_too_large_is_halved() {
 }
 
 #[tokio::test]
+async fn what_was_tried_in_vain_stays_doubtful_when_another_answer_follows() {
+    static WAS_ASKED: AtomicBool = AtomicBool::new(false);
+    let answer: Answer = |lines| match lines.len() > 50 {
+        true if !WAS_ASKED.swap(true, Ordering::Relaxed) => (500, "a moment, please".into()),
+        true => (413, "too large".into()),
+        false => (204, String::new()),
+    };
+    let (writer, kept) = writer(answer).await;
+    let expected = Written { points: 100, beyond_retention: 0, is_doubtful: true };
+    assert_eq!(send(&writer, "a", 100).await.unwrap(), Ok(expected));
+    assert_eq!(requests_and_lines(&kept), (4, 100), "in vain, too large, and its halves");
+}
+
+#[tokio::test]
 async fn where_no_line_is_small_enough_few_writes_show_it() {
     let (writer, kept) = writer(|_| (413, "too large".into())).await;
     assert!(matches!(send(&writer, "a", 4096).await.unwrap(), Err(WriteError::Failed(_))));
@@ -167,6 +187,17 @@ async fn numbered_lines_beyond_the_retention_are_counted_and_the_rest_is_confirm
     let expected = Written { points: 9, beyond_retention: 1, is_doubtful: false };
     assert_eq!(send(&writer, "a", 10).await.unwrap(), Ok(expected));
     assert_eq!(kept.lock().unwrap().requests, 1);
+}
+
+#[tokio::test]
+async fn numbered_lines_need_no_search_where_the_rest_is_stored() {
+    let (parcel, _told) = parcel("a", 10);
+    let body = br#"{"error":"partial write","data":[{"line_number":4,"error_message":"a bad line"}]}"#;
+    let failure = WriteFailure::Refused(Refusal::read(400, body, None, "no secret was sent"));
+    let mut fates = [Fate::default()];
+    let next = judge(&failure, &[Piece { parcel: 0, points: 0..10 }], &[parcel], false, &mut fates);
+    assert!(matches!(next, Next::Nothing));
+    assert_eq!((fates[0].refused.len(), &fates[0].failure), (1, &None), "nine points are confirmed");
 }
 
 #[tokio::test]
@@ -198,9 +229,7 @@ async fn a_wrong_token_fails_at_once() {
     assert_eq!(kept.lock().unwrap().requests, 1);
 }
 
-async fn futures<const N: usize>(
-    told: [oneshot::Receiver<Result<Written, WriteError>>; N],
-) -> Vec<Result<Written, WriteError>> {
+async fn futures<const N: usize>(told: [Told; N]) -> Vec<Result<Written, WriteError>> {
     let mut results = Vec::new();
     for told in told {
         results.push(told.await.unwrap());

@@ -32,8 +32,8 @@ pub(super) fn v2(question: &Question, behaviour: Behaviour, now: Timestamp) -> V
         let known = known(question, behaviour, now, date).unwrap_or(NOTHING);
         let users = known.users.unwrap_or(0);
         let parts = |users| {
-            let split = figures::split(&question.bot_id, date, users);
-            [users, split.new, split.returning]
+            let new = figures::new_of(&question.bot_id, date, users);
+            [users, new, users - new]
         };
         let hours = known.hours.map(|users| parts(users.unwrap_or(0)));
         for (part, trend) in trends.iter_mut().enumerate() {
@@ -248,10 +248,10 @@ mod tests {
         let question = question("UTC", Interval::Daily, day, day);
         let answer = v2(&question, Behaviour::STEADY, at("2026-09-01T00:00:00Z"));
         let users = figures::daily("st-1", "rtm", day, false).unwrap();
-        let split = figures::split("st-1", day, users);
+        let new = figures::new_of("st-1", day, users);
         assert_eq!(answer["uniqueUsersTrend"]["dataPoints"], json!([{"date": "Aug 05 2026", "users": users}]));
-        assert_eq!(answer["newUsersTrend"]["dataPoints"], json!([{"date": "Aug 05 2026", "users": split.new}]));
-        assert_eq!(answer["returningUsersTrend"]["dataPoints"][0]["users"], json!(split.returning));
+        assert_eq!(answer["newUsersTrend"]["dataPoints"], json!([{"date": "Aug 05 2026", "users": new}]));
+        assert_eq!(answer["returningUsersTrend"]["dataPoints"][0]["users"], json!(users - new));
         assert_eq!(answer["summary"]["uniqueUsers"], json!(users));
         assert_eq!(
             answer["filters"],

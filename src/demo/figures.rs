@@ -13,15 +13,6 @@ use crate::domain::series::{ALL_CHANNELS, days_between, stable_hash};
 /// The first day the platform remembers, which is also the day from which use grows.
 pub const FIRST_DAY: Date = date(2015, 1, 1);
 
-/// The users of a bucket, by whether the bot saw them before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Split {
-    /// Never seen before.
-    pub new: i64,
-    /// Seen before.
-    pub returning: i64,
-}
-
 /// The final unique users of one local hour (0 to 23); `None` is a hole, a bucket that is never sent. The model knows
 /// no retention: the platform says zero for what lies before [`FIRST_DAY`].
 pub fn hourly(bot_id: &str, channel: &str, date: Date, hour: i8, holes: bool) -> Option<i64> {
@@ -45,10 +36,9 @@ pub fn day_is_hole(bot_id: &str, channel: &str, date: Date) -> bool {
     draw("daily hole", bot_id, channel, date, 0) < 1.0 / 120.0
 }
 
-/// How many of a bucket's users are new. The sum is `users`.
-pub fn split(bot_id: &str, date: Date, users: i64) -> Split {
-    let new = scale(users, between(0.18, 0.34, draw("new", bot_id, "", date, 0)));
-    Split { new, returning: users - new }
+/// How many of a bucket's users the bot never saw before.
+pub fn new_of(bot_id: &str, date: Date, users: i64) -> i64 {
+    scale(users, between(0.18, 0.34, draw("new", bot_id, "", date, 0)))
 }
 
 /// What has arrived at `now` of a bucket that covers `span` and ends up with `users`: 94 % when it ends, so that the last
@@ -250,9 +240,8 @@ mod tests {
     #[test]
     fn new_and_returning_users_are_all_users() {
         for users in [0, 1, 2, 7, 1000] {
-            let split = split(BOT, date(2026, 8, 6), users);
-            assert_eq!(split.new + split.returning, users);
-            assert!(split.new >= 0 && split.returning >= 0, "{split:?}");
+            let new = new_of(BOT, date(2026, 8, 6), users);
+            assert!((0..=users).contains(&new), "{new} of {users}");
         }
     }
 

@@ -10,16 +10,10 @@ use super::point::Figures;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     /// What was counted on each day.
-    pub days: BTreeMap<Date, Counted>,
+    pub days: BTreeMap<Date, Buckets>,
     /// A mismatch that deserves a look but fails nothing.
     pub oddity: Option<String>,
 }
 
-/// The figures of one day.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Counted {
-    /// By local hour; an hour that the platform did not send has no figure at all.
-    Hours(Box<[Figures; 24]>),
-    /// Of the whole day.
-    Day(Figures),
-}
+/// The figures that were sent of one day: by local hour, or of the whole day (`None`).
+pub type Buckets = BTreeMap<Option<usize>, Figures>;

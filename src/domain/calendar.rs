@@ -5,9 +5,9 @@
 //! label for none. A bucket belongs to the *first* instant that bears its local hour; an hour that no instant bears
 //! has no place.
 
+use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::{Offset, TimeZone};
-use jiff::Timestamp;
 
 use crate::domain::series::day_after;
 
@@ -55,6 +55,16 @@ pub const EARLIEST_TODAY: Date = jiff::civil::date(2026, 1, 1);
 /// The local date in `zone` at `now`.
 pub fn today(zone: &TimeZone, now: Timestamp) -> Date {
     zone.to_datetime(now).date()
+}
+
+/// The instant of these Unix seconds; of what no calendar holds, the last one.
+pub fn instant(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
+}
+
+/// The first instant of a day, in Unix seconds.
+pub fn start_of(zone: &TimeZone, day: Date) -> i64 {
+    zone.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().map_or(i64::MAX, Timestamp::as_second)
 }
 
 /// A stretch of time without a clock change, seen from one date: `midnight` is when that date's 00:00 would be on the

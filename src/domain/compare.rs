@@ -48,7 +48,7 @@ pub struct Difference {
     /// How.
     pub kind: Kind,
     /// What the platform tells.
-    pub platform: Option<Figures>,
+    pub platform: Option<Fields>,
     /// What the database has.
     pub database: Option<Fields>,
     /// Whether the platform may have revised it since it was written.
@@ -100,7 +100,7 @@ pub fn compare(expected: &[Point], stored: &Stored, bounds: &Bounds) -> Comparis
         comparison.differences.push(Difference {
             timestamp: point.timestamp,
             kind,
-            platform: Some(point.figures),
+            platform: Some(fields_of(&point.figures)),
             database: database.cloned(),
             late_revision: bounds.late_from <= point.timestamp,
         });
@@ -115,6 +115,11 @@ pub fn compare(expected: &[Point], stored: &Stored, bounds: &Bounds) -> Comparis
     }));
     comparison.differences.sort_by_key(|difference| difference.timestamp);
     comparison
+}
+
+/// The figures as a database would have them.
+fn fields_of(figures: &Figures) -> Fields {
+    figures.fields().map(|(name, value)| (name.to_owned(), Value::Integer(value))).collect()
 }
 
 /// Whether the fields are the same, with the same values of the same type.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::domain::answer::{Answer, Counted};
+use crate::domain::answer::Answer;
 use crate::domain::calendar::{self, Span};
 use crate::domain::plan::SURELY_KEPT;
 use crate::domain::point::{Figures, Point};
@@ -57,23 +57,18 @@ pub struct Flattened {
 pub fn flatten(answer: &Answer, asked: &Asked<'_>) -> Flattened {
     let mut flattened = Flattened::default();
     let surely_kept_from = day_after(calendar::today(asked.zone, asked.at), -SURELY_KEPT);
-    for (&date, counted) in answer.days.iter().filter(|(date, _)| asked.window.contains(**date)) {
-        if date < surely_kept_from && is_all_zero(counted) {
+    for (&date, buckets) in answer.days.iter().filter(|(date, _)| asked.window.contains(**date)) {
+        let day = calendar::day(asked.zone, date);
+        if date < surely_kept_from && !buckets.is_empty() && buckets.values().all(Figures::are_zero) {
             flattened.forgotten.days += 1;
-            flattened.forgotten.buckets += figures_of(counted).count();
-            let span = calendar::day(asked.zone, date).span;
-            flattened.withheld.extend(span.map(|span| span.start.as_second()..span.end.as_second()));
+            flattened.forgotten.buckets += buckets.len();
+            flattened.withheld.extend(day.span.map(|span| span.start.as_second()..span.end.as_second()));
             continue;
         }
-        let day = calendar::day(asked.zone, date);
         let before = flattened.points.len();
-        match counted {
-            Counted::Day(figures) => flattened.place(figures, day.span, asked, (date, None)),
-            Counted::Hours(hours) => {
-                for (hour, figures) in hours.iter().enumerate() {
-                    flattened.place(figures, day.hours[hour], asked, (date, Some(hour)));
-                }
-            }
+        for (&hour, figures) in buckets {
+            let span = hour.map_or(day.span, |hour| day.hours.get(hour).copied().flatten());
+            flattened.place(figures, span, asked, (date, hour));
         }
         let most = flattened.points[before..].iter().filter_map(|point| point.figures.users).max();
         flattened.days.extend(most.map(|users| (date, users)));
@@ -81,24 +76,8 @@ pub fn flatten(answer: &Answer, asked: &Asked<'_>) -> Flattened {
     flattened
 }
 
-/// The figures of a day's buckets that the platform sent.
-fn figures_of(counted: &Counted) -> impl Iterator<Item = &Figures> {
-    let figures = match counted {
-        Counted::Day(figures) => std::slice::from_ref(figures),
-        Counted::Hours(hours) => hours.as_slice(),
-    };
-    figures.iter().filter(|figures| figures.fields().next().is_some())
-}
-
-fn is_all_zero(counted: &Counted) -> bool {
-    figures_of(counted).next().is_some() && figures_of(counted).all(Figures::are_zero)
-}
-
 impl Flattened {
     fn place(&mut self, figures: &Figures, span: Option<Span>, asked: &Asked<'_>, bucket: (Date, Option<usize>)) {
-        if figures.fields().next().is_none() {
-            return;
-        }
         match span {
             None if figures.are_zero() => {}
             None => self.nonexistent.push(bucket),

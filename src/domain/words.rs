@@ -1,4 +1,6 @@
-//! Numbers with their nouns, as people write them.
+//! Numbers with their nouns, as people write them, and what failed with what to do.
+
+use std::fmt::Display;
 
 /// A noun for so many: it takes a plain `s` for all but one; `series` is its own plural.
 pub fn plural(number: u64, noun: &str) -> String {
@@ -9,6 +11,11 @@ pub fn plural(number: u64, noun: &str) -> String {
 /// A number with its noun.
 pub fn counted(number: u64, noun: &str) -> String {
     format!("{number} {}", plural(number, noun))
+}
+
+/// What failed, and what to do, which may be empty.
+pub fn with_advice(failure: &dyn Display, advice: &str) -> String {
+    if advice.is_empty() { failure.to_string() } else { format!("{failure}; {advice}") }
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ const MINUTE: u64 = 60;
 /// No server makes a bot wait longer than this at a time.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
-/// When a request may be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When a request may be made; of several bounds the greatest holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Turn {
     Now,
     NotBefore(Instant),

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::denial::LONGEST_PAUSE;
 use super::usage::Purpose;
 use crate::domain::clock::Clock;
 
@@ -27,9 +28,6 @@ const HOUR: u64 = 3_600_000;
 
 /// Records may be forgotten that are older than this, in milliseconds.
 const KEPT: u64 = 3_700_000;
-
-/// No pause that is on record lasts longer, in milliseconds.
-const LONGEST_PAUSE: u64 = 3_600_000;
 
 /// How long a process waits in all for another to release the lock. Others hold it for microseconds; one that was
 /// stopped while it did must not stop this one for good.
@@ -160,11 +158,16 @@ impl Ledger {
 
     /// Once an hour: opens the last files, has future ones count from now on, and removes what is old.
     fn look_through(&mut self, now: u64) -> io::Result<()> {
-        if self.looked == Some(now / HOUR) {
-            return Ok(());
+        let hour = now / HOUR;
+        if self.looked == Some(hour) {
+            // Who only reads makes no file: that of this hour is there once somebody else has made it.
+            return match self.file(hour).map(|_| ()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !self.may_write => Ok(()),
+                opened => opened,
+            };
         }
         // The clock was set back: others remove these files.
-        self.files.retain(|hour, _| *hour <= now / HOUR);
+        self.files.retain(|known, _| *known <= hour);
         let mut hours = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
@@ -172,22 +175,22 @@ impl Ledger {
         }
         hours.sort_unstable();
         if self.may_write {
-            let future = hours.split_off(hours.partition_point(|hour| *hour <= now / HOUR));
+            let future = hours.split_off(hours.partition_point(|found| *found <= hour));
             self.bring_back(&future, now)?;
         }
-        for hour in hours {
+        for found in hours {
             // Nothing in an older file counts any more, nor lasts.
-            if hour + 2 >= now / HOUR {
-                self.file(hour)?;
+            if found + 2 >= hour {
+                self.file(found)?;
             } else if self.may_write {
-                self.remove(hour)?;
+                self.remove(found)?;
             }
         }
         if self.may_write {
             // Whoever makes the file, all others know of it.
-            self.file(now / HOUR)?;
+            self.file(hour)?;
         }
-        self.looked = Some(now / HOUR);
+        self.looked = Some(hour);
         Ok(())
     }
 
@@ -198,7 +201,7 @@ impl Ledger {
         for hour in hours {
             let (file, _) = self.file(*hour)?;
             let length = file.metadata()?.len();
-            for_each_record(file, 0, length, |_, record| {
+            for_each_record(file, 0, length, |record| {
                 asked.extend(
                     matches!(decode(record, now).1, Event::Asked(..)).then(|| <[u8; RECORD]>::try_from(record)),
                 );
@@ -224,7 +227,7 @@ impl Ledger {
     fn read(&mut self, now: u64, mut count: impl FnMut(Entry)) -> io::Result<()> {
         for (file, read_to) in self.files.values_mut() {
             let length = file.metadata()?.len();
-            *read_to = for_each_record(file, *read_to, length, |_, record| {
+            *read_to = for_each_record(file, *read_to, length, |record| {
                 // So old that it counts against no limit, and no pause reaches until now.
                 if now.saturating_sub(time_of(record)) < KEPT {
                     count(decode(record, now));
@@ -242,15 +245,15 @@ impl Ledger {
     }
 }
 
-/// Hands over each whole record of a part of the file, with its place, and returns where they end.
-fn for_each_record(file: &File, from: u64, to: u64, mut each: impl FnMut(u64, &[u8])) -> io::Result<u64> {
+/// Hands over each whole record of a part of the file, and returns where they end.
+fn for_each_record(file: &File, from: u64, to: u64, mut each: impl FnMut(&[u8])) -> io::Result<u64> {
     let to = to - to % RECORD as u64;
     let mut at = from;
     while at < to {
         let mut records = vec![0; usize::try_from((to - at).min(MOST_READ_AT_ONCE)).map_err(io::Error::other)?];
         file.read_exact_at(&mut records, at)?;
         for record in records.chunks_exact(RECORD) {
-            each(at, record);
+            each(record);
             at += RECORD as u64;
         }
     }
@@ -268,7 +271,7 @@ fn encode((bot, event): Entry, now: u64) -> [u8; RECORD] {
     let (time, kind) = match event {
         Event::Asked(Purpose::Live, age) => (now.saturating_sub(milliseconds(age)), LIVE),
         Event::Asked(Purpose::Backfill, age) => (now.saturating_sub(milliseconds(age)), BACKFILL),
-        Event::Denied(left) => (now + milliseconds(left).min(LONGEST_PAUSE), DENIED),
+        Event::Denied(left) => (now + milliseconds(left.min(LONGEST_PAUSE)), DENIED),
     };
     let mut record = [0; RECORD];
     record[..8].copy_from_slice(&bot.to_le_bytes());
@@ -280,7 +283,7 @@ fn decode(record: &[u8], now: u64) -> Entry {
     let time = time_of(record);
     let age = Duration::from_millis(now.saturating_sub(time));
     let event = match u64_at(record, 8) % 4 {
-        DENIED => Event::Denied(Duration::from_millis(time.saturating_sub(now).min(LONGEST_PAUSE))),
+        DENIED => Event::Denied(Duration::from_millis(time.saturating_sub(now)).min(LONGEST_PAUSE)),
         BACKFILL => Event::Asked(Purpose::Backfill, age),
         _ => Event::Asked(Purpose::Live, age),
     };

@@ -194,6 +194,18 @@ fn a_reader_leaves_no_trace() {
 }
 
 #[test]
+fn a_reader_sees_what_is_recorded_in_an_hour_that_had_no_file_when_it_looked() {
+    let folder = folder();
+    let mut daemon = open(&folder);
+    let mut reader = Ledger::open_to_read(folder.path(), clock).unwrap();
+    pass(3600);
+    assert_eq!((others(&mut reader), hours(&folder)), (Vec::new(), vec![-1]));
+    make(&mut daemon, 1);
+    assert_eq!(others(&mut reader), [(1, 0)]);
+    assert_eq!(others(&mut reader), []);
+}
+
+#[test]
 fn a_disk_that_fails_is_said_and_seen_until_it_works_again() {
     let folder = folder();
     let mut ledger = open(&folder);

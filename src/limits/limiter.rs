@@ -15,7 +15,6 @@ pub use super::usage::{Budget, Purpose};
 use super::usage::{HOUR, MARGIN, Usage};
 use crate::config::Limits;
 use crate::domain::series::stable_hash;
-use crate::shutdown::Stop;
 
 /// Another process's request is known by when it began; this much later its answer is taken to have come.
 const OTHERS_TRAVEL_TIME: Duration = Duration::from_secs(2);
@@ -50,15 +49,6 @@ pub struct Wish<'a> {
     pub purpose: Purpose,
     /// How long after its first denial one still waits for a bot that the platform denies.
     pub patience: Duration,
-}
-
-/// Why nothing may be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotAsked {
-    /// The program is shutting down.
-    Stopped,
-    /// The platform has denied the bot for so long, and will for longer than one waits.
-    Denied(Duration),
 }
 
 impl Limiter {
@@ -105,23 +95,13 @@ impl Limiter {
     ///
     /// # Errors
     ///
-    /// If the program is shutting down, or the platform denies the bot for too long.
+    /// For how long the platform has denied the bot, and will for longer than one waits.
     pub async fn acquire(
         &self,
         wish: Wish<'_>,
         in_flight: &InFlight,
-        place: Option<Place>,
-        stop: &Stop,
-    ) -> Result<Permit, NotAsked> {
-        tokio::select! {
-            biased;
-            () = stop.told() => Err(NotAsked::Stopped),
-            permit = self.wait(wish, in_flight, place) => permit.map_err(NotAsked::Denied),
-        }
-    }
-
-    /// The same without an end; the error is for how long the platform has denied the bot.
-    async fn wait(&self, wish: Wish<'_>, in_flight: &InFlight, mut place: Option<Place>) -> Result<Permit, Duration> {
+        mut place: Option<Place>,
+    ) -> Result<Permit, Duration> {
         let key = stable_hash(wish.bot_id);
         let bot = self.bot(key);
         let queue = &bot.queues[wish.purpose as usize];

@@ -81,29 +81,18 @@ impl Usage {
     pub(super) fn turn(&mut self, now: Instant, purpose: Purpose, patience: Duration, limits: &Limits) -> Turn {
         self.forget_old(now);
         let all = self.in_flight.iter().sum();
-        let (per_minute, per_hour) = limits.of(Purpose::Live);
-        let mut turns = vec![
-            self.window_turn(now, MINUTE, per_minute, all, |_| true),
-            self.window_turn(now, HOUR, per_hour, all, |_| true),
-        ];
+        let within = |limits: (u32, u32), in_flight, counts: fn(Purpose) -> bool| {
+            let (per_minute, per_hour) = limits;
+            let minute = self.window_turn(now, MINUTE, per_minute, in_flight, counts);
+            minute.max(self.window_turn(now, HOUR, per_hour, in_flight, counts))
+        };
+        let mut turn = within(limits.of(Purpose::Live), all, |_| true);
         if purpose == Purpose::Backfill {
-            let (per_minute, per_hour) = limits.of(Purpose::Backfill);
-            let own = |purpose| purpose == Purpose::Backfill;
             let in_flight = self.in_flight[Purpose::Backfill as usize];
-            turns.push(self.window_turn(now, MINUTE, per_minute, in_flight, own));
-            turns.push(self.window_turn(now, HOUR, per_hour, in_flight, own));
+            turn = turn.max(within(limits.of(Purpose::Backfill), in_flight, |one| one == Purpose::Backfill));
         }
-        turns.extend(self.denial.as_ref().map(|denial| denial.turn(now, patience, all > 0)));
-        let latest = turns.iter().filter_map(|turn| match turn {
-            Turn::NotBefore(then) => Some(*then),
-            _ => None,
-        });
-        match (turns.last(), latest.max()) {
-            (Some(in_vain @ Turn::InVain(_)), _) => *in_vain,
-            _ if turns.contains(&Turn::AfterAnother) => Turn::AfterAnother,
-            (_, Some(then)) => Turn::NotBefore(then),
-            (_, None) => Turn::Now,
-        }
+        let denied = self.denial.map(|denial| denial.turn(now, patience, all > 0));
+        turn.max(denied.unwrap_or(Turn::Now))
     }
 
     /// A request is made: it counts from now on.

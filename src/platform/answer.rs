@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-pub use crate::domain::answer::{Answer, Counted};
+pub use crate::domain::answer::{Answer, Buckets};
 use crate::domain::point::Figures;
 use crate::domain::series::Interval;
 use crate::http::says_nothing;
@@ -95,31 +95,26 @@ enum Total {
 
 /// Puts the days of one trend into their field of the answer.
 fn merge(
-    days: &mut BTreeMap<Date, Counted>,
+    days: &mut BTreeMap<Date, Buckets>,
     trend: Vec<RawDay>,
     interval: Interval,
     field: fn(&mut Figures) -> &mut Option<i64>,
 ) -> Result<(), String> {
     for day in trend {
         let date = day.date;
-        let counted = days.entry(date).or_insert_with(|| match interval {
-            Interval::Hourly => Counted::Hours(Box::default()),
-            Interval::Daily => Counted::Day(Figures::default()),
-        });
-        let twice = match (counted, day.users) {
-            (Counted::Hours(_), Some(_)) => return Err(format!("{date} has daily users, but hourly were requested")),
-            (Counted::Day(_), None) => return Err(format!("{date} has no daily users")),
-            (Counted::Day(figures), Some(users)) => field(figures).replace(users).is_some(),
-            (Counted::Hours(hours), None) => {
-                let pairs = hours.iter_mut().zip(day.hours);
-                pairs.fold(false, |twice, (figures, users)| match users {
-                    Some(users) => field(figures).replace(users).is_some() || twice,
-                    None => twice,
-                })
+        let told: Vec<(Option<usize>, i64)> = match (interval, day.users) {
+            (Interval::Hourly, Some(_)) => return Err(format!("{date} has daily users, but hourly were requested")),
+            (Interval::Daily, None) => return Err(format!("{date} has no daily users")),
+            (Interval::Daily, Some(users)) => vec![(None, users)],
+            (Interval::Hourly, None) => {
+                (0..).zip(day.hours).filter_map(|(hour, users)| Some((Some(hour), users?))).collect()
             }
         };
-        if twice {
-            return Err(format!("{date} appears twice"));
+        let buckets = days.entry(date).or_default();
+        for (bucket, users) in told {
+            if field(buckets.entry(bucket).or_default()).replace(users).is_some() {
+                return Err(format!("{date} appears twice"));
+            }
         }
     }
     Ok(())
@@ -149,12 +144,22 @@ impl<'de> Visitor<'de> for RawDayVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawDay, A::Error> {
         let (mut date, mut hours, mut users) = (None, [None; 24], None);
-        while let Some(key) = map.next_key()? {
-            let twice = match key {
-                Key::Date => date.replace(map.next_value::<DayName>()?.0).is_some(),
-                Key::Users => users.replace(map.next_value::<Count>()?.0).is_some(),
-                Key::Hour(hour) => hours[hour].replace(map.next_value::<Count>()?.0).is_some(),
-                Key::Other => {
+        while let Some(key) = map.next_key::<String>()? {
+            let twice = match key.as_str() {
+                "date" => {
+                    let text: String = map.next_value()?;
+                    let wrong =
+                        || de::Error::invalid_value(de::Unexpected::Str(&text), &"a date such as \"Aug 06 2020\"");
+                    date.replace(parse_date(&text).ok_or_else(wrong)?).is_some()
+                }
+                "users" => users.replace(map.next_value::<Count>()?.0).is_some(),
+                _ if key.trim_start().starts_with(|first: char| first.is_ascii_digit()) => {
+                    let wrong = || de::Error::custom(format_args!("{key:?} is not an hour such as \"0 - 1\""));
+                    let hour = parse_hour(&key).ok_or_else(wrong)?;
+                    hours[hour].replace(map.next_value::<Count>()?.0).is_some()
+                }
+                // Something that the documentation does not speak of and that is no bucket.
+                _ => {
                     map.next_value::<IgnoredAny>()?;
                     false
                 }
@@ -164,40 +169,6 @@ impl<'de> Visitor<'de> for RawDayVisitor {
             }
         }
         Ok(RawDay { date: date.ok_or_else(|| de::Error::missing_field("date"))?, hours, users })
-    }
-}
-
-enum Key {
-    Date,
-    Users,
-    /// 0 to 23.
-    Hour(usize),
-    /// Something that the documentation does not speak of and that is no bucket.
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct KeyVisitor;
-        impl Visitor<'_> for KeyVisitor {
-            type Value = Key;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_str<E: de::Error>(self, key: &str) -> Result<Key, E> {
-                match key {
-                    "date" => Ok(Key::Date),
-                    "users" => Ok(Key::Users),
-                    _ if key.trim_start().starts_with(|first: char| first.is_ascii_digit()) => parse_hour(key)
-                        .map(Key::Hour)
-                        .ok_or_else(|| de::Error::custom(format_args!("{key:?} is not an hour such as \"0 - 1\""))),
-                    _ => Ok(Key::Other),
-                }
-            }
-        }
-        deserializer.deserialize_str(KeyVisitor)
     }
 }
 
@@ -225,16 +196,6 @@ pub fn parse_date(text: &str) -> Option<Date> {
 fn parse_short(text: &str) -> Option<usize> {
     let is_short = matches!(text.len(), 1 | 2) && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_short)
-}
-
-struct DayName(Date);
-
-impl<'de> Deserialize<'de> for DayName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let wrong = || de::Error::invalid_value(de::Unexpected::Str(&text), &"a date such as \"Aug 06 2020\"");
-        parse_date(&text).map(DayName).ok_or_else(wrong)
-    }
 }
 
 /// A number of users: an integer, or one in quotes, never negative.

@@ -5,12 +5,7 @@ use jiff::civil::date;
 use super::*;
 
 fn users(answer: &Answer, day: Date) -> Vec<(usize, i64)> {
-    match &answer.days[&day] {
-        Counted::Hours(hours) => {
-            hours.iter().enumerate().filter_map(|(hour, figures)| Some((hour, figures.users?))).collect()
-        }
-        Counted::Day(figures) => vec![(99, figures.users.unwrap())],
-    }
+    answer.days[&day].iter().map(|(hour, figures)| (hour.unwrap_or(99), figures.users.unwrap())).collect()
 }
 
 #[test]
@@ -41,7 +36,7 @@ fn the_three_trends_of_v2_become_three_fields() {
         "returningUsersTrend":{"dataPoints":[]},"filters":{}}"#;
     let answer = parse_v2(body, Interval::Daily).unwrap();
     let expected = Figures { users: Some(3), new_users: Some(1), returning_users: None };
-    assert_eq!(answer.days[&date(2025, 12, 3)], Counted::Day(expected));
+    assert_eq!(answer.days[&date(2025, 12, 3)], Buckets::from([(None, expected)]));
 }
 
 #[test]

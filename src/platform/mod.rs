@@ -1,7 +1,6 @@
 //! The platform's side: tokens, limits, requests and what comes back.
 
 pub mod answer;
-pub mod ask;
 pub mod client;
 mod dates;
 pub(crate) mod encryption;

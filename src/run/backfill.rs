@@ -6,11 +6,12 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::running::{News, RunningJobs};
 use super::{Env, cannot_record, clients, limiter, say_forgotten, say_left, take_place_beside};
 use crate::config::Config;
-use crate::database::influxdb::retention::{Retention, in_days};
+use crate::database::influxdb::retention::in_days;
 use crate::database::read::Reader;
 use crate::domain::bot::Bot;
 use crate::domain::calendar;
@@ -20,9 +21,9 @@ use crate::limits::limiter::Purpose;
 use crate::observe::metrics::Dropped;
 use crate::run::job::{self, SeriesJob};
 use crate::run::summary::{Outcome, Row};
-use crate::shutdown::Stopped;
 use crate::state::StateError;
 use crate::state::backfill::{self, BackfillProgress, Range};
+use crate::state::rest_after_save;
 
 /// Exports a range of days, whatever the watermarks say, and leaves them alone.
 ///
@@ -69,17 +70,16 @@ pub async fn backfill(
     let mut run = RunningJobs::start(jobs, clients, config, env);
     for (row, days) in run.rows.iter_mut().zip(skipped) {
         let points = row.skip(days);
-        env.watch.metrics.dropped(&row.series().bot.name, Dropped::Retention, points);
+        env.watch.metrics.dropped(&row.series.bot.name, Dropped::Retention, points);
     }
+    let rest = rest_after_save(run.rows.len());
+    let mut saved_at = Instant::now();
     while let Some((number, news)) = run.next().await {
-        match news {
-            News::Confirmed { complete: Some(complete), .. } => {
-                progress.done(run.rows[number].series().key(), complete)
-            }
-            News::SaveNow if save => {
-                env.board.state_saved(progress.save(&config.state_dir).await);
-            }
-            News::Confirmed { complete: None, .. } | News::SaveNow | News::Failed { .. } | News::Ended => {}
+        let News::Confirmed { complete: Some(complete), .. } = news else { continue };
+        progress.done(run.rows[number].series.key(), complete);
+        if save && saved_at.elapsed() >= rest {
+            env.board.state_saved(progress.save(&config.state_dir).await);
+            saved_at = Instant::now();
         }
     }
     if run.was_left {
@@ -87,12 +87,12 @@ pub async fn backfill(
     }
     env.board.say_outages((env.clock)());
     say_forgotten(&run.rows);
-    if save && env.stop.is_told() && run.rows.iter().any(|row| row.outcome() == Outcome::Unfinished) {
+    if save && env.stop.is_told() && run.rows.iter().any(|row| row.outcome == Outcome::Unfinished) {
         let how = if restart { "without --restart " } else { "" };
         tracing::info!("interrupted: run the same command again {how}to continue where it stopped");
     }
     let is_done = |key: &SeriesKey| today_of(key).is_none_or(|today| progress.is_done(key, today));
-    let is_early = |row: &&mut Row| row.outcome() == Outcome::Complete && !is_done(&row.series().key());
+    let is_early = |row: &&mut Row| row.outcome == Outcome::Complete && !is_done(&row.series.key());
     let too_early: Vec<&mut Row> = run.rows.iter_mut().filter(is_early).collect();
     if !too_early.is_empty() {
         tracing::warn!("{range} has not ended yet: run the same command again afterwards for the rest");
@@ -149,10 +149,8 @@ async fn retention(config: &Config, env: &Env) -> Option<SignedDuration> {
         return None;
     }
     let sink = (env.open)(&config.destination).ok()?;
-    match env.stop.or(async { Some(Reader::open(sink).await.ok()?.retention().await) }).await {
-        Ok(Some(Retention::For(kept))) => Some(kept),
-        Ok(Some(Retention::Forever | Retention::Unknown) | None) | Err(Stopped) => None,
-    }
+    let asked = env.stop.or(async { Reader::open(sink).await.ok()?.retention().await.kept() }).await;
+    asked.ok().flatten()
 }
 
 /// Says what a run over a range of days will do and the least time it can take.

@@ -11,23 +11,21 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::database::line_protocol::Encoder;
-use crate::database::writer::{Parcel, WriteError};
+use crate::database::writer::{Parcel, WriteError, write};
 use crate::domain::backoff::TRIES;
 use crate::domain::calendar;
 use crate::domain::event::{Confirmed, SeriesEvent, SeriesFailure};
 use crate::domain::flatten::{self, Asked, complete_through, flatten};
-use crate::domain::live_buckets::LiveBuckets;
 use crate::domain::plan;
 use crate::domain::series::{Series, Window, day_after};
 use crate::domain::target::Target;
 use crate::limits::in_flight::Place;
-use crate::limits::limiter::Purpose;
+use crate::limits::limiter::{Permit, Purpose};
 use crate::observe::status::recent::DAYS;
-use crate::platform::client::{Client, FetchError, Fetched, Question, Turn, patience};
+use crate::platform::client::{Client, FetchError, Fetched, Question, patience};
 use crate::platform::failure::Failure;
 use crate::platform::verdict::{Verdict, verdict};
 use crate::run::verifier::Verifier;
-use crate::run::write::write;
 use crate::run::{KnownBuckets, failure};
 use crate::shutdown::Stop;
 use crate::state::beside::Beside;
@@ -105,10 +103,8 @@ async fn run_all(jobs: Vec<SeriesJob>, clients: Arc<Clients>, events: mpsc::Send
     for (number, job) in jobs.into_iter().enumerate() {
         let window = job.windows.front().copied();
         let place = if window.is_some() { clients.platform.in_flight().place().await } else { None };
-        let live = job.live.as_ref();
-        let stored = live.map(|live| clients.stored.take(&job.series.key(), &live.target, live.beside));
         let (first, told) = (Some((wanted_at, place)), events.clone());
-        let series_task = SeriesTask { number, job, stored, first, encoder: None, requests: 0, events: told };
+        let series_task = SeriesTask { number, job, first, encoder: None, requests: 0, events: told };
         let task = tasks.spawn(run(Box::new(series_task), Arc::clone(&clients)));
         running.insert(task.id(), (number, window));
         while let Some(ended) = tasks.try_join_next_with_id() {
@@ -140,7 +136,6 @@ async fn ended_by(
 struct SeriesTask {
     number: usize,
     job: SeriesJob,
-    stored: Option<LiveBuckets>,
     /// Since when its first window is wanted, and its place until that may be asked for.
     first: Option<(Instant, Option<Place>)>,
     encoder: Option<Arc<Encoder>>,
@@ -157,28 +152,30 @@ async fn run(mut series_task: Box<SeriesTask>, clients: Arc<Clients>) {
         let (wanted_at, place) = series_task.first.take().unwrap_or_else(|| (Instant::now(), None));
         let question = clients.question(&series_task.job.series, window);
         let turn = clients.platform.turn(question, wanted_at, place, &clients.stop).await;
-        if let Some(last) = Box::pin(series_task.window(window, turn, &clients)).await {
+        if let Some(last) = Box::pin(series_task.window(window, turn, wanted_at, &clients)).await {
             break last;
         }
     };
-    let SeriesTask { number, job, stored, events, .. } = *series_task;
-    if let (Some(live), Some(stored)) = (job.live, stored) {
-        clients.stored.put(job.series.key(), live.target, live.beside, stored);
-    }
-    let _nobody_listens = events.send((number, last)).await;
+    let _nobody_listens = series_task.events.send((series_task.number, last)).await;
 }
 
 impl SeriesTask {
     /// Fetches a window and has it written; tells what ends the series, if something does.
-    async fn window(&mut self, window: Window, turn: Turn, clients: &Clients) -> Option<SeriesEvent> {
-        let SeriesTask { number, job, stored, encoder, requests, events, .. } = self;
+    async fn window(
+        &mut self,
+        window: Window,
+        turn: Result<Permit, FetchError>,
+        wanted_at: Instant,
+        clients: &Clients,
+    ) -> Option<SeriesEvent> {
+        let SeriesTask { number, job, encoder, requests, events, .. } = self;
         let encoder = encoder.get_or_insert_with(|| Arc::new(Encoder::new(&job.series)));
         let question = clients.question(&job.series, window);
-        let failure = match clients.platform.fetch_from(turn, question, requests, &clients.stop).await {
+        let failure = match clients.platform.fetch_from(turn, wanted_at, question, requests, &clients.stop).await {
             Ok(fetched) => {
                 let confirmed = match &clients.verifier {
                     Some(verifier) => verifier.window(&job.series, encoder, window, fetched, &clients.writer).await,
-                    None => export(job, encoder, window, fetched, stored.as_mut(), clients).await,
+                    None => export(job, encoder, window, fetched, clients).await,
                 };
                 match confirmed {
                     Ok(confirmed) => {
@@ -229,7 +226,6 @@ async fn export(
     encoder: &Arc<Encoder>,
     window: Window,
     fetched: Fetched,
-    stored: Option<&mut LiveBuckets>,
     clients: &Clients,
 ) -> Result<Confirmed, WriteError> {
     let Fetched { answer, asked_at, platform_time, permit } = fetched;
@@ -247,11 +243,12 @@ async fn export(
     drop(answer.days);
     let complete = complete_through(&asked).map(|last| Window { first: window.first, last });
     let newest = flattened.points.last().map(|point| point.timestamp);
-    let written = match job.live.as_ref().zip(stored) {
-        Some((live, stored)) => {
+    let written = match &job.live {
+        Some(live) => {
+            let mut stored = clients.stored.take(&series.key(), &live.target, live.beside);
             let is_live = job.is_live(window);
             let news = if is_live { stored.news(flattened.points, asked_at) } else { flattened.points };
-            let written = write(series, encoder, news.clone(), &clients.writer).await;
+            let written = write(encoder, news.clone(), &clients.writer).await;
             match &written {
                 // Which of them were dropped nobody says.
                 Ok(written) if !written.is_doubtful && written.beyond_retention > 0 => {}
@@ -261,9 +258,10 @@ async fn export(
                 }
                 _ => stored.forget(),
             }
+            clients.stored.put(series.key(), live.target.clone(), live.beside, stored);
             written?
         }
-        None => write(series, encoder, flattened.points, &clients.writer).await?,
+        None => write(encoder, flattened.points, &clients.writer).await?,
     };
     drop(permit);
     Ok(Confirmed {

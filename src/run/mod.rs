@@ -13,7 +13,6 @@ pub mod targets;
 mod tick_progress;
 mod verifier;
 pub mod verify;
-mod write;
 
 use std::fs::File;
 use std::path::Path;
@@ -37,8 +36,7 @@ use crate::limits::limiter::{Limiter, Purpose};
 use crate::observe::console::Console;
 use crate::observe::metrics::Watch;
 use crate::observe::status::board::Board;
-use crate::platform::ask::Ask;
-use crate::platform::client::{Client, Lasting};
+use crate::platform::client::{Ask, Client};
 use crate::run::job::{Clients, LiveDays, SeriesJob};
 use crate::run::progress::Show;
 use crate::run::summary::{Outcome, Row};
@@ -143,12 +141,11 @@ pub async fn tick(
 
     let mut run = RunningJobs::start(jobs, clients, config, env);
     while let Some((number, news)) = run.next().await {
-        let (tick, series) = (&mut progresses[number], run.rows[number].series());
+        let (tick, series) = (&mut progresses[number], &run.rows[number].series);
         let had_gone_back = tick.went_back();
         match news {
             News::Confirmed { complete, platform_today } => tick.confirmed(complete, platform_today),
             News::Failed { platform_today } => tick.failed(platform_today),
-            News::Ended | News::SaveNow => continue,
         }
         let Some(progress) = tick.progress() else { continue };
         if tick.went_back() && !had_gone_back {
@@ -165,7 +162,7 @@ pub async fn tick(
 }
 
 fn say_forgotten(rows: &[Row]) {
-    let days: usize = rows.iter().map(Row::forgotten_days).sum();
+    let days: usize = rows.iter().map(|row| row.forgotten_days).sum();
     if days > 0 {
         tracing::warn!(
             "the platform returned only zeros for {days} days older than 28 days: not written, the platform may have \
@@ -234,6 +231,12 @@ pub fn limiter(config: &Config, env: &Env) -> Result<Arc<Limiter>, anyhow::Error
     Ok(Arc::new(Limiter::new(config.platform.limits, ledger)))
 }
 
+/// The platform's client.
+fn platform(config: &Config, limiter: Arc<Limiter>, env: &Env) -> Result<Client, anyhow::Error> {
+    Client::new(config.platform.clone(), limiter, env.watch.clone(), env.clock, env.ask)
+        .context("cannot set up the platform's client")
+}
+
 /// Opens both services.
 ///
 /// # Errors
@@ -245,8 +248,7 @@ pub fn clients(
     purpose: Purpose,
     env: &Env,
 ) -> Result<Arc<Clients>, anyhow::Error> {
-    let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, ask: env.ask };
-    let platform = Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")?;
+    let platform = platform(config, limiter, env)?;
     let sink = if env.dry_run { Sink::stdout() } else { (env.open)(&config.destination)? };
     let in_flight = platform.in_flight().clone();
     let expected = Box::new(move || in_flight.answers());
@@ -257,5 +259,5 @@ pub fn clients(
 
 /// Whether everything that was asked for is confirmed.
 pub fn is_complete(rows: &[Row]) -> bool {
-    rows.iter().all(|row| row.outcome() == Outcome::Complete)
+    rows.iter().all(|row| row.outcome == Outcome::Complete)
 }

@@ -11,16 +11,12 @@ use tokio::time::{Instant, sleep_until};
 use super::Env;
 use crate::config::Config;
 use crate::domain::calendar;
-use crate::domain::clock::Clock;
 use crate::domain::event::SeriesEvent;
 use crate::domain::series::Window;
-use crate::observe::status::board::Board;
 use crate::run::failure;
 use crate::run::job::{self, Clients, SeriesJob, Told};
 use crate::run::progress::ProgressReport;
 use crate::run::summary::{Outcome, Row};
-use crate::shutdown::Stop;
-use crate::state::rest_after_save;
 
 /// How long a failure that may stop others, too, waits for them before it is said.
 const SAY_AFTER: Duration = Duration::from_secs(60);
@@ -32,7 +28,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 
 /// Jobs under way.
-pub(super) struct RunningJobs {
+pub(super) struct RunningJobs<'a> {
+    config: &'a Config,
+    env: &'a Env,
     events: Receiver<Told>,
     pub(super) rows: Vec<Row>,
     windows: Vec<u64>,
@@ -41,13 +39,8 @@ pub(super) struct RunningJobs {
     unfinished: Vec<Option<Window>>,
     look_due: Instant,
     progress: ProgressReport,
-    save_due: Option<Instant>,
     say_due: Option<Instant>,
     deadline: Option<Instant>,
-    stop: Stop,
-    grace: Duration,
-    board: Arc<Board>,
-    clock: Clock,
     /// Whether the grace after a stop was over before all jobs had ended.
     pub(super) was_left: bool,
 }
@@ -63,15 +56,19 @@ pub(super) enum News {
     Failed {
         platform_today: Option<Date>,
     },
-    Ended,
-    /// Time to make the progress durable.
-    SaveNow,
 }
 
-impl RunningJobs {
-    pub(super) fn start(jobs: Vec<SeriesJob>, clients: Arc<Clients>, config: &Config, env: &Env) -> RunningJobs {
+impl<'a> RunningJobs<'a> {
+    pub(super) fn start(
+        jobs: Vec<SeriesJob>,
+        clients: Arc<Clients>,
+        config: &'a Config,
+        env: &'a Env,
+    ) -> RunningJobs<'a> {
         let limits = config.platform.limits;
         RunningJobs {
+            config,
+            env,
             rows: jobs.iter().map(|job| Row::new(job.series.clone())).collect(),
             windows: jobs.iter().map(|job| job.windows.len() as u64).collect(),
             unfinished: jobs.iter().map(|job| job.windows.front().copied()).collect(),
@@ -79,13 +76,8 @@ impl RunningJobs {
             progress: ProgressReport::start(&jobs, &env.console, env.show, limits, clients.purpose),
             events: job::start(jobs, Arc::clone(&clients)),
             clients,
-            save_due: None,
             say_due: None,
             deadline: None,
-            stop: env.stop.clone(),
-            grace: config.shutdown_grace,
-            board: Arc::clone(&env.board),
-            clock: env.clock,
             was_left: false,
         }
     }
@@ -96,21 +88,19 @@ impl RunningJobs {
             let stop_not_seen = self.deadline.is_none();
             let later = Instant::now() + Duration::from_secs(3600);
             tokio::select! {
-                event = self.events.recv() => match event {
-                    Some((number, event)) => return Some((number, self.take(number, event))),
-                    None => return None,
-                },
-                () = sleep_until(self.save_due.unwrap_or(later)), if self.save_due.is_some() => {
-                    self.save_due = None;
-                    return Some((0, News::SaveNow));
+                event = self.events.recv() => {
+                    let (number, event) = event?;
+                    if let Some(news) = self.take(number, event) {
+                        return Some((number, news));
+                    }
                 }
                 () = sleep_until(self.say_due.unwrap_or(later)), if self.say_due.is_some() => {
                     self.say_due = None;
-                    self.board.say_outages((self.clock)());
+                    self.env.board.say_outages((self.env.clock)());
                 }
                 () = sleep_until(self.look_due) => self.look(),
-                () = self.stop.told(), if stop_not_seen => {
-                    self.deadline = Some(Instant::now() + self.grace);
+                () = self.env.stop.told(), if stop_not_seen => {
+                    self.deadline = Some(Instant::now() + self.config.shutdown_grace);
                 }
                 () = sleep_until(self.deadline.unwrap_or(later)), if !stop_not_seen => {
                     self.was_left = true;
@@ -125,23 +115,21 @@ impl RunningJobs {
         self.look_due = Instant::now() + LOOK_EVERY;
         self.progress.line();
         for (row, unfinished) in self.rows.iter().zip(&mut self.unfinished) {
-            let denied_for = self.clients.platform.denied_for(&row.series().bot.id);
+            let denied_for = self.clients.platform.denied_for(&row.series.bot.id);
             let Some(lasted) = denied_for.filter(|lasted| *lasted >= LONGEST_SILENCE) else { continue };
             let Some(window) = unfinished.take() else { continue };
             let failure = Box::new(failure::rate_limited(lasted));
             let event = SeriesEvent::Failed { failure, window, requests: 0 };
-            self.board.saw(row.series(), &event, (self.clock)());
+            self.env.board.saw(&row.series, &event, (self.env.clock)());
             self.say_due.get_or_insert_with(|| Instant::now() + SAY_AFTER);
         }
     }
 
-    fn take(&mut self, number: usize, event: SeriesEvent) -> News {
-        let rest = rest_after_save(self.rows.len());
+    fn take(&mut self, number: usize, event: SeriesEvent) -> Option<News> {
         let row = &mut self.rows[number];
-        let bot = Arc::clone(&row.series().bot);
-        self.save_due.get_or_insert_with(|| Instant::now() + rest);
+        let bot = Arc::clone(&row.series.bot);
         self.progress.line();
-        self.board.saw(row.series(), &event, (self.clock)());
+        self.env.board.saw(&row.series, &event, (self.env.clock)());
         if !matches!(event, SeriesEvent::Confirmed(_)) {
             self.unfinished[number] = None;
         }
@@ -150,24 +138,25 @@ impl RunningJobs {
                 row.add(&confirmed);
                 self.windows[number] = self.windows[number].saturating_sub(1);
                 self.progress.advance(&bot.id, confirmed.window.days(), confirmed.points);
-                News::Confirmed { complete: confirmed.complete, platform_today: confirmed.platform_today }
+                Some(News::Confirmed { complete: confirmed.complete, platform_today: confirmed.platform_today })
             }
             SeriesEvent::Done => {
                 row.end(Outcome::Complete, 0);
-                News::Ended
+                None
             }
             SeriesEvent::Stopped(requests) => {
                 row.end(Outcome::Unfinished, requests);
-                News::Ended
+                None
             }
             SeriesEvent::Failed { failure, requests, .. } => {
                 row.end(Outcome::Failed, requests);
                 self.say_due.get_or_insert_with(|| Instant::now() + SAY_AFTER);
                 self.progress.give_up(&bot.id, self.windows[number]);
-                let now = (self.clock)();
+                let now = (self.env.clock)();
                 let platform_time =
                     failure.clock_ahead.and_then(|ahead| now.checked_sub(SignedDuration::from_secs(ahead)).ok());
-                News::Failed { platform_today: platform_time.map(|time| calendar::today(&bot.time_zone, time)) }
+                let platform_today = platform_time.map(|time| calendar::today(&bot.time_zone, time));
+                Some(News::Failed { platform_today })
             }
         }
     }

@@ -16,16 +16,22 @@ const SPARK_DAYS: usize = 31;
 /// What was done for one series.
 #[derive(Clone, Debug)]
 pub struct Row {
-    series: Series,
-    days: u64,
-    points: u64,
+    /// The series it speaks of.
+    pub series: Series,
+    /// Days that are confirmed so far.
+    pub days: u64,
+    /// Points that are confirmed so far.
+    pub points: u64,
+    /// Requests made so far.
+    pub requests: u64,
+    /// Days of zeros that were not written, for the platform may have deleted them.
+    pub forgotten_days: usize,
+    /// How it ended.
+    pub outcome: Outcome,
     beyond_retention: u64,
     nonexistent: u64,
-    forgotten_days: usize,
-    requests: u64,
     /// The newest days' users; a bounded number of them, however long the range.
     users: BTreeMap<Date, i64>,
-    outcome: Outcome,
 }
 
 /// How it ended for one series.
@@ -46,33 +52,13 @@ impl Row {
             series,
             days: 0,
             points: 0,
+            requests: 0,
+            forgotten_days: 0,
+            outcome: Outcome::Unfinished,
             beyond_retention: 0,
             nonexistent: 0,
-            forgotten_days: 0,
-            requests: 0,
             users: BTreeMap::new(),
-            outcome: Outcome::Unfinished,
         }
-    }
-
-    /// The series it speaks of.
-    pub fn series(&self) -> &Series {
-        &self.series
-    }
-
-    /// How it ended.
-    pub fn outcome(&self) -> Outcome {
-        self.outcome
-    }
-
-    /// Days and points that are confirmed so far, and requests made for them.
-    pub fn counts(&self) -> (u64, u64, u64) {
-        (self.days, self.points, self.requests)
-    }
-
-    /// Days of zeros that were not written, for the platform may have deleted them.
-    pub fn forgotten_days(&self) -> usize {
-        self.forgotten_days
     }
 
     /// So many days were not asked for, which the database would not keep. Returns how many points that are.

@@ -1,21 +1,18 @@
 //! One window of one series: what the platform tells against what the database has, and what is known of each series.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::{Mutex, MutexGuard};
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use super::verify::lines;
-use super::write::write;
-use crate::config::Schedule;
 use crate::database::line_protocol::Encoder;
 use crate::database::read::{Found, Reader, Span, Step};
-use crate::database::writer::{Parcel, WriteError};
-use crate::domain::calendar;
+use crate::database::writer::{Parcel, WriteError, write};
+use crate::domain::calendar::{self, start_of};
 use crate::domain::clock::Clock;
 use crate::domain::compare::{Bounds, Comparison, Difference, Kind, Shifts, compare};
 use crate::domain::event::Confirmed;
@@ -50,26 +47,39 @@ const BEYOND: i64 = 26 * 3600;
 pub struct Verifier {
     pub(super) reader: Reader,
     pub(super) options: Options,
-    refresh_days: u32,
-    kept: Option<SignedDuration>,
-    include_open: bool,
-    clock: Clock,
-    stop: Stop,
-    findings: Mutex<Findings>,
+    pub(super) refresh_days: u32,
+    pub(super) kept: Option<SignedDuration>,
+    pub(super) include_open: bool,
+    pub(super) clock: Clock,
+    pub(super) stop: Stop,
+    pub(super) findings: Mutex<Findings>,
 }
 
 /// What is known so far, by series.
 pub(super) type Findings = HashMap<SeriesKey, SeriesFindings>;
 
-/// What is known of one series.
-#[derive(Debug, Default)]
-pub(super) struct SeriesFindings {
+/// How many days of a series were compared, and how many points are of each kind.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Counts {
     pub(super) days: u64,
     pub(super) equal: u64,
     pub(super) missing: u64,
     pub(super) different: u64,
     pub(super) unexpected: u64,
     pub(super) elsewhere: u64,
+}
+
+impl Counts {
+    /// Points that are not the same on both sides.
+    pub(super) fn differing(&self) -> u64 {
+        self.missing + self.different + self.unexpected
+    }
+}
+
+/// What is known of one series.
+#[derive(Debug, Default)]
+pub(super) struct SeriesFindings {
+    pub(super) counts: Counts,
     /// Of those that are missing or different, how many may be late revisions.
     pub(super) late: u64,
     pub(super) repaired: u64,
@@ -82,17 +92,6 @@ pub(super) struct SeriesFindings {
 }
 
 impl Verifier {
-    pub(super) fn new(
-        reader: Reader,
-        options: Options,
-        kept: Option<SignedDuration>,
-        schedule: &Schedule,
-        (clock, stop): (Clock, Stop),
-    ) -> Verifier {
-        let Schedule { refresh_days, include_open, .. } = *schedule;
-        Verifier { reader, options, refresh_days, kept, include_open, clock, stop, findings: Mutex::default() }
-    }
-
     pub(super) fn findings(&self) -> MutexGuard<'_, Findings> {
         self.findings.lock()
     }
@@ -101,7 +100,7 @@ impl Verifier {
     pub(super) fn has_failing(&self) -> bool {
         self.findings().values().any(|found| {
             let late = if self.options.strict { 0 } else { found.late };
-            found.missing + found.different + found.unexpected > late
+            found.counts.differing() > late
         })
     }
 
@@ -148,10 +147,10 @@ impl Verifier {
         }
         let mut repaired = 0;
         if self.options.repair {
-            let points = repairs(&comparison);
+            let points = repairs(&flattened.points, &comparison);
             if !points.is_empty() {
                 repaired = points.len() as u64;
-                match write(series, encoder, points, writer).await {
+                match write(encoder, points, writer).await {
                     Ok(_) => {}
                     Err(refused @ WriteError::LinesRefused { .. }) => {
                         let Series { bot, channel, interval } = series;
@@ -161,7 +160,7 @@ impl Verifier {
                 }
                 found = self.read(series, &span, step).await?;
                 comparison = compare(&flattened.points, &found.own, &bounds);
-                repaired = repaired.saturating_sub(repairs(&comparison).len() as u64);
+                repaired = repaired.saturating_sub(repairs(&flattened.points, &comparison).len() as u64);
             }
         }
         drop(permit);
@@ -174,7 +173,7 @@ impl Verifier {
         }
         let elsewhere = found.elsewhere(&span);
         self.take_in(series, window, comparison, |found| {
-            found.elsewhere += elsewhere;
+            found.counts.elsewhere += elsewhere;
             found.repaired += repaired;
             found.not_compared += not_compared;
             found.shifts.merge(shifts);
@@ -207,14 +206,14 @@ impl Verifier {
         }
         let mut findings = self.findings();
         let found = findings.entry(series.key()).or_default();
-        found.days += u64::from(window.days());
-        found.equal += comparison.equal;
+        found.counts.days += u64::from(window.days());
+        found.counts.equal += comparison.equal;
         for difference in &comparison.differences {
             match difference.kind {
-                Kind::Missing => found.missing += 1,
-                Kind::Different => found.different += 1,
+                Kind::Missing => found.counts.missing += 1,
+                Kind::Different => found.counts.different += 1,
                 Kind::Unexpected => {
-                    found.unexpected += 1;
+                    found.counts.unexpected += 1;
                     if found.surplus.len() < SHOWN {
                         found.surplus.push(difference.timestamp);
                     }
@@ -229,13 +228,8 @@ impl Verifier {
 }
 
 /// The points that a repair writes.
-fn repairs(comparison: &Comparison) -> Vec<Point> {
-    let point =
-        |difference: &Difference| Some(Point { timestamp: difference.timestamp, figures: difference.platform? });
-    comparison.differences.iter().filter_map(point).collect()
-}
-
-/// The first instant of a day, in Unix seconds.
-pub(super) fn start_of(zone: &TimeZone, day: Date) -> i64 {
-    zone.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().map_or(i64::MAX, Timestamp::as_second)
+fn repairs(expected: &[Point], comparison: &Comparison) -> Vec<Point> {
+    let told = comparison.differences.iter().filter(|difference| difference.platform.is_some());
+    let lacking: BTreeSet<i64> = told.map(|difference| difference.timestamp).collect();
+    expected.iter().filter(|point| lacking.contains(&point.timestamp)).copied().collect()
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use influxdb_line_protocol::{FieldValue, ParsedLine, parse_lines};
 use jiff::Timestamp;
 use kore_trend_exporter::config::Destination;
-use kore_trend_exporter::database::{Sink, WriteFailure, Writing};
+use kore_trend_exporter::database::{Refusal, Sink, WriteFailure, Writing};
 use kore_trend_exporter::domain::series::{Interval, day_after};
 use support::fake_influxdb::Reply as Answer;
 
@@ -34,8 +34,8 @@ type Reply = (Duration, Result<(), WriteFailure>);
 
 /// What the exporter makes of an answer.
 fn result(answer: &Answer) -> Result<(), WriteFailure> {
-    let words = String::from_utf8_lossy(answer.body());
-    if answer.is_stored() { Ok(()) } else { Err(WriteFailure::refused(answer.status(), &words)) }
+    let refused = || Refusal::read(answer.status(), answer.body(), None, "no secret is sent");
+    if answer.is_stored() { Ok(()) } else { Err(WriteFailure::Refused(refused())) }
 }
 
 fn write(process: Process, lines: Bytes) -> Writing {

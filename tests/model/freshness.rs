@@ -47,8 +47,8 @@ impl World {
         if time::ahead() != 0 || time::disturbances() != tick.disturbances {
             return;
         }
-        for row in rows.iter().filter(|row| row.outcome() == Outcome::Complete) {
-            let key = row.series().key();
+        for row in rows.iter().filter(|row| row.outcome == Outcome::Complete) {
+            let key = row.series.key();
             let is_it = |(number, _): &&(usize, Date)| self.series[*number].series.key() == key;
             let Some((number, yesterday)) = tick.series.iter().find(is_it).copied() else { continue };
             let progress = watermarks.kept(&key).map(|(progress, _)| progress);

@@ -10,7 +10,7 @@ use http_body::{Body as HttpBody, Frame};
 use jiff::civil::Date;
 use kore_trend_exporter::database::influxdb::gzip;
 use kore_trend_exporter::domain::series::{Interval, Window, day_after};
-use kore_trend_exporter::platform::ask::Asked;
+use kore_trend_exporter::platform::client::Asked;
 use reqwest::{Body, RequestBuilder};
 use support::platform::answer;
 use support::platform::habits::{Habits, Limits};

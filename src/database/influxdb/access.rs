@@ -1,6 +1,6 @@
 //! Whether the token may write to the bucket, asked in a way that creates nothing.
 
-use super::InfluxDbSink;
+use super::InfluxDbReader;
 use super::generation::Generation;
 use super::gzip::Packer;
 use crate::database::WriteFailure;
@@ -19,20 +19,20 @@ pub enum Access {
     Unknown(String),
 }
 
-impl InfluxDbSink {
+impl InfluxDbReader {
     /// A comment is no point, and is refused where a point would be; but any write creates a database of InfluxDB 3, so
     /// that one is asked for the databases it has.
     ///
     /// # Errors
     ///
     /// If the database refuses the token, the bucket or the organization, or does not answer.
-    pub async fn access(&self, generation: Generation) -> Result<Access, WriteFailure> {
-        if generation == Generation::Three {
+    pub async fn access(&self) -> Result<Access, WriteFailure> {
+        if self.generation() == Generation::Three {
             return self.databases().await;
         }
         const QUESTION: &[u8] = b"# no point, only a question\n";
-        let body = self.pack(std::iter::once(QUESTION.to_vec()), &mut Packer::default())?;
-        match self.write(body).await {
+        let body = self.sink.pack(std::iter::once(QUESTION.to_vec()), &mut Packer::default())?;
+        match self.sink.write(body).await {
             Ok(()) => Ok(Access::Granted),
             // The database says that there is no point in it, after it looked at the token.
             Err(WriteFailure::Refused(refusal)) if matches!(refusal.meaning, Meaning::Empty | Meaning::Lines(_)) => {
@@ -43,7 +43,7 @@ impl InfluxDbSink {
     }
 
     async fn databases(&self) -> Result<Access, WriteFailure> {
-        let tables = match self.influxql_with(&self.database.token, Generation::Three, "SHOW DATABASES").await {
+        let tables = match self.influxql_with(&self.sink.database.token, "SHOW DATABASES").await {
             Ok(tables) => tables,
             Err(WriteFailure::Refused(refusal)) if refusal.status != 401 => {
                 return Ok(Access::Unknown(format!("the database answered {}: {:?}", refusal.status, refusal.message)));
@@ -52,6 +52,6 @@ impl InfluxDbSink {
             Err(failure) => return Err(failure),
         };
         let mut names = tables.iter().flat_map(|table| &table.values).flatten().filter_map(|cell| cell.as_str());
-        Ok(if names.any(|name| name == self.database.bucket) { Access::Accepted } else { Access::WillBeCreated })
+        Ok(if names.any(|name| name == self.sink.database.bucket) { Access::Accepted } else { Access::WillBeCreated })
     }
 }

@@ -16,6 +16,9 @@ use crate::database::failure::Refusal;
 use crate::domain::compare::Value;
 use crate::http::{Service, chain};
 
+/// Columns of an answer that may be called like a tag, which is lost then.
+pub(super) const COLUMNS: [&str; 6] = ["result", "table", "_start", "_stop", "_time", "_value"];
+
 impl InfluxDbSink {
     /// The answer to a question in Flux; it must hold a `limit`, for the answer is not bounded otherwise.
     ///

@@ -42,7 +42,7 @@ impl InfluxDbSink {
     /// # Errors
     ///
     /// If the database cannot be reached, or its health needs a token and does not accept this one.
-    pub async fn generation(&self) -> Result<Generation, WriteFailure> {
+    pub(super) async fn generation(&self) -> Result<Generation, WriteFailure> {
         let ping = self.optional("ping").await;
         if let Ok(Some(found)) = ping.as_ref().map(of) {
             return Ok(found);

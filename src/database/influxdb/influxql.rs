@@ -6,7 +6,7 @@ use reqwest::Method;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::InfluxDbSink;
+use super::InfluxDbReader;
 use super::generation::Generation;
 use crate::database::WriteFailure;
 
@@ -34,44 +34,39 @@ struct Statement {
     error: Option<String>,
 }
 
-impl InfluxDbSink {
+impl InfluxDbReader {
     /// Asks one question, times in seconds.
     ///
     /// # Errors
     ///
     /// If the database refuses it, also within an answer that claims success.
-    pub(super) async fn influxql(&self, generation: Generation, question: &str) -> Result<Vec<Table>, WriteFailure> {
-        self.influxql_with(self.read_token(), generation, question).await
+    pub(super) async fn influxql(&self, question: &str) -> Result<Vec<Table>, WriteFailure> {
+        self.influxql_with(self.sink.read_token(), question).await
     }
 
     /// The same with another token than the one that reads.
-    pub(super) async fn influxql_with(
-        &self,
-        token: &SecretString,
-        generation: Generation,
-        question: &str,
-    ) -> Result<Vec<Table>, WriteFailure> {
-        let (database, policy) = self.database_and_policy(generation);
+    pub(super) async fn influxql_with(&self, token: &SecretString, question: &str) -> Result<Vec<Table>, WriteFailure> {
+        let (database, policy) = self.database_and_policy();
         let mut parameters = vec![("db", database), ("epoch", "s"), ("q", question)];
         parameters.extend(policy.map(|policy| ("rp", policy)));
-        let request = self.request(Method::GET, &["query"], token)?.query(&parameters);
-        let reply = self.ask(request, token).await?;
+        let request = self.sink.request(Method::GET, &["query"], token)?.query(&parameters);
+        let reply = self.sink.ask(request, token).await?;
         let answer: Answer = serde_json::from_slice(&reply.body).map_err(|error| {
             let words = format!("its answer is not JSON ({error}): {}", String::from_utf8_lossy(&reply.body));
-            WriteFailure::unread(&words, self.secret())
+            WriteFailure::unread(&words, self.sink.secret())
         })?;
         let first_error = answer.results.iter().find_map(|result| result.error.as_deref());
         match answer.error.as_deref().or(first_error) {
-            Some(error) => Err(WriteFailure::unread(error, self.secret())),
+            Some(error) => Err(WriteFailure::unread(error, self.sink.secret())),
             None => Ok(answer.results.into_iter().flat_map(|result| result.series).collect()),
         }
     }
 
     /// InfluxDB 1, and InfluxDB 2 where it plays 1, keep a retention policy in the bucket's name.
-    pub(super) fn database_and_policy(&self, generation: Generation) -> (&str, Option<&str>) {
-        let bucket = self.database.bucket.as_str();
+    pub(super) fn database_and_policy(&self) -> (&str, Option<&str>) {
+        let bucket = self.sink.database.bucket.as_str();
         match bucket.split_once('/') {
-            Some((database, policy)) if generation != Generation::Three => (database, Some(policy)),
+            Some((database, policy)) if self.generation() != Generation::Three => (database, Some(policy)),
             _ => (bucket, None),
         }
     }

@@ -17,6 +17,7 @@ use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 
+use self::generation::Generation;
 use self::gzip::Packer;
 use self::types::FieldTypes;
 use super::WriteFailure;
@@ -31,7 +32,21 @@ use crate::http::{self, Reply, Service, TransportError};
 pub struct InfluxDbSink {
     http: reqwest::Client,
     database: InfluxDb,
+}
+
+/// A bucket that is read, of a database whose kind is known.
+#[derive(Debug)]
+pub struct InfluxDbReader {
+    sink: InfluxDbSink,
+    generation: Generation,
     field_types: OnceCell<FieldTypes>,
+}
+
+impl InfluxDbReader {
+    /// Which kind of database it is.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
 }
 
 impl InfluxDbSink {
@@ -42,7 +57,17 @@ impl InfluxDbSink {
     /// If the HTTP client cannot be set up.
     pub fn new(database: &InfluxDb) -> Result<InfluxDbSink, anyhow::Error> {
         let http = Service::new(&database.url, database.timeout)?.client(1)?;
-        Ok(InfluxDbSink { http, database: database.clone(), field_types: OnceCell::new() })
+        Ok(InfluxDbSink { http, database: database.clone() })
+    }
+
+    /// Asks the database which kind it is, to read it in its own way.
+    ///
+    /// # Errors
+    ///
+    /// If it does not answer.
+    pub async fn open_to_read(self) -> Result<InfluxDbReader, WriteFailure> {
+        let generation = self.generation().await?;
+        Ok(InfluxDbReader { sink: self, generation, field_types: OnceCell::new() })
     }
 
     /// The time that one write may take.

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde_json::Value as Json;
 
-use super::InfluxDbSink;
+use super::InfluxDbReader;
 use super::generation::Generation;
 use super::{flux, influxql};
 use crate::config::ReadLanguage;
 use crate::database::WriteFailure;
 use crate::database::found::{Found, Span};
 use crate::database::line_protocol::{measurement, tags};
+use crate::domain::calendar::instant;
 use crate::domain::compare::Value;
 use crate::domain::series::Series;
 
@@ -21,32 +21,29 @@ const MOST: usize = 5_000;
 /// A shard of the database, within which a field has one type, is at least so long, in seconds.
 const DAY: i64 = 86_400;
 
-impl InfluxDbSink {
+impl InfluxDbReader {
     /// What the bucket has of the series in the span, and under other tags of the same bot and channel.
     ///
     /// # Errors
     ///
     /// If it cannot be read, or not in full.
-    pub(in crate::database) async fn read(
-        &self,
-        generation: Generation,
-        series: &Series,
-        span: Span,
-    ) -> Result<Found, WriteFailure> {
-        let read = match self.speaks_flux(generation) {
+    pub(in crate::database) async fn read(&self, series: &Series, span: Span) -> Result<Found, WriteFailure> {
+        let read = match self.speaks_flux(series) {
             true => self.read_by_flux(series, span).await,
-            false => self.read_by_influxql(generation, series, span).await,
+            false => self.read_by_influxql(series, span).await,
         };
-        read.map_err(|failure| failure.while_reading(&self.database.bucket))
+        read.map_err(|failure| failure.while_reading(&self.sink.database.bucket))
     }
 
-    /// Flux where the configuration says so, or of InfluxDB 2; below a path the Flux client does not find it.
-    fn speaks_flux(&self, generation: Generation) -> bool {
-        let is_wanted = match self.database.read {
+    /// Flux where the configuration says so, or of InfluxDB 2; below a path the Flux client does not find it, and a tag
+    /// that is called like a column of Flux's own is lost in it.
+    fn speaks_flux(&self, series: &Series) -> bool {
+        let is_wanted = match self.sink.database.read {
             Some(language) => language == ReadLanguage::Flux,
-            None => generation == Generation::Two,
+            None => self.generation == Generation::Two,
         };
-        is_wanted && self.database.url.path() == "/"
+        let has_own_name = |(key, _): &(String, String)| flux::COLUMNS.contains(&key.as_str());
+        is_wanted && self.sink.database.url.path() == "/" && !series.bot.tags.iter().any(has_own_name)
     }
 
     async fn read_by_flux(&self, series: &Series, span: Span) -> Result<Found, WriteFailure> {
@@ -54,7 +51,7 @@ impl InfluxDbSink {
         let question = format!(
             "from(bucket: {}) |> range(start: {}, stop: {}) |> filter(fn: (r) => r._measurement == {} and r.bot == {} \
              and r.channel == {}) |> drop(columns: [\"_start\", \"_stop\"]) |> limit(n: {MOST})",
-            text(&self.database.bucket),
+            text(&self.sink.database.bucket),
             span.start,
             span.end,
             text(measurement(series.interval)),
@@ -63,7 +60,7 @@ impl InfluxDbSink {
         );
         let mut found = Found::of(series);
         let mut rows: BTreeMap<i32, usize> = BTreeMap::new();
-        for flux::Row { table, tags, time, field, value } in self.flux(question).await? {
+        for flux::Row { table, tags, time, field, value } in self.sink.flux(question).await? {
             let in_table = rows.entry(table).or_default();
             *in_table += 1;
             if *in_table >= MOST {
@@ -75,20 +72,15 @@ impl InfluxDbSink {
     }
 
     /// JSON does not tell a whole number of one type from that of another, so the types are asked for.
-    async fn read_by_influxql(
-        &self,
-        generation: Generation,
-        series: &Series,
-        span: Span,
-    ) -> Result<Found, WriteFailure> {
-        let floats = self.floats(generation, measurement(series.interval), &span).await?;
+    async fn read_by_influxql(&self, series: &Series, span: Span) -> Result<Found, WriteFailure> {
+        let floats = self.floats(measurement(series.interval), &span).await?;
         if floats.are_mixed && span.end - span.start > DAY {
             let mut found = Found::of(series);
             let mut start = span.start;
             while start < span.end {
                 let day = start..span.end.min((start.div_euclid(DAY) + 1) * DAY);
                 start = day.end;
-                found.merge(Box::pin(self.read_by_influxql(generation, series, day)).await?);
+                found.merge(Box::pin(self.read_by_influxql(series, day)).await?);
             }
             return Ok(found);
         }
@@ -101,7 +93,7 @@ impl InfluxDbSink {
             span.start,
             span.end,
         );
-        let tables = self.influxql(generation, &question).await?;
+        let tables = self.influxql(&question).await?;
         let mut found = Found::of(series);
         for table in tables {
             if table.values.len() >= MOST {
@@ -124,21 +116,19 @@ impl InfluxDbSink {
     }
 
     /// The times of the first and the last point of the series.
-    pub(in crate::database) async fn history(
-        &self,
-        generation: Generation,
-        series: &Series,
-    ) -> Result<Option<(i64, i64)>, WriteFailure> {
+    pub(in crate::database) async fn history(&self, series: &Series) -> Result<Option<(i64, i64)>, WriteFailure> {
         let mut ends = Vec::new();
         for end in ["first", "last"] {
-            let time = match self.speaks_flux(generation) {
-                true => self.flux(self.end_by_flux(series, end)).await.map(|rows| rows.first().map(|row| row.time)),
+            let time = match self.speaks_flux(series) {
+                true => {
+                    self.sink.flux(self.end_by_flux(series, end)).await.map(|rows| rows.first().map(|row| row.time))
+                }
                 false => self
-                    .influxql(generation, &end_by_influxql(series, end))
+                    .influxql(&end_by_influxql(series, end))
                     .await
                     .map(|tables| tables.first().and_then(|table| table.values.first()?.first()?.as_i64())),
             };
-            ends.extend(time.map_err(|failure| failure.while_reading(&self.database.bucket))?);
+            ends.extend(time.map_err(|failure| failure.while_reading(&self.sink.database.bucket))?);
         }
         Ok(ends.first().copied().zip(ends.get(1).copied()))
     }
@@ -149,16 +139,16 @@ impl InfluxDbSink {
         format!(
             "from(bucket: {}) |> range(start: 0) |> filter(fn: (r) => r._measurement == {} and r._field == \"users\" and {}) \
              |> {end}() |> drop(columns: [\"_start\", \"_stop\"]) |> limit(n: 1)",
-            flux::string(&self.database.bucket),
+            flux::string(&self.sink.database.bucket),
             flux::string(measurement(series.interval)),
             of_series
         )
     }
 
     /// The command that would delete the points of the series from one time to another, both included.
-    pub(in crate::database) fn deletion(&self, generation: Generation, series: &Series, span: Span) -> String {
+    pub(in crate::database) fn deletion(&self, series: &Series, span: Span) -> String {
         let (first, end) = (instant(span.start), instant(span.end));
-        match generation {
+        match self.generation {
             Generation::One => format!(
                 "DELETE FROM {} WHERE {} AND time >= '{first}' AND time < '{end}'",
                 influxql::name(measurement(series.interval)),
@@ -171,8 +161,8 @@ impl InfluxDbSink {
                 let predicate = format!("_measurement={} AND {tags}", flux::string(measurement(series.interval)));
                 format!(
                     "influx delete --org {} --bucket {} --start {first} --stop {end} --predicate {}",
-                    shell(&self.database.org),
-                    shell(&self.database.bucket),
+                    shell(&self.sink.database.org),
+                    shell(&self.sink.database.bucket),
                     shell(&predicate)
                 )
             }
@@ -215,10 +205,6 @@ fn as_float(value: Value) -> Value {
         Value::Integer(value) => Value::Float(value as f64),
         other => other,
     }
-}
-
-fn instant(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
 
 /// A word of a shell's command line.

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
-use super::InfluxDbSink;
+use super::InfluxDbReader;
 use super::generation::Generation;
 use super::influxql;
 use crate::database::WriteFailure;
@@ -19,6 +19,14 @@ pub enum Retention {
 }
 
 impl Retention {
+    /// For how long, where that is known and not for ever.
+    pub fn kept(self) -> Option<SignedDuration> {
+        match self {
+            Retention::For(kept) => Some(kept),
+            Retention::Forever | Retention::Unknown => None,
+        }
+    }
+
     fn of(seconds: Option<i64>) -> Retention {
         match seconds {
             None => Retention::Unknown,
@@ -28,13 +36,13 @@ impl Retention {
     }
 }
 
-impl InfluxDbSink {
+impl InfluxDbReader {
     /// Asks the list of buckets (InfluxDB 2 and Cloud) or `SHOW RETENTION POLICIES` (InfluxDB 1 and 3).
-    pub async fn retention(&self, generation: Generation) -> Retention {
-        let is_at_root = self.database.url.path() == "/";
-        let asked = match generation {
-            Generation::One | Generation::Three => self.kept_by_policy(generation).await,
-            Generation::Two | Generation::Cloud | Generation::Other if is_at_root => self.kept_by_bucket().await,
+    pub async fn retention(&self) -> Retention {
+        let is_at_root = self.sink.database.url.path() == "/";
+        let asked = match self.generation() {
+            Generation::One | Generation::Three => self.kept_by_policy().await,
+            Generation::Two | Generation::Cloud | Generation::Other if is_at_root => self.sink.kept_by_bucket().await,
             _ => Ok(None),
         };
         asked.map_or_else(
@@ -46,10 +54,10 @@ impl InfluxDbSink {
         )
     }
 
-    async fn kept_by_policy(&self, generation: Generation) -> Result<Option<i64>, WriteFailure> {
-        let (database, policy) = self.database_and_policy(generation);
+    async fn kept_by_policy(&self) -> Result<Option<i64>, WriteFailure> {
+        let (database, policy) = self.database_and_policy();
         let question = format!("SHOW RETENTION POLICIES ON {}", influxql::name(database));
-        let tables = self.influxql(generation, &question).await?;
+        let tables = self.influxql(&question).await?;
         Ok(tables.iter().find_map(|table| {
             let column = |name: &str| table.columns.iter().position(|column| column == name);
             let (name, duration) = (column("name")?, column("duration")?);

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::InfluxDbSink;
-use super::generation::Generation;
+use super::InfluxDbReader;
 use super::influxql;
 use crate::database::WriteFailure;
 use crate::database::found::Span;
@@ -19,20 +18,15 @@ pub(super) struct Floats {
     pub(super) are_mixed: bool,
 }
 
-impl InfluxDbSink {
+impl InfluxDbReader {
     /// Costs a question once, and one for each span where a field has both types.
-    pub(super) async fn floats(
-        &self,
-        generation: Generation,
-        measurement: &str,
-        span: &Span,
-    ) -> Result<Floats, WriteFailure> {
-        let types = self.field_types.get_or_init(|| self.ask_field_types(generation)).await;
+    pub(super) async fn floats(&self, measurement: &str, span: &Span) -> Result<Floats, WriteFailure> {
+        let types = self.field_types.get_or_init(|| self.ask_field_types()).await;
         let mut floats = Floats::default();
         let floating = types.iter().filter(|((of, _), types)| of == measurement && types.contains("float"));
         for ((_, field), types) in floating {
             let has_both = types.contains("integer");
-            if !has_both || self.is_float(generation, measurement, field, span).await? {
+            if !has_both || self.is_float(measurement, field, span).await? {
                 floats.fields.insert(field.clone());
                 floats.are_mixed |= has_both;
             }
@@ -41,9 +35,9 @@ impl InfluxDbSink {
     }
 
     /// Nothing where the database does not tell: then every whole number counts as an integer.
-    async fn ask_field_types(&self, generation: Generation) -> FieldTypes {
+    async fn ask_field_types(&self) -> FieldTypes {
         let mut types = FieldTypes::new();
-        for table in self.influxql(generation, "SHOW FIELD KEYS").await.unwrap_or_default() {
+        for table in self.influxql("SHOW FIELD KEYS").await.unwrap_or_default() {
             for row in &table.values {
                 if let [Some(field), Some(kind)] =
                     [row.first(), row.get(1)].map(|cell| cell.and_then(|cell| cell.as_str()))
@@ -56,17 +50,11 @@ impl InfluxDbSink {
     }
 
     /// Only integers have bits to be combined; of others the database says that it cannot.
-    async fn is_float(
-        &self,
-        generation: Generation,
-        measurement: &str,
-        field: &str,
-        span: &Span,
-    ) -> Result<bool, WriteFailure> {
+    async fn is_float(&self, measurement: &str, field: &str, span: &Span) -> Result<bool, WriteFailure> {
         let (field, from) = (influxql::name(field), influxql::name(measurement));
         let question =
             format!("SELECT {field} | 0 FROM {from} WHERE time >= {}s AND time < {}s LIMIT 1", span.start, span.end);
-        match self.influxql(generation, &question).await {
+        match self.influxql(&question).await {
             Ok(_) => Ok(false),
             Err(WriteFailure::Unread(words, _)) if words.contains("type") => Ok(true),
             Err(failure) => Err(failure),

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::trouble::Trouble;
 use crate::domain::event::{FailureScope, SeriesFailure};
 use crate::domain::series::{Series, SeriesKey, Window};
+use crate::domain::words::with_advice;
 
 /// Whose failure it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,10 +150,10 @@ impl Outage {
             return say_failure(&series, window, lasts, &error, &advice);
         }
         self.has_many = true;
-        let advice = if advice.is_empty() { String::new() } else { format!("; {advice}") };
         let next = next.map(|next| format!("; next try at {next}")).unwrap_or_default();
         let lasts = lasts.map(|(since, _)| format!("still failing after {:#}: ", lasted(since, now)));
-        let said = format!("{}{error}: {} series failed{advice}{next}", lasts.unwrap_or_default(), stopped.len());
+        let said = format!("{}{error}: {} series failed", lasts.unwrap_or_default(), stopped.len());
+        let said = with_advice(&said, &advice) + &next;
         match cause {
             Cause::Bot(bot) => tracing::error!(bot, "{said}"),
             _ => tracing::error!("{said}"),
@@ -167,7 +168,7 @@ fn lasted(since: Timestamp, now: Timestamp) -> SignedDuration {
 /// Says why one series failed; if it did before, since when and how often.
 fn say_failure(series: &Series, window: Window, lasts: Option<(Timestamp, u32)>, error: &str, advice: &str) {
     let Series { bot, channel, interval } = series;
-    let said = if advice.is_empty() { error.to_owned() } else { format!("{error}; {advice}") };
+    let said = with_advice(&error, advice);
     match lasts {
         None => tracing::error!(bot = bot.name, channel, %interval, days = %window, "{said}"),
         Some((since, times)) => tracing::error!(

@@ -23,16 +23,14 @@ pub(super) async fn check(config: &InfluxDb, initial_days: u32, report: &mut Rep
             return Ok(None);
         }
     };
-    let generation = match database.generation().await {
-        Ok(generation) => generation,
+    let reader = match database.open_to_read().await {
+        Ok(reader) => reader,
         Err(failure) => {
-            let finding = Finding::fail(&failure, failure.advice());
-            report.line("database", &finding)?;
-            report.line("write access", &finding)?;
+            report.line("database", &Finding::fail(&failure, failure.advice()))?;
             return Ok(None);
         }
     };
-    let known = match generation {
+    let known = match reader.generation() {
         Generation::Other => {
             let note = "it does not say which database it is: nothing at /ping and /health that is known";
             Finding::Note(format!("{}: {note}", config.url))
@@ -40,7 +38,7 @@ pub(super) async fn check(config: &InfluxDb, initial_days: u32, report: &mut Rep
         generation => Finding::Ok(format!("{} is {generation}", config.url)),
     };
     report.line("database", &known)?;
-    let access = database.access(generation).await;
+    let access = reader.access().await;
     // A database that is yet to be created keeps nothing, and has nothing to be read.
     let exists = !matches!(access, Ok(Access::WillBeCreated));
     let access = match access {
@@ -64,9 +62,9 @@ pub(super) async fn check(config: &InfluxDb, initial_days: u32, report: &mut Rep
         return Ok(None);
     }
     if exists {
-        report.line("retention", &retention(database.retention(generation).await, initial_days))?;
+        report.line("retention", &retention(reader.retention().await, initial_days))?;
     }
-    Ok(Some(Reader::Database(Box::new(database), generation)))
+    Ok(Some(Reader::Database(Box::new(reader))))
 }
 
 fn retention(found: Retention, initial_days: u32) -> Finding {

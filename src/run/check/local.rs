@@ -1,5 +1,6 @@
 //! What can be told without asking anybody: the state folder, the schedules, the file.
 
+use std::io;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
@@ -20,10 +21,15 @@ pub(super) fn state_folder(folder: &Path) -> Finding {
     if let Err(error) = Watermarks::load(folder, Timestamp::UNIX_EPOCH, false) {
         return Finding::Fail(error.to_string());
     }
-    match tempfile::Builder::new().prefix(".check-").tempfile_in(folder) {
-        Ok(_) => Finding::Ok(format!("{} is writable", folder.display())),
+    may_be_written(folder, tempfile::Builder::new().prefix(".check-").tempfile_in(folder))
+}
+
+/// What an attempt to write there tells.
+fn may_be_written<T>(path: &Path, attempt: io::Result<T>) -> Finding {
+    match attempt {
+        Ok(_) => Finding::Ok(format!("{} is writable", path.display())),
         Err(error) => {
-            Finding::Fail(format!("{} cannot be written: {error}; check its owner and permissions", folder.display()))
+            Finding::Fail(format!("{} cannot be written: {error}; check its owner and permissions", path.display()))
         }
     }
 }
@@ -76,10 +82,5 @@ pub(super) fn file(path: &Path) -> Finding {
     if !path.is_file() {
         return Finding::Fail(format!("{} cannot be written: it is not a regular file", path.display()));
     }
-    match std::fs::File::options().append(true).open(path) {
-        Ok(_) => Finding::Ok(format!("{} is writable", path.display())),
-        Err(error) => {
-            Finding::Fail(format!("{} cannot be written: {error}; check its owner and permissions", path.display()))
-        }
-    }
+    may_be_written(path, std::fs::File::options().append(true).open(path))
 }

@@ -5,21 +5,13 @@ mod local;
 mod platform;
 mod stored;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::sync::Arc;
-
-use anyhow::Context;
 
 use crate::config::{Config, Destination};
 use crate::database::read::Reader;
-use crate::domain::bot::Bot;
 use crate::domain::series::Series;
-use crate::domain::words::counted;
-use crate::limits::ledger::Ledger;
-use crate::limits::limiter::Limiter;
-use crate::platform::client::{Client, Lasting};
-use crate::run::{Env, say_left};
+use crate::domain::words::{counted, with_advice};
+use crate::run::{self, Env, say_left};
 use crate::shutdown::Stopped;
 
 /// What one question brought.
@@ -36,7 +28,7 @@ enum Finding {
 impl Finding {
     /// A failure and its advice, which may be empty.
     fn fail(failure: &dyn std::fmt::Display, advice: &str) -> Finding {
-        Finding::Fail(if advice.is_empty() { failure.to_string() } else { format!("{failure}; {advice}") })
+        Finding::Fail(with_advice(failure, advice))
     }
 }
 
@@ -55,19 +47,23 @@ pub async fn run(config: &Config, name: &str, series: &[Series], env: &Env) -> R
 
 async fn ask(config: &Config, name: &str, series: &[Series], env: &Env) -> Result<bool, anyhow::Error> {
     let mut report = Report { all_well: true };
-    let bots = bots(series);
+    let mut bots: Vec<&Series> = series.iter().collect();
+    bots.sort_by(|one, other| one.bot.name.cmp(&other.bot.name));
+    bots.dedup_by(|one, other| one.bot.name == other.bot.name);
     let counted_bots = counted(bots.len() as u64, "bot");
     report.line("configuration", &Finding::Ok(format!("{name}: {counted_bots}, {} series", series.len())))?;
     report.line("state folder", &local::state_folder(&config.state_dir))?;
-    for (bot, _) in &bots {
+    for Series { bot, .. } in &bots {
         report.line(&format!("schedule of {}", bot.name), &local::schedule(config, bot, series, env))?;
     }
-    let client = client(config, env)?;
+    // It leaves no trace, and takes the limits that other processes leave.
+    let limiter = run::limiter(config, &Env { dry_run: true, ..env.clone() })?;
+    let client = run::platform(config, limiter, env)?;
     let mut asked = Vec::new();
-    for (bot, its_series) in &bots {
-        let (findings, answer) = platform::ask(&client, its_series[0], config.platform.end_date, env).await;
+    for first in &bots {
+        let (findings, answer) = platform::ask(&client, first, config.platform.end_date, env).await;
         for finding in &findings {
-            report.line(&format!("platform for {}", bot.name), finding)?;
+            report.line(&format!("platform for {}", first.bot.name), finding)?;
         }
         asked.extend(answer);
     }
@@ -82,14 +78,6 @@ async fn ask(config: &Config, name: &str, series: &[Series], env: &Env) -> Resul
         stored::check(&reader, series, &asked, config.schedule.include_open, env, &mut report).await?;
     }
     Ok(report.all_well)
-}
-
-/// The platform, under the limits that other processes leave; nothing is left behind by this one.
-fn client(config: &Config, env: &Env) -> Result<Client, anyhow::Error> {
-    let ledger = Ledger::open_to_read(&config.state_dir, env.clock).ok();
-    let limiter = Arc::new(Limiter::new(config.platform.limits, ledger));
-    let lasting = Lasting { limiter, watch: env.watch.clone(), clock: env.clock, ask: env.ask };
-    Client::new(config.platform.clone(), lasting).context("cannot set up the platform's client")
 }
 
 struct Report {
@@ -109,14 +97,4 @@ impl Report {
         }
         stdout.flush()
     }
-}
-
-/// The bots of the series, each with its own.
-fn bots(series: &[Series]) -> Vec<(Arc<Bot>, Vec<&Series>)> {
-    let mut by_name: BTreeMap<&str, (Arc<Bot>, Vec<&Series>)> = BTreeMap::new();
-    for one in series {
-        let entry = by_name.entry(&one.bot.name).or_insert_with(|| (Arc::clone(&one.bot), Vec::new()));
-        entry.1.push(one);
-    }
-    by_name.into_values().collect()
 }

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Finding;
 use crate::config::EndDate;
-use crate::domain::answer::Counted;
+use crate::domain::answer::Buckets;
 use crate::domain::calendar;
 use crate::domain::series::{Series, Window, day_after};
 use crate::limits::limiter::Purpose;
@@ -22,12 +24,14 @@ pub(super) async fn ask(
     let today = calendar::today(&series.bot.time_zone, (env.clock)());
     let window = Window { first: day_after(today, -2), last: day_after(today, -1) };
     let question = Question { series, window, purpose: Purpose::Live, tries: 2, patience: Duration::ZERO };
-    let fetched = match client.fetch(question, &mut 0, &env.stop).await {
+    let wanted_at = Instant::now();
+    let turn = client.turn(question, wanted_at, None, &env.stop).await;
+    let fetched = match client.fetch_from(turn, wanted_at, question, &mut 0, &env.stop).await {
         Ok(fetched) => fetched,
         Err(FetchError::Failed(failure)) => return (vec![Finding::fail(&failure, &failure.advice())], None),
         Err(FetchError::Stopped) => return (vec![Finding::Fail("not checked: shutting down".to_owned())], None),
     };
-    let [first, last] = [window.first, window.last].map(|day| fetched.answer.days.get(&day).map_or(0, buckets));
+    let [first, last] = [window.first, window.last].map(|day| fetched.answer.days.get(&day).map_or(0, Buckets::len));
     let Series { channel, interval, .. } = series;
     let yesterday = window.last;
     let mut findings = vec![match (first, last) {
@@ -46,11 +50,4 @@ pub(super) async fn ask(
         )));
     }
     (findings, Some((series.clone(), window, fetched)))
-}
-
-fn buckets(counted: &Counted) -> usize {
-    match counted {
-        Counted::Day(_) => 1,
-        Counted::Hours(hours) => hours.iter().filter(|figures| figures.fields().next().is_some()).count(),
-    }
 }

@@ -3,18 +3,15 @@
 
 use std::io;
 
-use jiff::Timestamp;
-use jiff::civil::Date;
-
 use super::{Finding, Report};
 use crate::database::WriteFailure;
 use crate::database::read::{Reader, Step};
+use crate::domain::calendar::{self, instant, start_of};
 use crate::domain::compare::{Bounds, Kind, compare};
 use crate::domain::flatten::{self, Asked, flatten, open_from};
 use crate::domain::series::{Series, Window};
 use crate::platform::client::Fetched;
 use crate::run::Env;
-use crate::run::verifier::start_of;
 
 /// `asked` is what the platform told of some series a moment ago.
 ///
@@ -40,7 +37,7 @@ pub(super) async fn check(
         let found = match reader.history(series).await {
             Ok(None) => "no points yet".to_owned(),
             Ok(Some((first, last))) => {
-                let day = |seconds| day_of(series, seconds);
+                let day = |seconds| calendar::today(&series.bot.time_zone, instant(seconds));
                 format!("points from {} to {}", day(first), day(last))
             }
             Err(failure) => return say_unread(&failure, report),
@@ -86,8 +83,4 @@ async fn yesterday(
              the first run; --verify {day}..{day} shows which"
         ),
     })
-}
-
-fn day_of(series: &Series, seconds: i64) -> Date {
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MIN).to_zoned(series.bot.time_zone.clone()).date()
 }

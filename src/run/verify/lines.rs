@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::database::read::Reader;
+use crate::domain::calendar::instant;
 use crate::domain::compare::{Difference, Fields, Kind, Value};
 use crate::domain::series::{Interval, Series};
 
@@ -46,37 +47,31 @@ struct Content<'a> {
     series: Named<'a>,
     time: Timestamp,
     kind: &'static str,
-    platform: Option<InOrder<i64>>,
-    database: Option<InOrder<&'a Value>>,
+    platform: Option<InOrder<'a>>,
+    database: Option<InOrder<'a>>,
     late_revision: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     delete: Option<String>,
 }
 
 /// Fields in an order of their own, which a map would not keep.
-struct InOrder<T>(Vec<(String, T)>);
+struct InOrder<'a>(&'a Fields);
 
-impl<T: Serialize> Serialize for InOrder<T> {
+impl Serialize for InOrder<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+        serializer.collect_map(in_order(self.0))
     }
 }
 
 fn difference_line<'a>(reader: &Reader, series: &'a Series, difference: &'a Difference) -> Line<'a> {
-    let named = |(name, value): (&str, _)| (name.to_owned(), value);
-    let platform = difference
-        .platform
-        .map(|figures| InOrder(figures.fields().map(|(name, value)| (name.to_owned(), value)).collect()));
-    let database =
-        difference.database.as_ref().map(|fields| InOrder(in_order(fields).into_iter().map(named).collect()));
     let is_unexpected = difference.kind == Kind::Unexpected;
     Line {
         difference: Content {
             series: series.into(),
             time: instant(difference.timestamp),
             kind: name(difference.kind),
-            platform,
-            database,
+            platform: difference.platform.as_ref().map(InOrder),
+            database: difference.database.as_ref().map(InOrder),
             late_revision: difference.late_revision,
             delete: is_unexpected.then(|| deletion(reader, series, difference.timestamp)),
         },
@@ -84,11 +79,11 @@ fn difference_line<'a>(reader: &Reader, series: &'a Series, difference: &'a Diff
 }
 
 /// The program's own fields first, in its order.
-pub(super) fn in_order(fields: &Fields) -> Vec<(&str, &Value)> {
+pub(super) fn in_order(fields: &Fields) -> impl Iterator<Item = (&str, &Value)> {
     const OWN: [&str; 3] = ["users", "new_users", "returning_users"];
     let own = OWN.iter().filter_map(|name| Some((*name, fields.get(*name)?)));
     let others = fields.iter().map(|(name, value)| (name.as_str(), value)).filter(|(name, _)| !OWN.contains(name));
-    own.chain(others).collect()
+    own.chain(others)
 }
 
 pub(super) fn deletion(reader: &Reader, series: &Series, time: i64) -> String {
@@ -101,8 +96,4 @@ pub(super) fn name(kind: Kind) -> &'static str {
         Kind::Different => "different",
         Kind::Unexpected => "unexpected",
     }
-}
-
-pub(super) fn instant(seconds: i64) -> Timestamp {
-    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }

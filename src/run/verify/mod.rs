@@ -6,6 +6,9 @@ mod report;
 
 use std::sync::Arc;
 
+use anyhow::Context;
+use parking_lot::Mutex;
+
 use super::backfill::announce;
 use super::job::SeriesJob;
 use super::running::RunningJobs;
@@ -15,14 +18,14 @@ use super::verifier::Verifier;
 use super::{Env, clients, limiter, say_left, take_place_beside};
 use crate::config::Config;
 use crate::database::WriteFailure;
-use crate::database::influxdb::retention::{Retention, in_days};
+use crate::database::influxdb::retention::in_days;
 use crate::database::read::Reader;
 use crate::domain::calendar;
 use crate::domain::plan::chunks;
 use crate::domain::series::Series;
+use crate::domain::words::with_advice;
 use crate::limits::limiter::Purpose;
 use crate::state::{StateError, atomic};
-use anyhow::Context;
 
 /// Compares the days of these series. Returns whether nothing is left that exit code 1 stands for.
 ///
@@ -52,18 +55,21 @@ pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &E
         Ok::<_, WriteFailure>((reader, retention))
     };
     let opened = env.stop.or(opening).await.map_err(|_| anyhow::anyhow!("nothing is compared: shutting down"))?;
-    let (reader, retention) = opened.map_err(|failure| match failure.advice() {
-        "" => anyhow::anyhow!("{failure}"),
-        advice => anyhow::anyhow!("{failure}; {advice}"),
-    })?;
-    let kept = match retention {
-        Retention::For(kept) => Some(kept),
-        Retention::Forever | Retention::Unknown => None,
-    };
+    let (reader, retention) = opened.map_err(|failure| anyhow::Error::msg(with_advice(&failure, failure.advice())))?;
+    let kept = retention.kept();
     if let Some(kept) = kept {
         tracing::info!("the bucket keeps points for {}: older points are not compared", in_days(kept));
     }
-    let verifier = Arc::new(Verifier::new(reader, options, kept, &config.schedule, (env.clock, env.stop.clone())));
+    let verifier = Arc::new(Verifier {
+        reader,
+        options,
+        refresh_days: config.schedule.refresh_days,
+        kept,
+        include_open: config.schedule.include_open,
+        clock: env.clock,
+        stop: env.stop.clone(),
+        findings: Mutex::default(),
+    });
     let mut clients = clients(config, limiter(config, env)?, Purpose::Backfill, env)?;
     Arc::get_mut(&mut clients).context("the clients are in use already")?.verifier = Some(Arc::clone(&verifier));
     env.board.expect(&series);
@@ -73,7 +79,7 @@ pub async fn run(config: &Config, series: Vec<Series>, options: Options, env: &E
         say_left(config);
     }
     env.board.say_outages((env.clock)());
-    let complete: Vec<bool> = run.rows.iter().map(|row| row.outcome() == Outcome::Complete).collect();
+    let complete: Vec<bool> = run.rows.iter().map(|row| row.outcome == Outcome::Complete).collect();
     // Whoever closed standard output does not read it.
     let _closed = report::print(&verifier, &series, &complete, config.schedule.refresh_days);
     Ok(complete.iter().all(|complete| *complete) && !verifier.has_failing())

@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::lines::{Named, deletion, in_order, instant, name};
+use super::lines::{Named, deletion, in_order, name};
+use crate::domain::calendar::instant;
 use crate::domain::compare::{Fields, Value};
-use crate::domain::point::Figures;
 use crate::domain::series::Series;
 use crate::run::table;
-use crate::run::verifier::{SHOWN, SeriesFindings, Verifier};
+use crate::run::verifier::{Counts, SHOWN, SeriesFindings, Verifier};
 
 /// A series, what is known of it, and whether both sides of it were read in full.
 type Row<'a> = (&'a Series, &'a SeriesFindings, bool);
@@ -43,26 +43,20 @@ pub(super) fn print(verifier: &Verifier, series: &[Series], complete: &[bool], r
 #[derive(Serialize)]
 struct SeriesLine<'a> {
     series: Named<'a>,
-    days: u64,
-    equal: u64,
-    missing: u64,
-    different: u64,
-    unexpected: u64,
-    elsewhere: u64,
+    #[serde(flatten)]
+    counts: Counts,
     #[serde(skip_serializing_if = "Option::is_none")]
     complete: Option<bool>,
 }
 
 fn series_line<'a>(series: &'a Series, found: &SeriesFindings, complete: bool) -> SeriesLine<'a> {
-    let SeriesFindings { days, equal, missing, different, unexpected, elsewhere, .. } = *found;
-    let complete = (!complete).then_some(false);
-    SeriesLine { series: series.into(), days, equal, missing, different, unexpected, elsewhere, complete }
+    SeriesLine { series: series.into(), counts: found.counts, complete: (!complete).then_some(false) }
 }
 
 fn table(rows: &[Row<'_>]) -> String {
     let heading = ["days", "equal", "missing", "different", "unexpected", "elsewhere"];
     let row = |(series, found, complete): &Row<'_>| {
-        let SeriesFindings { days, equal, missing, different, unexpected, elsewhere, .. } = **found;
+        let Counts { days, equal, missing, different, unexpected, elsewhere } = found.counts;
         let remark = if *complete { "" } else { "not read in full, see the log" };
         table::Row::of(series, &[days, equal, missing, different, unexpected, elsewhere], remark.to_owned())
     };
@@ -72,7 +66,7 @@ fn table(rows: &[Row<'_>]) -> String {
 }
 
 fn differences(out: &mut impl Write, rows: &[Row<'_>]) -> io::Result<()> {
-    let all: u64 = rows.iter().map(|(_, found, _)| found.missing + found.different + found.unexpected).sum();
+    let all: u64 = rows.iter().map(|(_, found, _)| found.counts.differing()).sum();
     if all == 0 {
         return Ok(());
     }
@@ -83,8 +77,8 @@ fn differences(out: &mut impl Write, rows: &[Row<'_>]) -> io::Result<()> {
         let time = instant(difference.timestamp);
         let local = time.to_zoned(bot.time_zone.clone()).strftime("%Y-%m-%d %H:%M");
         let zone = bot.time_zone.iana_name().unwrap_or("local time");
-        let platform = difference.platform.as_ref().map_or("nothing".to_owned(), told);
-        let database = difference.database.as_ref().map_or("nothing".to_owned(), had);
+        let platform = difference.platform.as_ref().map_or("nothing".to_owned(), shown);
+        let database = difference.database.as_ref().map_or("nothing".to_owned(), shown);
         let late = if difference.late_revision { " (late revision)" } else { "" };
         writeln!(
             out,
@@ -107,9 +101,10 @@ fn say_rest(out: &mut impl Write, all: u64) -> io::Result<()> {
 /// The sentences that say what to do.
 fn advice(out: &mut impl Write, verifier: &Verifier, rows: &[Row<'_>], refresh_days: u32) -> io::Result<()> {
     let sum = |of: fn(&SeriesFindings) -> u64| rows.iter().map(|(_, found, _)| of(found)).sum::<u64>();
-    let (repairable, unexpected) = (sum(|found| found.missing + found.different), sum(|found| found.unexpected));
+    let (repairable, unexpected) =
+        (sum(|found| found.counts.missing + found.counts.different), sum(|found| found.counts.unexpected));
     let (late, repaired, elsewhere) =
-        (sum(|found| found.late), sum(|found| found.repaired), sum(|found| found.elsewhere));
+        (sum(|found| found.late), sum(|found| found.repaired), sum(|found| found.counts.elsewhere));
     writeln!(out)?;
     if repaired > 0 {
         writeln!(
@@ -172,7 +167,7 @@ fn advice(out: &mut impl Write, verifier: &Verifier, rows: &[Row<'_>], refresh_d
         writeln!(
             out,
             "the database equals the platform: {} points of {} series",
-            sum(|found| found.equal),
+            sum(|found| found.counts.equal),
             rows.len()
         )?;
     }
@@ -188,20 +183,14 @@ fn hours(seconds: i64) -> String {
     }
 }
 
-fn told(figures: &Figures) -> String {
-    let fields: Vec<String> = figures.fields().map(|(name, value)| format!("{name}={value}")).collect();
-    fields.join(" ")
-}
-
-fn had(fields: &Fields) -> String {
-    let shown = |value: &Value| match value {
+fn shown(fields: &Fields) -> String {
+    let figure = |value: &Value| match value {
         Value::Integer(value) => value.to_string(),
         Value::Unsigned(value) => format!("{value} (unsigned)"),
         Value::Float(value) => format!("{value} (float)"),
         Value::Boolean(value) => value.to_string(),
         Value::Text(value) => format!("{value:?}"),
     };
-    let fields: Vec<String> =
-        in_order(fields).into_iter().map(|(name, value)| format!("{name}={}", shown(value))).collect();
+    let fields: Vec<String> = in_order(fields).map(|(name, value)| format!("{name}={}", figure(value))).collect();
     fields.join(" ")
 }

@@ -138,7 +138,7 @@ fn what_the_database_refuses_is_told_with_what_to_do() {
         FakeInfluxDb::start(|_, _| Reply::refused(404, "not found", "bucket \"engagement\" not found"));
     let away: &[&str] = &["cannot reach the database", "check influxdb.url"];
     for (url, failing) in [
-        (NOWHERE, &[("database", away), ("write access", away)][..]),
+        (NOWHERE, &[("database", away)][..]),
         (forbidding.url(), &[("write access", &["403", "insufficient permissions", "check the influxdb token"])]),
         (without_bucket.url(), &[("write access", &["404", "not found", "check influxdb.org and influxdb.bucket"])]),
     ] {
@@ -190,7 +190,7 @@ fn everything_that_fails_is_told_in_one_run() {
         bots: &bots,
         ..Template::default()
     };
-    let failing = ["schedule of sales", "schedule of support", "platform for support", "database", "write access"];
+    let failing = ["schedule of sales", "schedule of support", "platform for support", "database"];
     check(&template, &failing.map(|subject| (subject, &[][..])));
 }
 

@@ -331,6 +331,17 @@ fn a_database_behind_a_path_is_compared_and_repaired_in_influxql() {
 }
 
 #[test]
+fn tags_that_flux_would_lose_are_read_in_influxql() {
+    for tag in ["table", "result", "_start", "_stop", "_time", "_value"] {
+        let bot = format!("{BOT}tags = {{ {tag} = \"care\" }}\n");
+        let (platform, database) = (SimulatedPlatform::well(&bot), Options::new(Generation::New2).start());
+        let workspace = workspace(&platform, &database.config(), &bot);
+        workspace.run(&["--backfill", RANGE]).expect_code(0);
+        assert_eq!(counts(&verify(&workspace, &[], 0)), [240, 0, 0, 0, 0], "{tag}");
+    }
+}
+
+#[test]
 fn a_database_that_speaks_influxql_is_compared_and_repaired() {
     for generation in [Generation::Core3, Generation::New1] {
         let platform = SimulatedPlatform::well(BOT);

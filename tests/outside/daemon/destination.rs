@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use kore_trend_exporter::domain::series::{Interval, Window};
 use serde_json::json;
 
@@ -117,5 +118,47 @@ fn only_what_is_new_or_different_is_written_until_a_write_fails() {
     if day(0) == today {
         assert_eq!((first, with_revision), (vec![2], vec![2, 1]));
         assert_eq!(all.last(), Some(&2), "{all:?}");
+    }
+}
+
+#[test]
+fn what_is_live_is_written_whole_as_long_as_a_write_of_owed_days_fails() {
+    let bots = bots(["support"], "");
+    let platform = SimulatedPlatform::well(&bots);
+    let today = day(0);
+    let live_from = day(-2).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second();
+    let is_live = move |body: &str| {
+        body.lines().all(|line| line.rsplit(' ').next().unwrap().parse::<i64>().unwrap() >= live_from)
+    };
+    let fails = Arc::new(AtomicBool::new(true));
+    let fails_now = Arc::clone(&fails);
+    let database =
+        FakeInfluxDb::start(move |write, _| match is_live(&write.body) || !fails_now.load(Ordering::Relaxed) {
+            true => Reply::stored(),
+            false => Reply::refused(404, "not found", "no bucket"),
+        });
+    let sink = database.config();
+    let template = Template { platform_url: platform.url(), schedule: EVERY_SECOND, ..Template::default() };
+    let workspace = Workspace::with(&Template { sink: &sink, bots: &bots, ..template });
+    write_watermark(&workspace, day(-40), day(-10));
+    let daemon = Daemon::start(&workspace);
+    // How many lines each write had, and whether all of them were live.
+    let writes = || {
+        let of_write = |body: &str| (body.lines().count(), is_live(body));
+        database.requests().iter().map(|write| of_write(&write.body)).collect::<Vec<_>>()
+    };
+    let live = || writes().into_iter().filter_map(|(lines, is_live)| is_live.then_some(lines)).collect::<Vec<_>>();
+    let while_it_fails = wait_for("three writes of what is live", || Some(live()).filter(|live| live.len() >= 3));
+    fails.store(false, Ordering::Relaxed);
+    let has_owed = || database.stored().iter().any(|line| !is_live(line));
+    wait_for("the owed days", || has_owed().then_some(()));
+    daemon.wait_for_ticks(3);
+    let all = writes();
+    daemon.end();
+    // The first tick of a UTC day writes everything.
+    if day(0) == today {
+        assert!(while_it_fails[0] >= 48 && while_it_fails.is_sorted(), "{while_it_fails:?}");
+        let owed = all.iter().rposition(|(_, is_live)| !is_live).unwrap();
+        assert!(all[owed + 1..].iter().all(|(lines, _)| *lines <= 1), "{all:?}");
     }
 }

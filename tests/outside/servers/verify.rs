@@ -65,6 +65,18 @@ mod needs_influxdb2 {
 
     #[test]
     #[ignore = "needs the servers that tests/run brings"]
+    fn tags_that_are_called_like_columns_of_flux_are_compared() {
+        for tag in ["table", "result", "_start", "_value"] {
+            let bot = format!("{BOT}tags = {{ {tag} = \"care\" }}\n");
+            let (platform, database) = (SimulatedPlatform::well(&bot), Database::fresh(None));
+            let workspace = workspace(&database, &platform, "", &bot);
+            workspace.run(&["--backfill", RANGE]).expect_code(0);
+            assert_eq!(counts(&workspace, &[], 0), [POINTS, 0, 0, 0, 0], "{tag}");
+        }
+    }
+
+    #[test]
+    #[ignore = "needs the servers that tests/run brings"]
     fn a_database_behind_a_path_is_compared_in_influxql() {
         let (platform, database) = (SimulatedPlatform::well(BOT), Database::fresh(None));
         let proxy = behind_a_path("/db", &database.url);

@@ -49,10 +49,10 @@ pub fn expected(v2: bool, first: &str, last: &str) -> Vec<StoredPoint> {
         let zone = TimeZone::get(zone).unwrap();
         for day in first.series(jiff::Span::new().days(1)).take_while(|day| *day <= last) {
             for (measurement, time, users) in buckets(id, channel, &zone, day) {
-                let split = figures::split(id, day, users);
+                let new = figures::new_of(id, day, users);
                 let mut fields = vec![("users", users)];
                 if v2 {
-                    fields.extend([("new_users", split.new), ("returning_users", split.returning)]);
+                    fields.extend([("new_users", new), ("returning_users", users - new)]);
                 }
                 let point = |(field, value): (&str, i64)| {
                     (format!("user_engagement_{measurement}"), tags.clone(), field.to_owned(), time, value)

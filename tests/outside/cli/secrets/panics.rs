@@ -59,7 +59,7 @@ fn run_daemon() {
         let watch = Watch::new(Timestamp::now());
         let around = Env {
             clock: panicking_clock,
-            ask: kore_trend_exporter::platform::ask::over_the_network,
+            ask: kore_trend_exporter::platform::client::over_the_network,
             open: kore_trend_exporter::database::open,
             stop: Stop::after(async move {
                 let _told = told.recv().await;
