@@ -204,15 +204,15 @@ impl Selection {
     ///
     /// If a bot or a channel was named that is not configured.
     pub fn choose(&self, config: &Config) -> Result<Vec<Series>, UsageError> {
-        let known: BTreeSet<&str> = config.bots.iter().map(|bot| bot.name.as_str()).collect();
+        let known: BTreeSet<&str> = config.bots.iter().map(|bot| &*bot.name).collect();
         all_known("--bot", &self.bots, &known)?;
         let named = |bot: &str| self.bots.is_empty() || self.bots.iter().any(|name| name == bot);
         let bots = || config.bots.iter().filter(|bot| named(&bot.name));
-        let known = bots().flat_map(|bot| bot.channels.iter().map(String::as_str)).collect();
+        let known = bots().flat_map(|bot| bot.channels.iter().map(AsRef::as_ref)).collect();
         all_known("--channel", &self.channels, &known)?;
         let in_shard = |bot: &str| self.shard.is_none_or(|shard| shard.holds(bot));
         let series = bots().filter(|bot| in_shard(&bot.name)).flat_map(|bot| bot.series().collect::<Vec<_>>());
-        let wanted = |channel: &String| self.channels.is_empty() || self.channels.contains(channel);
+        let wanted = |channel: &str| self.channels.is_empty() || self.channels.iter().any(|name| name == channel);
         Ok(series.filter(|series| wanted(&series.channel)).collect())
     }
 }

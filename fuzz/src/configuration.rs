@@ -5,6 +5,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -191,14 +192,14 @@ fn check_values(config: &Config, table: &Table) {
     let bots = section("bots");
     assert_eq!(config.bots.len(), bots.len());
     for bot in &config.bots {
-        let written = &bots[&bot.name];
-        assert_eq!(Some(bot.id.as_str()), written["id"].as_str());
+        let written = &bots[&*bot.name];
+        assert_eq!(Some(&*bot.id), written["id"].as_str());
         assert_eq!(Some(bot.client_id.as_str()), written["client_id"].as_str());
         let tags = written.get("tags").and_then(Value::as_table).cloned().unwrap_or_default();
         let read: Vec<_> = bot.tags.iter().map(|(key, value)| (key.as_str(), Some(value.as_str()))).collect();
         assert_eq!(read, tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect::<Vec<_>>());
         let channels = written.get("channels").and_then(Value::as_array).cloned();
         let channels = channels.unwrap_or_else(|| vec![Value::from("all")]);
-        assert_eq!(bot.channels, channels.iter().filter_map(Value::as_str).collect::<Vec<_>>());
+        assert_eq!(bot.channels, channels.iter().filter_map(Value::as_str).map(Arc::from).collect::<Vec<_>>());
     }
 }

@@ -48,9 +48,9 @@ fn check_hour(text: &str) {
             format!("{hour}-{next:02}"),
         ]
     };
-    let bare: String = text.split('-').map(str::trim).collect::<Vec<_>>().join("-");
+    let bare: String = text.split('-').map(str::trim_ascii).collect::<Vec<_>>().join("-");
     let expected = (0..24).find(|hour| ways(*hour).contains(&bare));
-    assert_eq!(parse_hour(text), expected, "{text:?}");
+    assert_eq!(parse_hour(text.as_bytes()), expected, "{text:?}");
 }
 
 /// A range is read as it is written, and cut into days that follow each other and end with it.

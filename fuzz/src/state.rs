@@ -161,7 +161,15 @@ fn entries(value: &Value) -> impl Iterator<Item = (SeriesKey, &Value)> {
     value["series"].as_array().unwrap().iter().map(|entry| {
         let text = |name: &str| entry[name].as_str().unwrap().to_owned();
         let interval = if entry["interval"] == "hourly" { Interval::Hourly } else { Interval::Daily };
-        (SeriesKey { bot: text("bot"), bot_id: text("bot_id"), channel: text("channel"), interval }, entry)
+        (
+            SeriesKey {
+                bot: text("bot").into(),
+                bot_id: text("bot_id").into(),
+                channel: text("channel").into(),
+                interval,
+            },
+            entry,
+        )
     })
 }
 

@@ -75,13 +75,13 @@ fn bot(reader: &mut Reader, name: &str, environment: &Environment, claims: &mut 
         claims.push(Claim { bot: name.to_owned(), id: id.clone(), series: series.collect() });
     }
     Some(Bot {
-        name: name.to_owned(),
-        id: id?,
+        name: name.into(),
+        id: id?.into(),
         client_id: client_id?,
         key: key?,
         encryption: encryption?,
         time_zone: time_zone?,
-        channels: channels?,
+        channels: channels?.into_iter().map(Arc::from).collect(),
         intervals: intervals?,
         tags,
         cron,

@@ -50,7 +50,7 @@ impl Timetable {
                 Some(slot) => Slot { bots: Vec::new(), ..slot },
                 None => Slot { cron: cron.clone(), bots: Vec::new(), last: None, next: cron.next_after(now) },
             });
-            slot.bots.push(bot.name.clone());
+            slot.bots.push(bot.name.to_string());
         }
     }
 

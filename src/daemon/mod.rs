@@ -44,7 +44,7 @@ struct Daemon {
 
     config: Arc<Config>,
     /// By the bot's name.
-    series: BTreeMap<String, Vec<Series>>,
+    series: BTreeMap<Arc<str>, Vec<Series>>,
     clients: Arc<Clients>,
     admin: Arc<Admin>,
     serving: Option<Serving>,

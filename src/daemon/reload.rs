@@ -196,7 +196,7 @@ impl Daemon {
         }
         let keys: HashSet<SeriesKey> = series.iter().map(Series::key).collect();
         self.env.stored.keep_only(|key| keys.contains(key));
-        let mut by_bot: BTreeMap<String, Vec<Series>> = BTreeMap::new();
+        let mut by_bot: BTreeMap<Arc<str>, Vec<Series>> = BTreeMap::new();
         for series in series {
             by_bot.entry(series.bot.name.clone()).or_default().push(series);
         }

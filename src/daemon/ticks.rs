@@ -32,7 +32,7 @@ impl Daemon {
     pub(super) fn begin_due(&mut self, now: Timestamp) {
         for due in self.timetable.due(now) {
             let delay = |bot: &String| {
-                let series = self.series.get(bot).and_then(|series| series.first());
+                let series = self.series.get(bot.as_str()).and_then(|series| series.first());
                 series.map_or(Duration::ZERO, |series| due::delay(&series.bot, self.config.schedule.spread))
             };
             let starts = due.bots.iter().map(|bot| (bot.clone(), delay(bot))).collect();
@@ -44,7 +44,7 @@ impl Daemon {
     /// Starts bots with new or failing series at once; those with a running tick as soon as that has ended.
     pub(super) fn start_unwell(&mut self) {
         let mut bots: Vec<String> =
-            self.env.board.not_well().into_iter().map(|series| series.bot.name.clone()).collect();
+            self.env.board.not_well().into_iter().map(|series| series.bot.name.to_string()).collect();
         bots.dedup();
         bots.retain(|bot| !self.ticks.contains_key(bot));
         let starts = bots.into_iter().map(|bot| (bot, Duration::ZERO)).collect();
@@ -55,7 +55,7 @@ impl Daemon {
     pub(super) fn start(&mut self, start: Start) {
         let Start { tick, bot } = start;
         // A reload may have come in between.
-        let Some(series) = self.series.get(&bot).cloned() else {
+        let Some(series) = self.series.get(bot.as_str()).cloned() else {
             let tick = self.tracker.fall_out(tick);
             return self.tick_over(tick);
         };
@@ -113,7 +113,7 @@ impl Daemon {
         self.tick_over(tick);
         // A reload that came meanwhile may have brought new series, or put right what failed.
         let has_changed = !Arc::ptr_eq(&config, &self.config) && self.config.schedule.run_on_start;
-        if has_changed && !is_stopping && self.env.board.not_well().iter().any(|series| series.bot.name == bot) {
+        if has_changed && !is_stopping && self.env.board.not_well().iter().any(|series| *series.bot.name == bot) {
             self.tracker.open((self.env.clock)(), vec![(bot, Duration::ZERO)]);
         }
     }

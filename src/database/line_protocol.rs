@@ -71,7 +71,7 @@ pub fn measurement(interval: Interval) -> &'static str {
 /// The tags of a series, sorted by key, as the database likes them best.
 pub fn tags(series: &Series) -> Vec<(&str, &str)> {
     let bot = &series.bot;
-    let own = [("bot", bot.name.as_str()), ("bot_id", &bot.id), ("channel", &series.channel)];
+    let own = [("bot", &*bot.name), ("bot_id", &bot.id), ("channel", &series.channel)];
     let mut tags: Vec<(&str, &str)> =
         own.into_iter().chain(bot.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()))).collect();
     tags.sort_unstable();
@@ -149,9 +149,9 @@ mod tests {
             timestamp in -2_000_000_000_i64..8_000_000_000,
         ) {
             let mut bot = test_bot("support");
-            bot.id = id.clone();
+            bot.id = id.as_str().into();
             bot.tags = tags.clone().into_iter().collect();
-            let series = Series { bot: Arc::new(bot), channel: channel.clone(), interval: Interval::Daily };
+            let series = Series { bot: Arc::new(bot), channel: channel.as_str().into(), interval: Interval::Daily };
             let figures = Figures { users, new_users: Some(new_users), returning_users: None };
             let text = line(&series, &Point { timestamp, figures });
 

@@ -66,7 +66,7 @@ impl Gate {
     /// The bot of that id whose app made the token, which is good for this one request.
     pub(super) fn admit(&self, bot_id: &str, token: Option<&str>, now: Timestamp) -> Result<Arc<Bot>, Refusal> {
         let bots = self.bots.lock();
-        let of_that_id = || bots.iter().filter(|bot| bot.id == bot_id);
+        let of_that_id = || bots.iter().filter(|bot| *bot.id == *bot_id);
         of_that_id().next().ok_or(Refusal::UNKNOWN_BOT)?;
         let token = token.ok_or(Refusal::CREDENTIALS)?;
         if !tokens::is_token(token) {
@@ -144,7 +144,7 @@ mod tests {
     fn check(token: Option<&str>, at: Timestamp, expected: Result<&str, Refusal>) {
         let gate = gate();
         let admitted = gate.admit("st-support", token, at).map(|bot| bot.name.clone());
-        assert_eq!(admitted, expected.map(str::to_owned), "{token:?} at {at}");
+        assert_eq!(admitted, expected.map(Arc::from), "{token:?} at {at}");
     }
 
     #[test]
@@ -187,7 +187,7 @@ mod tests {
         other.id = "st-support".into();
         let gate = Gate::new(&[Arc::new(test_bot("support")), Arc::new(other)]);
         for (client_id, name) in [("cs-other", "other"), ("cs-support", "support")] {
-            assert_eq!(gate.admit("st-support", Some(&mint(client_id)), now()).unwrap().name, name);
+            assert_eq!(gate.admit("st-support", Some(&mint(client_id)), now()).unwrap().name, name.into());
         }
     }
 

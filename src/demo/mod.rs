@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn the_configuration_loads_without_a_warning() {
         let config = load(&Source::BuiltIn("the demo's configuration", CONFIG), &Environment::default()).unwrap();
-        assert_eq!(config.bots.iter().map(|bot| bot.name.as_str()).collect::<Vec<_>>(), ["sales", "support"]);
+        assert_eq!(config.bots.iter().map(|bot| &*bot.name).collect::<Vec<_>>(), ["sales", "support"]);
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
 
@@ -82,9 +82,9 @@ mod tests {
         let config = load(&Source::BuiltIn("the demo's configuration", CONFIG), &Environment::default()).unwrap();
         for bot in &config.bots {
             for day in (0..400).map(|days| day_after(date(2026, 1, 1), days)) {
-                let users = |channel: &String| figures::daily(&bot.id, channel, day, false).unwrap();
-                let (all, named): (Vec<&String>, Vec<&String>) =
-                    bot.channels.iter().partition(|channel| *channel == ALL_CHANNELS);
+                let users = |channel: &str| figures::daily(&bot.id, channel, day, false).unwrap();
+                let (all, named): (Vec<&str>, Vec<&str>) =
+                    bot.channels.iter().map(AsRef::as_ref).partition(|channel| *channel == ALL_CHANNELS);
                 let sum: i64 = named.into_iter().map(users).sum();
                 assert!(users(all[0]) <= sum, "{} {day}: {} > {sum}", bot.name, users(all[0]));
             }

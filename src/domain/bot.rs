@@ -1,5 +1,7 @@
 //! A bot as it is configured: who it is, what proves that, and which of its series are exported.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 
 use super::credentials::{EncryptionKey, SigningKey};
@@ -10,9 +12,9 @@ use super::slots::Cron;
 #[derive(Clone, Debug)]
 pub struct Bot {
     /// The name of its table in the configuration: the `bot` tag.
-    pub name: String,
+    pub name: Arc<str>,
     /// The platform's id of it, usually `st-…`: the `bot_id` tag.
-    pub id: String,
+    pub id: Arc<str>,
     /// The app's client id, usually `cs-…`.
     pub client_id: String,
     /// What its tokens are signed with.
@@ -22,7 +24,7 @@ pub struct Bot {
     /// The zone its days and hours are in.
     pub time_zone: TimeZone,
     /// The channels to ask for, each once.
-    pub channels: Vec<String>,
+    pub channels: Vec<Arc<str>>,
     /// The intervals to ask for, each once.
     pub intervals: Vec<Interval>,
     /// Tags of its own, by key.
@@ -35,13 +37,13 @@ pub struct Bot {
 #[cfg(test)]
 pub(crate) fn test_bot(name: &str) -> Bot {
     Bot {
-        name: name.to_owned(),
-        id: format!("st-{name}"),
+        name: name.into(),
+        id: format!("st-{name}").into(),
         client_id: format!("cs-{name}"),
         key: SigningKey::hmac(crate::domain::credentials::Algorithm::HS256, b"a secret"),
         encryption: None,
         time_zone: TimeZone::UTC,
-        channels: vec!["all".to_owned()],
+        channels: vec!["all".into()],
         intervals: vec![Interval::Hourly],
         tags: Vec::new(),
         cron: None,

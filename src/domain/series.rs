@@ -18,7 +18,7 @@ pub struct Series {
     /// The configured bot.
     pub bot: Arc<Bot>,
     /// A channel name as the platform spells it, or [`ALL_CHANNELS`].
-    pub channel: String,
+    pub channel: Arc<str>,
     /// How long its buckets are.
     pub interval: Interval,
 }
@@ -29,7 +29,7 @@ impl Bot {
         self.channels.iter().flat_map(move |channel| {
             self.intervals.iter().map(move |&interval| Series {
                 bot: Arc::clone(self),
-                channel: channel.clone(),
+                channel: Arc::clone(channel),
                 interval,
             })
         })
@@ -37,7 +37,7 @@ impl Bot {
 
     /// Whether this is a series of the bot.
     pub fn exports(&self, key: &SeriesKey) -> bool {
-        (self.name.as_str(), self.id.as_str()) == (key.bot.as_str(), key.bot_id.as_str())
+        (&self.name, &self.id) == (&key.bot, &key.bot_id)
             && self.channels.contains(&key.channel)
             && self.intervals.contains(&key.interval)
     }
@@ -47,9 +47,9 @@ impl Series {
     /// What identifies this series in the state files.
     pub fn key(&self) -> SeriesKey {
         SeriesKey {
-            bot: self.bot.name.clone(),
-            bot_id: self.bot.id.clone(),
-            channel: self.channel.clone(),
+            bot: Arc::clone(&self.bot.name),
+            bot_id: Arc::clone(&self.bot.id),
+            channel: Arc::clone(&self.channel),
             interval: self.interval,
         }
     }
@@ -60,11 +60,11 @@ impl Series {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SeriesKey {
     /// The bot's configured name.
-    pub bot: String,
+    pub bot: Arc<str>,
     /// The platform's id of the bot.
-    pub bot_id: String,
+    pub bot_id: Arc<str>,
     /// The channel, or [`ALL_CHANNELS`].
-    pub channel: String,
+    pub channel: Arc<str>,
     /// Hourly or daily.
     pub interval: Interval,
 }

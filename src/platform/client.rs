@@ -166,7 +166,7 @@ impl Client {
             };
             drop(room);
             let Series { bot, channel, .. } = question.series;
-            tracing::debug!(bot = bot.name, channel, days = %question.window, "{failure}");
+            tracing::debug!(bot = &*bot.name, channel = &**channel, days = %question.window, "{failure}");
             if let Some(cause) = self.outage.cause_since(wanted_at) {
                 return Err(FetchError::Failed(Failure::Away(cause)));
             }
@@ -175,7 +175,7 @@ impl Client {
                     // The request counts as one in flight until now, so that the next one of this bot waits.
                     if let Some(pause) = self.limiter.denied(&request, delay) {
                         tracing::info!(
-                            bot = bot.name,
+                            bot = &*bot.name,
                             "rate limited by the platform; pausing for {} s",
                             pause.as_secs()
                         );

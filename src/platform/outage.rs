@@ -91,7 +91,7 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let fail = |bot: &str, words: &str, now| {
             let bot = Arc::new(test_bot(bot));
-            let series = Series { bot, channel: "all".to_owned(), interval: Interval::Hourly };
+            let series = Series { bot, channel: "all".into(), interval: Interval::Hourly };
             outage.failed(series.key(), &Failure::Unreachable(words.to_owned()), now);
         };
         for bot in ["one", "two", "two", "one", "two"] {

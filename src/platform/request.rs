@@ -14,7 +14,7 @@ pub(super) fn request(http: &reqwest::Client, platform: &Platform, series: &Seri
         EndDate::Excluded => day_after(window.last, 1),
     };
     let (first, last) = (window.first.to_string(), last.to_string());
-    let channel = (series.channel != ALL_CHANNELS).then_some(series.channel.as_str());
+    let channel = (*series.channel != *ALL_CHANNELS).then_some(&*series.channel);
     let days = [("start_date", first.as_str()), ("end_date", last.as_str())];
     let (send, aggregation, url) = match platform.api {
         Api::V1(send) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::running::{News, RunningJobs};
 use super::{Env, cannot_record, clients, limiter, say_forgotten, say_left, take_place_beside};
@@ -44,9 +44,9 @@ pub async fn backfill(
         (false, false) => BackfillProgress::load(&config.state_dir, range)?,
         _ => BackfillProgress::new(range),
     };
-    let configured: HashMap<&str, &Bot> = config.bots.iter().map(|bot| (bot.name.as_str(), &**bot)).collect();
+    let configured: HashMap<&str, &Bot> = config.bots.iter().map(|bot| (&*bot.name, &**bot)).collect();
     let today_of = |key: &SeriesKey| {
-        let bot = configured.get(key.bot.as_str()).filter(|bot| bot.exports(key))?;
+        let bot = configured.get(&*key.bot).filter(|bot| bot.exports(key))?;
         Some(calendar::today(&bot.time_zone, now))
     };
     let max_days = config.platform.max_days_per_request;
@@ -73,13 +73,23 @@ pub async fn backfill(
         env.watch.metrics.dropped(&row.series.bot.name, Dropped::Retention, points);
     }
     let rest = rest_after_save(run.rows.len());
-    let mut saved_at = Instant::now();
-    while let Some((number, news)) = run.next().await {
-        let News::Confirmed { complete: Some(complete), .. } = news else { continue };
-        progress.done(run.rows[number].series.key(), complete);
-        if save && saved_at.elapsed() >= rest {
-            env.board.state_saved(progress.save(&config.state_dir).await);
-            saved_at = Instant::now();
+    let mut save_due = None;
+    loop {
+        let news = match save_due {
+            Some(due) => timeout_at(due, run.next()).await,
+            None => Ok(run.next().await),
+        };
+        match news {
+            Ok(Some((number, News::Confirmed { complete: Some(complete), .. }))) => {
+                progress.done(run.rows[number].series.key(), complete);
+                save_due = save_due.or_else(|| save.then(|| Instant::now() + rest));
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(_) => {
+                env.board.state_saved(progress.save(&config.state_dir).await);
+                save_due = None;
+            }
         }
     }
     if run.was_left {

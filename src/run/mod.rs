@@ -150,7 +150,7 @@ pub async fn tick(
         let Some(progress) = tick.progress() else { continue };
         if tick.went_back() && !had_gone_back {
             tracing::warn!(
-                bot = series.bot.name, channel = series.channel, interval = %series.interval,
+                bot = &*series.bot.name, channel = &*series.channel, interval = %series.interval,
                 "the watermark lies in the future (the clock was wrong, or the bot's time_zone changed): exporting \
                  everything after {} again", day_after(progress.next(), -1)
             );

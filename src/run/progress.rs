@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -31,7 +32,7 @@ pub struct ProgressReport {
     started: Instant,
     line_due: Instant,
     /// Requests still to make, by the platform's bot id, for which the limits hold.
-    owed: HashMap<String, u64>,
+    owed: HashMap<Arc<str>, u64>,
     all: u64,
     days: u64,
     points: u64,
@@ -50,7 +51,7 @@ impl ProgressReport {
         limits: Limits,
         purpose: Purpose,
     ) -> ProgressReport {
-        let mut owed: HashMap<String, u64> = HashMap::new();
+        let mut owed: HashMap<Arc<str>, u64> = HashMap::new();
         for job in jobs {
             *owed.entry(job.series.bot.id.clone()).or_default() += job.windows.len() as u64;
         }

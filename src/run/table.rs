@@ -22,7 +22,7 @@ impl Row {
 
     /// The row of a series.
     pub(super) fn of(series: &Series, figures: &[u64], remark: String) -> Row {
-        let names = [series.bot.name.clone(), series.channel.clone(), series.interval.to_string()];
+        let names = [series.bot.name.to_string(), series.channel.to_string(), series.interval.to_string()];
         Row { cells: names.into_iter().chain(figures.iter().map(u64::to_string)).collect(), remark }
     }
 }

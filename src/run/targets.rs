@@ -39,7 +39,7 @@ pub fn say_changes(config: &Config, series: &[Series], watermarks: &Watermarks, 
                 older = Some((first.min(progress.since), end.max(last)));
             }
         } else if before.tags != target.tags {
-            with_other_tags.insert(one.bot.name.as_str());
+            with_other_tags.insert(&*one.bot.name);
         }
     }
     // Another shard may have exported them until now.

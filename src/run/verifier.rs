@@ -154,7 +154,7 @@ impl Verifier {
                     Ok(_) => {}
                     Err(refused @ WriteError::LinesRefused { .. }) => {
                         let Series { bot, channel, interval } = series;
-                        tracing::warn!(bot = bot.name, channel, %interval, days = %window, "{refused}");
+                        tracing::warn!(bot = &*bot.name, channel = &**channel, %interval, days = %window, "{refused}");
                     }
                     Err(failed) => return Err(failed),
                 }

@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(progress.enlist(&series("a"), TODAY, 5), [window(6, 9)]);
         progress.done(series("a").key(), window(6, 9));
         assert!(!progress.is_complete(|_| Some(TODAY)), "b has not begun");
-        assert!(progress.is_complete(|key| (key.bot == "a").then_some(TODAY)), "b is gone from the configuration");
+        assert!(progress.is_complete(|key| (*key.bot == *"a").then_some(TODAY)), "b is gone from the configuration");
         assert_eq!(progress.enlist(&series("a"), TODAY, 5), []);
     }
 

@@ -195,7 +195,12 @@ mod tests {
     use crate::domain::series::Interval;
 
     fn key(bot: &str) -> SeriesKey {
-        SeriesKey { bot: bot.into(), bot_id: format!("st-{bot}"), channel: "all".into(), interval: Interval::Daily }
+        SeriesKey {
+            bot: bot.into(),
+            bot_id: format!("st-{bot}").into(),
+            channel: "all".into(),
+            interval: Interval::Daily,
+        }
     }
 
     const PROGRESS: Progress = Progress { since: date(2026, 8, 1), through: Some(date(2026, 8, 5)) };

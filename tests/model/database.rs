@@ -125,7 +125,7 @@ impl World {
         let of = |known: &crate::world::Known| {
             let series = &known.series;
             series.interval == interval
-                && (&series.bot.name, &series.bot.id, &series.channel) == (&tag("bot"), &tag("bot_id"), &tag("channel"))
+                && [&*series.bot.name, &*series.bot.id, &*series.channel] == [tag("bot"), tag("bot_id"), tag("channel")]
         };
         self.series.iter().position(of).unwrap()
     }

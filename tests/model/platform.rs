@@ -140,7 +140,7 @@ impl World {
             let found = request.url().query_pairs().find(|(key, _)| key == name);
             found.map(|(_, value)| value.into_owned())
         };
-        let bot = self.bots.iter().position(|bot| bot.id == path[3]).unwrap();
+        let bot = self.bots.iter().position(|bot| *bot.id == *path[3]).unwrap();
         let channel = query("channels").unwrap_or_else(|| "all".to_owned());
         let interval = match query("aggregation_type").unwrap().as_str() {
             "Hourly" | "hourly" => Interval::Hourly,
@@ -150,7 +150,7 @@ impl World {
         let window = Window { first: date("start_date"), last: date("end_date") };
         let is_it = |known: &&crate::world::Known| {
             let series = &known.series;
-            series.bot.id == path[3] && series.channel == channel && series.interval == interval
+            *series.bot.id == *path[3] && *series.channel == *channel && series.interval == interval
         };
         let number = self.series.iter().position(|known| is_it(&known)).unwrap();
         self.count(bot, process);

@@ -206,7 +206,7 @@ impl Daemon {
                         self.config = Arc::new(*config);
                         self.export(series);
                         let unwell: BTreeSet<String> =
-                            self.env.board.not_well().into_iter().map(|series| series.bot.name.clone()).collect();
+                            self.env.board.not_well().into_iter().map(|series| series.bot.name.to_string()).collect();
                         unwell.iter().for_each(|bot| self.start(bot, Duration::ZERO));
                     }
                 },
@@ -238,7 +238,7 @@ impl Daemon {
         self.env.board.expect(&series);
         self.series.clear();
         for series in series {
-            self.series.entry(series.bot.name.clone()).or_default().push(series);
+            self.series.entry(series.bot.name.to_string()).or_default().push(series);
         }
         let bots = self.series.values().filter_map(|series| Some(series.first()?.bot.as_ref()));
         self.timetable.set(bots, &self.config.schedule, wall_clock());

@@ -230,13 +230,13 @@ fn bot(setup: &Setup, number: usize) -> Bot {
     let of = &setup.bots[number];
     let intervals = if of.daily { vec![Interval::Hourly, Interval::Daily] } else { vec![Interval::Hourly] };
     Bot {
-        name: format!("bot-{number}"),
-        id: format!("st-{number}"),
+        name: format!("bot-{number}").into(),
+        id: format!("st-{number}").into(),
         client_id: format!("cs-{number}"),
         key: SigningKey::hmac(Algorithm::HS256, b"a secret"),
         encryption: None,
         time_zone: truth::zone(of.zone),
-        channels: CHANNELS[..of.channels].iter().map(|&channel| channel.to_owned()).collect(),
+        channels: CHANNELS[..of.channels].iter().map(|&channel| channel.into()).collect(),
         intervals,
         tags: Vec::new(),
         cron: None,

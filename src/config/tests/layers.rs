@@ -1,6 +1,7 @@
 //! The document, the environment over it, and where secrets come from.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -51,7 +52,7 @@ fn the_environment_goes_over_the_document() {
     let Destination::InfluxDb(database) = &config.destination else { panic!("points go to a file") };
     assert_eq!((database.org.as_str(), database.gzip), ("123", false));
     assert_eq!(config.schedule.cron.line(), "0 5 * * * *");
-    assert_eq!(config.bots[0].channels, ["rtm", "sms"]);
+    assert_eq!(config.bots[0].channels, ["rtm", "sms"].map(Arc::from));
     assert_eq!(config.bots[0].tags, [("team".to_owned(), "007".to_owned())]);
     assert_eq!(config.bots[0].intervals, [Interval::Daily]);
 }
@@ -61,7 +62,7 @@ fn lists_and_tables_of_the_environment_are_written_as_in_toml_and_lists_also_wit
     let text = format!("{TOKEN}{BOT}tags = {{ team = \"care\", site = \"x\" }}\n");
     for list in ["[\"rtm\", \"sms\"]", "['rtm', 'sms']", " [ \"rtm\", \"sms\", ] ", "[rtm, sms]"] {
         let config = accepted(&text, &environment(&[("KORE_TREND__BOTS__SUPPORT__CHANNELS", list)]));
-        assert_eq!(config.bots[0].channels, ["rtm", "sms"], "{list}");
+        assert_eq!(config.bots[0].channels, ["rtm", "sms"].map(Arc::from), "{list}");
     }
     let variables = [
         ("KORE_TREND__BOTS__SUPPORT__TAGS", "{ team = 'sales', \"a.b\" = \"c\" }"),
@@ -90,7 +91,7 @@ fn the_environment_alone_is_a_configuration() {
         ("KORE_TREND__BOTS__SALES__CLIENT_ID", "cs-1"),
         ("KORE_TREND__BOTS__SALES__CLIENT_SECRET", "s"),
     ]);
-    assert_eq!(load(&Source::Nowhere(vec!["a".into()]), &variables).unwrap().bots[0].name, "sales");
+    assert_eq!(load(&Source::Nowhere(vec!["a".into()]), &variables).unwrap().bots[0].name, "sales".into());
     for nothing in [Environment::default(), environment(&[("KORE_TREND__LOG_LEVEL", "")])] {
         let error = load(&Source::Nowhere(vec!["a".into(), "b".into()]), &nothing).unwrap_err();
         assert!(error.to_string().contains("no file at a or b; name one with --config, or try --demo"), "{error}");
@@ -107,7 +108,7 @@ fn the_demos_own_configuration_has_no_use_for_the_real_services() {
     ]);
     let config = load(&Source::BuiltIn("the demo's configuration", crate::demo::CONFIG), &variables).unwrap();
     assert!(matches!(config.destination, Destination::File(_)));
-    assert!(config.bots.iter().all(|bot| bot.name != "real"));
+    assert!(config.bots.iter().all(|bot| *bot.name != *"real"));
     assert_eq!(config.schedule.initial_days, 3);
 }
 

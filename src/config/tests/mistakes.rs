@@ -97,7 +97,7 @@ fn a_name_with_the_separator_of_variables_is_told_from_others() {
     let bots = format!("{}{}", BOT.replace("support", "a"), BOT.replace("support", "a__b").replace("st-1", "st-2"));
     let variable = Environment::from([("KORE_TREND__BOTS__A__B__TIME_ZONE", "Asia/Kolkata")]);
     let config = accepted(&format!("{TOKEN}{bots}"), &variable);
-    let zones: Vec<_> = config.bots.iter().map(|bot| (bot.name.as_str(), bot.time_zone.iana_name())).collect();
+    let zones: Vec<_> = config.bots.iter().map(|bot| (&*bot.name, bot.time_zone.iana_name())).collect();
     assert_eq!(zones, [("a", Some("UTC")), ("a__b", Some("Asia/Kolkata"))]);
 
     let alone = accepted(&format!("{TOKEN}{}", BOT.replace("support", "a__b")), &variable);

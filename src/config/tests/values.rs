@@ -53,7 +53,7 @@ fn check_defaults(config: &Config) {
     assert_eq!((found.read, found.read_token.is_none()), (None, true));
     assert_eq!(config.admin, Some("127.0.0.1:9468".parse().unwrap()));
     let bot = &config.bots[0];
-    assert_eq!((bot.channels.as_slice(), bot.intervals.as_slice()), (&["all".to_owned()][..], &[Interval::Hourly][..]));
+    assert_eq!((bot.channels.as_slice(), bot.intervals.as_slice()), (&["all".into()][..], &[Interval::Hourly][..]));
     assert_eq!(bot.time_zone.iana_name(), Some("UTC"));
     assert_eq!((bot.tags.len(), bot.cron.is_none()), (0, true));
 }
@@ -161,7 +161,7 @@ fn every_value_that_is_given_is_taken() {
     assert_eq!(database(&config).read, Some(ReadLanguage::InfluxQl));
     assert_eq!(database(&config).read_token.as_ref().map(ExposeSecret::expose_secret), Some("r"));
     let bot = &config.bots[0];
-    assert_eq!(bot.name, "a_b-1");
+    assert_eq!(&*bot.name, "a_b-1");
     assert!(format!("{:?}", bot.key).contains("HS512"), "{:?}", bot.key);
     assert_eq!(bot.tags, [("with.dot".to_owned(), "a\\b, c=d \"e\" 😀".to_owned())]);
     assert_eq!(bot.intervals, [Interval::Daily, Interval::Hourly]);

@@ -44,7 +44,7 @@ pub(super) struct Exported(Arc<Mutex<Counts>>);
 /// The bots, by name, and the series that are exported.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    pub(super) bots: BTreeMap<String, OfBot>,
+    pub(super) bots: BTreeMap<Arc<str>, OfBot>,
     pub(super) series: BTreeMap<SeriesKey, OfSeries>,
 }
 
@@ -88,7 +88,7 @@ impl Collector for Exported {
         metrics.counter(
             "throttled",
             "Responses that rate limited the bot.",
-            bots.iter().map(|(bot, of)| ([("bot", bot.as_str())], of.throttled)),
+            bots.iter().map(|(bot, of)| ([("bot", &**bot)], of.throttled)),
         )?;
         metrics.counter(
             "points_dropped",

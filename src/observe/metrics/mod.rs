@@ -146,7 +146,7 @@ impl Metrics {
     pub fn export<'a>(&self, series: impl Iterator<Item = &'a SeriesKey> + Clone) {
         let mut exported = self.exported.lock();
         let mut before = std::mem::take(&mut *exported);
-        let bots: BTreeSet<&String> = series.clone().map(|key| &key.bot).collect();
+        let bots: BTreeSet<&Arc<str>> = series.clone().map(|key| &key.bot).collect();
         exported.bots =
             bots.into_iter().map(|bot| (bot.clone(), before.bots.remove(bot).unwrap_or_default())).collect();
         // Collected, not inserted one after the other, which would leave half of each node empty.
@@ -257,7 +257,12 @@ mod tests {
     use crate::domain::series::Interval;
 
     fn key(bot: &str) -> SeriesKey {
-        SeriesKey { bot: bot.into(), bot_id: format!("st-{bot}"), channel: "all".into(), interval: Interval::Hourly }
+        SeriesKey {
+            bot: bot.into(),
+            bot_id: format!("st-{bot}").into(),
+            channel: "all".into(),
+            interval: Interval::Hourly,
+        }
     }
 
     #[tokio::test]

@@ -161,8 +161,8 @@ impl Board {
                     _ => None,
                 };
                 NotReady {
-                    bot: key.bot.clone(),
-                    channel: key.channel.clone(),
+                    bot: key.bot.to_string(),
+                    channel: key.channel.to_string(),
                     interval: key.interval,
                     since: failure.map(|(since, _)| since),
                     error: failure.map_or("not fetched yet".to_owned(), |(_, failure)| failure.error.clone()),
@@ -227,13 +227,13 @@ impl Board {
         let mut bots: Vec<BotView> = Vec::new();
         for status in known.series.values() {
             let bot = &status.series.bot;
-            if bots.last().is_none_or(|last| last.name != bot.name) {
+            if bots.last().is_none_or(|last| *last.name != *bot.name) {
                 bots.push(BotView {
-                    name: bot.name.clone(),
+                    name: bot.name.to_string(),
                     time_zone: bot.time_zone.clone(),
                     budget: limiter.usage(&bot.id),
                     limits: limiter.limits(),
-                    running: known.running.contains(&bot.name),
+                    running: known.running.contains(&*bot.name),
                     series: Vec::new(),
                 });
             }
@@ -281,7 +281,7 @@ impl Board {
         limiter.look_at_others();
         self.metrics.state_failing(self.known.lock().state_problem.is_some() || limiter.has_unwritten());
         let limits = limiter.limits();
-        let bots: BTreeMap<String, String> =
+        let bots: BTreeMap<Arc<str>, Arc<str>> =
             self.known.lock().series.keys().map(|key| (key.bot.clone(), key.bot_id.clone())).collect();
         for (bot, id) in bots {
             let budget = limiter.usage(&id);

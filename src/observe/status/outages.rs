@@ -2,6 +2,7 @@
 //! lasts, and one when it is over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,7 +15,7 @@ use crate::domain::words::with_advice;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Cause {
     Series(SeriesKey),
-    Bot(String),
+    Bot(Arc<str>),
     Platform,
     Database,
 }
@@ -129,7 +130,7 @@ impl Outage {
         if self.stopped.is_empty() && self.has_many {
             let lasted = lasted(trouble.since, now);
             match cause {
-                Cause::Bot(bot) => tracing::info!(bot, "recovered after {lasted:#}"),
+                Cause::Bot(bot) => tracing::info!(bot = &**bot, "recovered after {lasted:#}"),
                 Cause::Platform => tracing::info!("the platform is available again after {lasted:#}"),
                 Cause::Database => tracing::info!("the database is available again after {lasted:#}"),
                 Cause::Series(_) => {}
@@ -155,7 +156,7 @@ impl Outage {
         let said = format!("{}{error}: {} series failed", lasts.unwrap_or_default(), stopped.len());
         let said = with_advice(&said, &advice) + &next;
         match cause {
-            Cause::Bot(bot) => tracing::error!(bot, "{said}"),
+            Cause::Bot(bot) => tracing::error!(bot = &**bot, "{said}"),
             _ => tracing::error!("{said}"),
         }
     }
@@ -170,9 +171,9 @@ fn say_failure(series: &Series, window: Window, lasts: Option<(Timestamp, u32)>,
     let Series { bot, channel, interval } = series;
     let said = with_advice(&error, advice);
     match lasts {
-        None => tracing::error!(bot = bot.name, channel, %interval, days = %window, "{said}"),
+        None => tracing::error!(bot = &*bot.name, channel = &**channel, %interval, days = %window, "{said}"),
         Some((since, times)) => tracing::error!(
-            bot = bot.name, channel, %interval, days = %window, %since, times, "still failing: {said}"
+            bot = &*bot.name, channel = &**channel, %interval, days = %window, %since, times, "still failing: {said}"
         ),
     }
 }
@@ -183,5 +184,5 @@ fn say_recovery(series: &Series, trouble: &Trouble, now: Timestamp) {
     let lasted = lasted(trouble.since, now);
     let ticks =
         if trouble.times == 1 { "one failed tick".to_owned() } else { format!("{} failed ticks", trouble.times) };
-    tracing::info!(bot = bot.name, channel, %interval, "recovered after {lasted:#} and {ticks}");
+    tracing::info!(bot = &*bot.name, channel = &**channel, %interval, "recovered after {lasted:#} and {ticks}");
 }

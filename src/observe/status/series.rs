@@ -97,7 +97,7 @@ impl SeriesStatus {
         }
         let Series { bot, channel, interval } = &self.series;
         tracing::warn!(
-            bot = bot.name, channel, %interval,
+            bot = &*bot.name, channel = &**channel, %interval,
             "the database dropped {points} points older than the bucket's retention; raise the retention to keep them \
              (logged once per series)"
         );
@@ -107,7 +107,7 @@ impl SeriesStatus {
     fn say_oddity(&mut self, oddity: Option<&String>, window: Window) {
         let Some(oddity) = oddity.filter(|oddity| self.told_oddity.as_ref() != Some(oddity)) else { return };
         let Series { bot, channel, interval } = &self.series;
-        tracing::warn!(bot = bot.name, channel, %interval, days = %window, "{oddity}");
+        tracing::warn!(bot = &*bot.name, channel = &**channel, %interval, days = %window, "{oddity}");
         self.told_oddity = Some(oddity.clone());
     }
 
@@ -120,7 +120,7 @@ impl SeriesStatus {
             let bucket = hour.map_or_else(|| "the whole day".to_owned(), |hour| format!("the hour {hour}"));
             let zone = bot.time_zone.iana_name().unwrap_or("its zone");
             tracing::warn!(
-                bot = bot.name, channel, %interval, %day,
+                bot = &*bot.name, channel = &**channel, %interval, %day,
                 "the platform reports users in {bucket}, skipped by daylight saving in {zone}: not written; check the bot's \
                  time_zone"
             );
@@ -143,7 +143,7 @@ impl SeriesStatus {
         let today = calendar::today(&self.series.bot.time_zone, now);
         let owed = self.progress.map_or(0, |progress| days_between(progress.next(), today));
         SeriesView {
-            channel: self.series.channel.clone(),
+            channel: self.series.channel.to_string(),
             interval: self.series.interval,
             condition: self.condition,
             newest_point: self.newest_point.and_then(|newest| Timestamp::from_second(newest).ok()),
@@ -168,7 +168,7 @@ mod tests {
     #[tokio::test]
     async fn each_hour_that_never_was_is_counted_once_also_an_older_one_that_comes_later() {
         let metrics = Metrics::new(Timestamp::UNIX_EPOCH);
-        let series = Series { bot: Arc::new(test_bot("a")), channel: "all".to_owned(), interval: Interval::Hourly };
+        let series = Series { bot: Arc::new(test_bot("a")), channel: "all".into(), interval: Interval::Hourly };
         metrics.export([series.key()].iter());
         let mut status = SeriesStatus::new(series);
         let (old, new) = (date(2025, 3, 30), date(2026, 3, 29));
