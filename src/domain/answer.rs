@@ -15,5 +15,5 @@ pub struct Answer {
     pub oddity: Option<String>,
 }
 
-/// The figures that were sent of one day: by local hour, or of the whole day (`None`).
-pub type Buckets = BTreeMap<Option<usize>, Figures>;
+/// The figures that were sent of one day, each bucket once and in order: by local hour, or of the whole day (`None`).
+pub type Buckets = Vec<(Option<usize>, Figures)>;

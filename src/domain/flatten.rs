@@ -55,18 +55,19 @@ pub struct Flattened {
 
 /// Places the buckets of an answer in time.
 pub fn flatten(answer: &Answer, asked: &Asked<'_>) -> Flattened {
-    let mut flattened = Flattened::default();
+    let buckets = answer.days.values().map(Vec::len).sum();
+    let mut flattened = Flattened { points: Vec::with_capacity(buckets), ..Flattened::default() };
     let surely_kept_from = day_after(calendar::today(asked.zone, asked.at), -SURELY_KEPT);
     for (&date, buckets) in answer.days.iter().filter(|(date, _)| asked.window.contains(**date)) {
         let day = calendar::day(asked.zone, date);
-        if date < surely_kept_from && !buckets.is_empty() && buckets.values().all(Figures::are_zero) {
+        if date < surely_kept_from && !buckets.is_empty() && buckets.iter().all(|(_, figures)| figures.are_zero()) {
             flattened.forgotten.days += 1;
             flattened.forgotten.buckets += buckets.len();
             flattened.withheld.extend(day.span.map(|span| span.start.as_second()..span.end.as_second()));
             continue;
         }
         let before = flattened.points.len();
-        for (&hour, figures) in buckets {
+        for &(hour, ref figures) in buckets {
             let span = hour.map_or(day.span, |hour| day.hours.get(hour).copied().flatten());
             flattened.place(figures, span, asked, (date, hour));
         }

@@ -101,19 +101,23 @@ fn merge(
     interval: Interval,
     field: fn(&mut Figures) -> &mut Option<i64>,
 ) -> Result<(), String> {
+    let most = if interval == Interval::Hourly { 24 } else { 1 };
     for day in trend {
         let date = day.date;
-        let told: Vec<(Option<usize>, i64)> = match (interval, day.users) {
+        let (whole, hours) = match (interval, day.users) {
             (Interval::Hourly, Some(_)) => return Err(format!("{date} has daily users, but hourly were requested")),
             (Interval::Daily, None) => return Err(format!("{date} has no daily users")),
-            (Interval::Daily, Some(users)) => vec![(None, users)],
-            (Interval::Hourly, None) => {
-                (0..).zip(day.hours).filter_map(|(hour, users)| Some((Some(hour), users?))).collect()
-            }
+            (Interval::Daily, Some(users)) => (Some(users), [None; 24]),
+            (Interval::Hourly, None) => (None, day.hours),
         };
-        let buckets = days.entry(date).or_default();
-        for (bucket, users) in told {
-            if field(buckets.entry(bucket).or_default()).replace(users).is_some() {
+        let told = [(None, whole)].into_iter().chain((0..).map(Some).zip(hours));
+        let buckets = days.entry(date).or_insert_with(|| Vec::with_capacity(most));
+        for (bucket, users) in told.filter_map(|(bucket, users)| Some((bucket, users?))) {
+            let place = buckets.binary_search_by_key(&bucket, |(known, _)| *known).unwrap_or_else(|place| {
+                buckets.insert(place, (bucket, Figures::default()));
+                place
+            });
+            if field(&mut buckets[place].1).replace(users).is_some() {
                 return Err(format!("{date} appears twice"));
             }
         }
