@@ -104,15 +104,16 @@ fn merge(
     let most = if interval == Interval::Hourly { 24 } else { 1 };
     for day in trend {
         let date = day.date;
-        let (whole, hours) = match (interval, day.users) {
+        let (whole, hours): (_, &[_]) = match (interval, day.users) {
             (Interval::Hourly, Some(_)) => return Err(format!("{date} has daily users, but hourly were requested")),
             (Interval::Daily, None) => return Err(format!("{date} has no daily users")),
-            (Interval::Daily, Some(users)) => (Some(users), [None; 24]),
-            (Interval::Hourly, None) => (None, day.hours),
+            (Interval::Daily, Some(users)) => (Some(users), &[]),
+            (Interval::Hourly, None) => (None, &day.hours),
         };
-        let told = [(None, whole)].into_iter().chain((0..).map(Some).zip(hours));
+        let hours = hours.iter().enumerate().filter_map(|(hour, users)| Some((Some(hour), (*users)?)));
+        let told = whole.map(|users| (None, users)).into_iter().chain(hours);
         let buckets = days.entry(date).or_insert_with(|| Vec::with_capacity(most));
-        for (bucket, users) in told.filter_map(|(bucket, users)| Some((bucket, users?))) {
+        for (bucket, users) in told {
             let place = buckets.binary_search_by_key(&bucket, |(known, _)| *known).unwrap_or_else(|place| {
                 buckets.insert(place, (bucket, Figures::default()));
                 place
