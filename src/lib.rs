@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!             pure                                              effects
-//!  config ──▶ plan(progress, today) ─▶ windows ─▶ platform::client::fetch
+//!  config ──▶ plan(progress, today) ─▶ windows ─▶ platform::client
 //!             flatten(answer, asked) ─▶ points ─▶ database::writer
 //!             progress.advance(confirmed) only after the write is confirmed ─▶ watermark
 //! ```

@@ -30,7 +30,7 @@ impl Stop {
         *self.0.borrow()
     }
 
-    /// Waits until the program is to end.
+    /// Waits until the program is to end, or nobody is left who could tell.
     pub async fn told(&self) {
         let mut heard = self.0.clone();
         let _told = heard.wait_for(|told| *told).await;

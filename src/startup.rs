@@ -48,7 +48,7 @@ pub enum LaunchError {
     /// The command line names what the configuration does not have.
     #[error("{0}")]
     Usage(#[from] UsageError),
-    /// The state folder, or what stands in it, is not as it must be.
+    /// A run could not begin, or what it did could not be recorded.
     #[error("{0}")]
     State(#[from] StateError),
     /// A file that the configuration names takes too long to read.

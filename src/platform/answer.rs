@@ -139,7 +139,8 @@ impl<'de> Deserialize<'de> for RawDay {
     }
 }
 
-/// The name of a figure. As bytes, and borrowed where nothing in it is escaped, it is read fastest.
+/// The name of a figure. As bytes, and borrowed where nothing in it is escaped, it is read fastest; that its characters
+/// are ones which JSON allows is not looked at.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, [u8]>);
 
@@ -163,7 +164,7 @@ impl<'de> Visitor<'de> for RawDayVisitor {
                     date.replace(parse_date(&text).ok_or_else(wrong)?).is_some()
                 }
                 b"users" => users.replace(map.next_value::<Count>()?.0).is_some(),
-                _ if key.trim_ascii_start().first().is_some_and(u8::is_ascii_digit) => {
+                _ if begins_with_digit(&key) => {
                     let wrong = || {
                         let key = String::from_utf8_lossy(&key);
                         de::Error::custom(format_args!("{key:?} is not an hour such as \"0 - 1\""))
@@ -183,6 +184,12 @@ impl<'de> Visitor<'de> for RawDayVisitor {
         }
         Ok(RawDay { date: date.ok_or_else(|| de::Error::missing_field("date"))?, hours, users })
     }
+}
+
+/// Whether a key is meant as an hour, whatever white space it begins with: it must then be one.
+fn begins_with_digit(key: &[u8]) -> bool {
+    let is_digit = |first: char| first.is_ascii_digit();
+    key.first().is_some_and(u8::is_ascii_digit) || String::from_utf8_lossy(key).trim_start().starts_with(is_digit)
 }
 
 /// The hour that a bucket's key stands for: `"0 - 1"` is 0, `"23 - 0"` is 23.

@@ -63,6 +63,7 @@ fn what_is_not_documented_is_refused_with_its_place() {
         (r#"{"results":[{"0 - 1":2}]}"#, Interval::Hourly, "missing field `date`"),
         (r#"{"results":[{"date":"2020-08-06"}]}"#, Interval::Hourly, "column"),
         (r#"{"results":[{"date":"Aug 06 2020","0 - 2":2}]}"#, Interval::Hourly, "\"0 - 2\" is not an hour"),
+        (r#"{"results":[{"date":"Aug 06 2020","\u00a00 - 1":2}]}"#, Interval::Hourly, "is not an hour"),
         (r#"{"results":[{"date":"Aug 06 2020","24 - 25":2}]}"#, Interval::Hourly, "is not an hour"),
         (r#"{"results":[{"date":"Aug 06 2020","0 - 1":-2}]}"#, Interval::Hourly, "expected a number of users"),
         (r#"{"results":[{"date":"Aug 06 2020","0 - 1":2.5}]}"#, Interval::Hourly, "expected a number of users"),

@@ -8,7 +8,7 @@ pub mod backfill;
 pub mod beside;
 pub mod watermarks;
 
-/// Why the state of a run cannot be used or written.
+/// Why a run cannot begin, or what it did cannot be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// A newer release wrote a file of it.

@@ -1,4 +1,4 @@
-//! Every metric of the program: its name, its help text and its unit stand in this module and nowhere else.
+//! Every metric of the program: its name, which ends in its unit, and its help text stand here and nowhere else.
 //!
 //! Labels are those of the contract. A series that a reload removes takes its metrics along.
 

@@ -19,7 +19,7 @@ pub(super) async fn check(config: &InfluxDb, initial_days: u32, report: &mut Rep
     let database = match InfluxDbSink::new(config) {
         Ok(database) => database,
         Err(error) => {
-            report.line("database", &Finding::Fail(error.to_string()))?;
+            report.line("database", &Finding::Fail(format!("{error:#}")))?;
             return Ok(None);
         }
     };
