@@ -35,15 +35,14 @@ impl Encoder {
     pub fn write(&self, point: &Point, lines: &mut Vec<u8>) {
         let mut digits = itoa::Buffer::new();
         lines.extend_from_slice(&self.prefix);
-        for (place, (name, value)) in point.figures.fields().enumerate() {
-            if place > 0 {
-                lines.push(b',');
-            }
+        point.figures.fields().for_each(|(name, value)| {
             lines.extend_from_slice(name.as_bytes());
             lines.push(b'=');
             lines.extend_from_slice(digits.format(value).as_bytes());
-            lines.push(b'i');
-        }
+            lines.extend_from_slice(b"i,");
+        });
+        // The last comma.
+        lines.pop();
         lines.push(b' ');
         lines.extend_from_slice(digits.format(point.timestamp).as_bytes());
         lines.push(b'\n');
