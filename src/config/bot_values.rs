@@ -34,8 +34,7 @@ pub(super) fn identifier(reader: &mut Reader, path: &str, prefix: &str) -> Optio
 /// The zone of a bot's days and hours.
 pub(super) fn time_zone(reader: &mut Reader, path: &str) -> Option<TimeZone> {
     let allowed = "the name of an IANA time zone such as \"Europe/Berlin\"";
-    let utc = || zones::find("UTC").unwrap_or(TimeZone::UTC);
-    reader.get_or(path, allowed, utc, |name: String| zones::find(&name))
+    reader.get_or(path, allowed, || TimeZone::UTC, |name: String| zones::find(&name))
 }
 
 /// The channels to ask for, each once.

@@ -34,8 +34,10 @@ pub fn day(zone: &TimeZone, date: Date) -> Day {
     let mut hours: [Option<Span>; 24] = [None; 24];
     for segment in segments(zone, date) {
         let begin = |hour: i64| Timestamp::from_second(segment.midnight + 3600 * hour).unwrap_or(Timestamp::MAX);
-        for (hour, span) in (0_i64..).zip(hours.iter_mut()) {
-            let (start, end) = (begin(hour).max(segment.from), begin(hour + 1).min(segment.until));
+        let mut next = begin(0);
+        for (hour, span) in (1..).zip(hours.iter_mut()) {
+            let begun = std::mem::replace(&mut next, begin(hour));
+            let (start, end) = (begun.max(segment.from), next.min(segment.until));
             if start < end {
                 *span = Some(match *span {
                     None => Span { start, end },

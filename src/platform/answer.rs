@@ -114,10 +114,11 @@ fn merge(
         let told = whole.map(|users| (None, users)).into_iter().chain(hours);
         let buckets = days.entry(date).or_insert_with(|| Vec::with_capacity(most));
         for (bucket, users) in told {
-            let place = buckets.binary_search_by_key(&bucket, |(known, _)| *known).unwrap_or_else(|place| {
+            // Hours come in order: mostly it is the last place.
+            let place = buckets.iter().rposition(|(known, _)| *known < bucket).map_or(0, |before| before + 1);
+            if buckets.get(place).is_none_or(|(known, _)| *known != bucket) {
                 buckets.insert(place, (bucket, Figures::default()));
-                place
-            });
+            }
             if field(&mut buckets[place].1).replace(users).is_some() {
                 return Err(format!("{date} appears twice"));
             }
@@ -157,13 +158,6 @@ impl<'de> Visitor<'de> for RawDayVisitor {
         let (mut date, mut hours, mut users) = (None, [None; 24], None);
         while let Some(Key(key)) = map.next_key()? {
             let twice = match &*key {
-                b"date" => {
-                    let text: String = map.next_value()?;
-                    let wrong =
-                        || de::Error::invalid_value(de::Unexpected::Str(&text), &"a date such as \"Aug 06 2020\"");
-                    date.replace(parse_date(&text).ok_or_else(wrong)?).is_some()
-                }
-                b"users" => users.replace(map.next_value::<Count>()?.0).is_some(),
                 _ if begins_with_digit(&key) => {
                     let wrong = || {
                         let key = String::from_utf8_lossy(&key);
@@ -172,6 +166,13 @@ impl<'de> Visitor<'de> for RawDayVisitor {
                     let hour = parse_hour(&key).ok_or_else(wrong)?;
                     hours[hour].replace(map.next_value::<Count>()?.0).is_some()
                 }
+                b"date" => {
+                    let text: String = map.next_value()?;
+                    let wrong =
+                        || de::Error::invalid_value(de::Unexpected::Str(&text), &"a date such as \"Aug 06 2020\"");
+                    date.replace(parse_date(&text).ok_or_else(wrong)?).is_some()
+                }
+                b"users" => users.replace(map.next_value::<Count>()?.0).is_some(),
                 // Something that the documentation does not speak of and that is no bucket.
                 _ => {
                     map.next_value::<IgnoredAny>()?;
