@@ -33,12 +33,11 @@ pub struct Day {
 pub fn day(zone: &TimeZone, date: Date) -> Day {
     let mut hours: [Option<Span>; 24] = [None; 24];
     for segment in segments(zone, date) {
-        let begin = |hour: i64| Timestamp::from_second(segment.midnight + 3600 * hour).unwrap_or(Timestamp::MAX);
-        let mut next = begin(0);
-        for (hour, span) in (1..).zip(hours.iter_mut()) {
-            let begun = std::mem::replace(&mut next, begin(hour));
-            let (start, end) = (begun.max(segment.from), next.min(segment.until));
+        for (hour, span) in (0_i64..).zip(hours.iter_mut()) {
+            let begun = segment.midnight + 3600 * hour;
+            let (start, end) = (begun.max(segment.from), (begun + 3600).min(segment.until));
             if start < end {
+                let (start, end) = (instant(start), instant(end));
                 *span = Some(match *span {
                     None => Span { start, end },
                     Some(earlier) => Span { start: earlier.start.min(start), end: earlier.end.max(end) },
@@ -69,12 +68,12 @@ pub fn start_of(zone: &TimeZone, day: Date) -> i64 {
     zone.to_ambiguous_timestamp(day.at(0, 0, 0, 0)).compatible().map_or(i64::MAX, Timestamp::as_second)
 }
 
-/// A stretch of time without a clock change, seen from one date: `midnight` is when that date's 00:00 would be on the
-/// clock that rules from `from` until `until`, in Unix seconds.
+/// A stretch of time without a clock change, seen from one date, in Unix seconds: `midnight` is when that date's 00:00
+/// would be on the clock that rules from `from` until `until`.
 struct Segment {
     midnight: i64,
-    from: Timestamp,
-    until: Timestamp,
+    from: i64,
+    until: i64,
 }
 
 /// The stretches that may hold instants of `date`: offsets never exceed 26 hours, so two days around it hold them all.
@@ -92,7 +91,9 @@ fn segments(zone: &TimeZone, date: Date) -> impl Iterator<Item = Segment> {
         let until = change.as_ref().map_or(end, |change| change.timestamp().min(end));
         // Where time itself ends before the date begins, no instant is on it.
         let midnight = midnight(offset, 0).map_or(Timestamp::MAX.as_second() + 1, Timestamp::as_second);
-        let segment = Segment { midnight, from, until };
+        // Time ends within a second.
+        let end_of_time = i64::from(until == Timestamp::MAX);
+        let segment = Segment { midnight, from: from.as_second(), until: until.as_second() + end_of_time };
         from = until;
         if let Some(change) = change {
             offset = change.offset();
