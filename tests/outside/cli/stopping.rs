@@ -121,6 +121,23 @@ fn continues_behind_it(arguments: &[&str], says: &str) {
 }
 
 #[test]
+fn a_backfill_remembers_what_is_done_while_the_next_answer_takes_long() {
+    let (platform, _gate, workspace) = start("", 2);
+    let mut command = workspace.command();
+    command.args(["--backfill", &format!("{}..{}", day(-8), day(-1))]);
+    command.env("KORE_TREND__PLATFORM__MAX_DAYS_PER_REQUEST", "2").env("KORE_TREND__PLATFORM__TIMEOUT", "600s");
+    let running = Running::start(command);
+    wait_for("the progress", || {
+        let text = std::fs::read_to_string(workspace.path("state/backfill.json")).ok()?;
+        let state: serde_json::Value = serde_json::from_str(&text).ok()?;
+        (state["series"][0]["through"] == day(-7).to_string()).then_some(())
+    });
+    assert_eq!(platform.asked().len(), 2, "the second answer is not there yet");
+    running.signal("KILL");
+    assert_eq!(running.finish().code, None);
+}
+
+#[test]
 fn a_verification_that_is_told_to_end_is_never_equal() {
     let (platform, gate, workspace) = start("", 1);
     let range = format!("{}..{}", day(-8), day(-1));
@@ -174,7 +191,8 @@ fn waiting_for_a_retry_gives_way() {
     let mut running = workspace.start(&["--once"]);
     running.wait_for_stderr("rate limited by the platform");
     running.signal("TERM");
-    running.finish().expect_code(1);
+    let said = running.finish().expect_code(1).stderr;
+    assert!(!said.contains("did not finish within"), "the stop is heard, not the end of the grace: {said}");
     assert_eq!(platform.asked().len(), 1);
 }
 
